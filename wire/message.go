@@ -1,0 +1,91 @@
+package wire
+
+import "sqlsync/merge"
+
+// Protocol versions that this package speaks.
+const (
+	MinProtocol = 1
+	MaxProtocol = 1
+)
+
+// Message is one of the types below. A session begins with one Hello from
+// each side; a connection carries one dataset.
+type Message interface{ message() }
+
+// Hello opens a session.
+type Hello struct {
+	MinProtocol, MaxProtocol uint32
+	// Software names the program and its version, for people.
+	Software string
+	Dataset  string
+	// Pull says that the sender wants batches, Push that it offers them.
+	Pull, Push bool
+	// Vector is what the sender has applied.
+	Vector merge.Vector
+	// Tables are those that the sender watches in the dataset.
+	Tables []TableOffer
+	// Now is the sender's clock.
+	Now merge.HLC
+}
+
+// TableOffer tells a peer how a table is watched here.
+type TableOffer struct {
+	Name        string
+	Policy      string
+	Fingerprint string
+}
+
+// Batches carries sealed batches in the order in which the sender came to hold
+// them.
+type Batches struct{ Sealed []*Sealed }
+
+// Ack says what its sender has applied durably.
+type Ack struct{ Vector merge.Vector }
+
+// SealRequest asks the peer to seal what its application has committed so far.
+type SealRequest struct{ ID uint64 }
+
+// SealDone answers a SealRequest with the vector after the seal.
+type SealDone struct {
+	ID     uint64
+	Vector merge.Vector
+}
+
+// SchemaRequest asks for the statements that create the watched tables.
+type SchemaRequest struct{}
+
+// Schema answers a SchemaRequest.
+type Schema struct{ Tables []TableSchema }
+
+// TableSchema is what a new replica needs to create and watch one table.
+type TableSchema struct {
+	Name string
+	// Create holds CREATE TABLE and CREATE INDEX statements, Triggers the
+	// application's triggers, which a clone creates after the rows.
+	Create, Triggers []string
+	Key              []string
+	Policy           string
+	// Options holds further settings of the watch, by name.
+	Options map[string]string
+}
+
+// Ping asks for a Pong with the same number.
+type Ping struct{ ID uint64 }
+
+// Pong answers a Ping.
+type Pong struct{ ID uint64 }
+
+// Bye ends a session; Code says why, Text explains it to people. An empty Code
+// is an ordinary end.
+type Bye struct{ Code, Text string }
+
+func (*Hello) message()         {}
+func (*Batches) message()       {}
+func (*Ack) message()           {}
+func (*SealRequest) message()   {}
+func (*SealDone) message()      {}
+func (*SchemaRequest) message() {}
+func (*Schema) message()        {}
+func (*Ping) message()          {}
+func (*Pong) message()          {}
+func (*Bye) message()           {}
