@@ -1,0 +1,11 @@
+package wire
+
+import "errors"
+
+var (
+	// ErrInvalid marks bytes that no honest peer sends: they do not decode,
+	// exceed a limit, or do not verify.
+	ErrInvalid = errors.New("invalid")
+	// ErrGap marks a batch whose predecessor is not here.
+	ErrGap = errors.New("gap in chain")
+)
