@@ -35,12 +35,12 @@
 //
 // After the handshake each direction is a sequence of records:
 //
-//	2 bytes     length of what follows, big-endian, 17 to 65,535
+//	2 bytes     length of what follows, big-endian, 17 to 32,768
 //	n bytes     ciphertext of one byte of kind, then data
 //	16 bytes    tag, counted in the length
 //
 //	kind 0      accept: the server's first record, and nowhere else; no data
-//	kind 1      data: 1 to 65,518 bytes
+//	kind 1      data: 1 to 32,751 bytes
 //	kind 2      rekey: Noise's REKEY for all later records of this direction; no data
 //	kind 3      close: nothing follows; no data
 //

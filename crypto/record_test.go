@@ -88,7 +88,8 @@ func TestBadStreams(t *testing.T) {
 		{"length one less", append(append(flipped(1, 1), 0), join(2)...), "one", ErrBadRecord},
 		{"length zero", append(join(0), 0, 0), "one", ErrBadRecord},
 		{"length of a bare tag", append(join(0), append([]byte{0, 16}, make([]byte, 16)...)...), "one", ErrBadRecord},
-		{"length beyond the end", append(join(0), 0xff, 0xff, 1, 2, 3), "one", io.ErrUnexpectedEOF},
+		{"length over the limit", append(join(0), 0x80, 0x01), "one", ErrBadRecord},
+		{"length beyond the end", append(join(0), 0x80, 0x00, 1, 2, 3), "one", io.ErrUnexpectedEOF},
 	} {
 		got, err := readAll(test.in)
 		if string(got) != test.text || !errors.Is(err, test.want) {
