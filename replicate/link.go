@@ -53,10 +53,10 @@ func (l *link) change(r Remote) {
 // remove ends everything. The node's mutex is held.
 func (l *link) remove() {
 	l.removed = true
+	l.interrupt(ErrRefused) // before the cancel, so that the peer hears why
 	if l.cancel != nil {
 		l.cancel()
 	}
-	l.interrupt(ErrRefused)
 }
 
 // interrupt ends the session, if there is one. The node's mutex is held.

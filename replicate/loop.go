@@ -55,10 +55,20 @@ func (l *loop) run(ctx context.Context) error {
 		case err := <-l.quit:
 			l.step(stopped{err})
 		case <-ctx.Done():
-			l.step(stopped{})
+			l.step(stopped{l.reason()})
 		}
 	}
 	return l.ended.err
+}
+
+// reason is what stop was called with, if it was.
+func (l *loop) reason() error {
+	select {
+	case err := <-l.quit:
+		return err
+	default:
+		return nil
+	}
 }
 
 // close says goodbye, records what the peer has confirmed, and waits for

@@ -280,7 +280,7 @@ func TestRemovedAndRestricted(t *testing.T) {
 			t.Errorf("push-only sync: %v", err)
 		}
 		a.SetRemotes(nil)
-		if took := w.until(0, "gone at once", func() bool { return b.state(0).State == Idle }); took > 0 {
+		if took := w.until(0, "gone at once", func() bool { return b.state(0).State == Refused }); took > 0 {
 			t.Errorf("gone after %v", took)
 		}
 	})

@@ -32,7 +32,6 @@ type peer struct {
 	sets   map[string]Store
 	ctx    context.Context
 	cancel context.CancelFunc
-	done   chan struct{}
 
 	mu       sync.Mutex
 	accepted []error // what Accept returned
@@ -44,18 +43,23 @@ type peer struct {
 func inWorld(t *testing.T, f func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, peers: make(map[string]*peer)}
+		defer w.end()
 		f(t, w)
-		w.mu.Lock()
-		peers := w.peers
-		w.mu.Unlock()
-		for _, p := range peers {
-			p.stop()
-			for _, a := range p.store.acausal {
-				t.Error(a)
-			}
-		}
-		w.group.Wait()
 	})
+}
+
+// end stops everything and looks at what the stores have seen.
+func (w *world) end() {
+	w.mu.Lock()
+	peers := w.peers
+	w.mu.Unlock()
+	for _, p := range peers {
+		p.stop()
+		for _, a := range p.store.acausal {
+			w.t.Error(a)
+		}
+	}
+	w.group.Wait()
 }
 
 // join adds a node that does not run yet. A peer of the same name that was
@@ -63,7 +67,7 @@ func inWorld(t *testing.T, f func(t *testing.T, w *world)) {
 func (w *world) join(id int, name string) *peer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p := &peer{world: w, name: name, store: newMemStore(nodeID(id)), done: make(chan struct{})}
+	p := &peer{world: w, name: name, store: newMemStore(nodeID(id))}
 	if old := w.peers[name]; old != nil {
 		p.store = old.store
 	}
@@ -89,7 +93,6 @@ func (p *peer) Datasets() (names []string) {
 // run runs the node until stop.
 func (p *peer) run() {
 	p.world.group.Go(func() {
-		defer close(p.done)
 		if err := p.Run(p.ctx); err != nil {
 			p.world.t.Error(err)
 		}
