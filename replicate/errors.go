@@ -1,0 +1,105 @@
+package replicate
+
+import (
+	"errors"
+	"fmt"
+
+	"sqlsync/wire"
+)
+
+// Conditions that callers tell apart.
+var (
+	// ErrRefused says that the peer does not take us, or not for what we want.
+	ErrRefused = errors.New("refused")
+	// ErrNoDataset says that one side does not have the dataset.
+	ErrNoDataset = errors.New("no such dataset")
+	// ErrProtocol says that the sides have no protocol version in common.
+	ErrProtocol = errors.New("no common protocol version")
+	// ErrPruned says that the peer lacks batches that are no longer held here.
+	ErrPruned = errors.New("peer is behind what is kept here")
+	// ErrUnknownRemote says that a name or key is no remote's.
+	ErrUnknownRemote = errors.New("unknown remote")
+	// ErrUnreachable says that a remote has no address and is not connected.
+	ErrUnreachable = errors.New("remote has no address and is not connected")
+)
+
+// Reasons for which a session ends and is begun anew, or was not wanted.
+var (
+	errSilent    = errors.New("peer went silent")
+	errReplaced  = errors.New("replaced by another connection")
+	errRestarted = errors.New("settings changed")
+	errClosed    = errors.New("connection is closed")
+	errLost      = errors.New("connection lost")
+)
+
+// The codes that a Bye carries.
+const (
+	byeProtocol  = "protocol"
+	byeNoDataset = "no-dataset"
+	byeRefused   = "refused"
+	byeInvalid   = "invalid"
+	byeGap       = "gap"
+	byePruned    = "pruned"
+	byeSilent    = "silent"
+	byeReplaced  = "replaced"
+	byeRestarted = "restarted"
+	byeStore     = "store"
+)
+
+// byeErrors pairs the codes with the conditions they stand for, in both
+// directions.
+var byeErrors = []struct {
+	code string
+	err  error
+}{
+	{byeProtocol, ErrProtocol}, {byeNoDataset, ErrNoDataset}, {byeRefused, ErrRefused},
+	{byeInvalid, wire.ErrInvalid}, {byeGap, wire.ErrGap}, {byePruned, ErrPruned},
+	{byeSilent, errSilent}, {byeReplaced, errReplaced}, {byeRestarted, errRestarted},
+}
+
+// ByeError is a session's end as the peer explained it. It is the sentinel
+// that its code stands for.
+type ByeError struct{ Code, Text string }
+
+func (e *ByeError) Error() string {
+	if e.Text == "" {
+		return fmt.Sprintf("peer ended the session: %s", e.Code)
+	}
+	return fmt.Sprintf("peer ended the session: %s", e.Text)
+}
+
+// Is reports whether the code stands for target.
+func (e *ByeError) Is(target error) bool {
+	for _, b := range byeErrors {
+		if b.code == e.Code {
+			return b.err == target
+		}
+	}
+	return false
+}
+
+// lost says what reading from a peer failed with: either it sent what cannot
+// be read, or the connection is gone.
+func lost(err error) error {
+	if errors.Is(err, wire.ErrInvalid) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errLost, err)
+}
+
+// farewell is the Bye that tells a peer why a session ends, nil if there is no
+// one to tell. What is wrong with the own store is nobody else's business.
+func farewell(err error) *wire.Bye {
+	switch {
+	case err == nil:
+		return &wire.Bye{}
+	case errors.Is(err, errLost):
+		return nil
+	}
+	for _, b := range byeErrors {
+		if errors.Is(err, b.err) {
+			return &wire.Bye{Code: b.code, Text: err.Error()}
+		}
+	}
+	return &wire.Bye{Code: byeStore, Text: "the peer's store is in trouble"}
+}

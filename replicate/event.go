@@ -1,0 +1,106 @@
+package replicate
+
+import (
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// event is what happens to a session.
+type event interface{ event() }
+
+type (
+	// started is the first event.
+	started struct{}
+	// received is a message of the peer.
+	received struct{ message wire.Message }
+	// written says that the message of the last send action is on its way, so
+	// that another may be sent.
+	written struct{}
+	// grown says that the own vector is now this.
+	grown struct{ vector merge.Vector }
+	// loaded answers a load.
+	loaded struct{ held []wire.Held }
+	// applied answers an apply that was done whole.
+	applied struct{ vector merge.Vector }
+	// sealed answers a seal.
+	sealed struct{ vector merge.Vector }
+	// confirmed answers a confirm.
+	confirmed struct{}
+	// schemaRead answers a readSchema.
+	schemaRead struct{ tables []wire.TableSchema }
+	// ticked says that the deadline has come, or that time has passed.
+	ticked struct{}
+	// probed asks whether the peer is there; alive or an end follows.
+	probed struct{}
+	// syncWanted asks for synced.
+	syncWanted struct{}
+	// schemaWanted asks for the peer's schema.
+	schemaWanted struct{}
+	// stopped ends the session: nil is an ordinary end.
+	stopped struct{ err error }
+)
+
+// action is what a session wants done. Actions are carried out in order, but
+// those on the store may be finished in any: at most one of each kind is under
+// way at a time.
+type action interface{ action() }
+
+type (
+	// send hands a message to the writer. No other follows before written.
+	send struct{ message wire.Message }
+	// load reads held batches after a place, without those in have.
+	load struct {
+		after    int64
+		have     merge.Vector
+		maxBytes int
+	}
+	// apply applies received batches.
+	apply struct{ batches []*wire.Sealed }
+	// seal seals the own chain.
+	seal struct{}
+	// confirm records the peer's watermark.
+	confirm struct{ vector merge.Vector }
+	// readSchema reads the schema that the peer asked for.
+	readSchema struct{}
+	// opened says that both Hellos agree.
+	opened struct{ hello *wire.Hello }
+	// synced answers syncWanted: both sides have what both had sealed.
+	synced struct{}
+	// gotSchema answers schemaWanted.
+	gotSchema struct{ tables []wire.TableSchema }
+	// alive answers probed.
+	alive struct{}
+	// end is the last action. bye is to be sent if it can be, then the
+	// connection closed.
+	end struct {
+		bye *wire.Bye
+		err error
+	}
+)
+
+func (started) event()      {}
+func (received) event()     {}
+func (written) event()      {}
+func (grown) event()        {}
+func (loaded) event()       {}
+func (applied) event()      {}
+func (sealed) event()       {}
+func (confirmed) event()    {}
+func (schemaRead) event()   {}
+func (ticked) event()       {}
+func (probed) event()       {}
+func (syncWanted) event()   {}
+func (schemaWanted) event() {}
+func (stopped) event()      {}
+
+func (send) action()       {}
+func (load) action()       {}
+func (apply) action()      {}
+func (seal) action()       {}
+func (confirm) action()    {}
+func (readSchema) action() {}
+func (opened) action()     {}
+func (synced) action()     {}
+func (gotSchema) action()  {}
+func (alive) action()      {}
+func (end) action()        {}

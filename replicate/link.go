@@ -1,0 +1,179 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// link is what a node has with one peer about one dataset. It sees to it that
+// there is one session at a time. Its fields are guarded by the node's mutex.
+type link struct {
+	node *Node
+	key  linkKey
+
+	remote  Remote
+	removed bool
+	live    *conn
+	// freed is closed when live ends; it is nil while there is none.
+	freed chan struct{}
+	// poke tells the dialing that something has changed.
+	poke chan struct{}
+	// cancel ends the dialing, nil if there is none.
+	cancel context.CancelFunc
+
+	// What earlier sessions leave behind.
+	hint      hint
+	theirs    merge.Vector
+	lastSync  time.Time
+	lastError error
+}
+
+func newLink(n *Node, key linkKey, r Remote) *link {
+	return &link{node: n, key: key, remote: r, poke: make(chan struct{}, 1)}
+}
+
+// change takes over a remote's new settings. The node's mutex is held.
+func (l *link) change(r Remote) {
+	old := l.remote
+	l.remote = r
+	if old.Pull != r.Pull || old.Push != r.Push {
+		l.interrupt(errRestarted)
+	}
+	if !slices.Equal(old.Addrs, r.Addrs) || old.Pull != r.Pull || old.Push != r.Push {
+		l.signal()
+	}
+}
+
+// remove ends everything. The node's mutex is held.
+func (l *link) remove() {
+	l.removed = true
+	l.interrupt(ErrRefused) // before the cancel, so that the peer hears why
+	if l.cancel != nil {
+		l.cancel()
+	}
+}
+
+// interrupt ends the session, if there is one. The node's mutex is held.
+func (l *link) interrupt(why error) {
+	if l.live != nil {
+		l.live.stop(why)
+	}
+}
+
+func (l *link) signal() {
+	select {
+	case l.poke <- struct{}{}:
+	default:
+	}
+}
+
+// conn returns a session over s that has not begun.
+func (l *link) conn(s stream, dialed bool) (*conn, error) {
+	store, ok := l.node.Stores.Store(l.key.dataset)
+	if !ok {
+		return nil, fmt.Errorf("%w: %q", ErrNoDataset, l.key.dataset)
+	}
+	return newConn(config{
+		self: l.node.Self, peer: l.key.peer, dataset: l.key.dataset,
+		software: l.node.Software, limits: defaultLimits,
+	}, store, s, dialed), nil
+}
+
+// serve runs a session as the link's only one. It returns errReplaced if there
+// is one that stays.
+func (l *link) serve(ctx context.Context, c *conn, first *wire.Hello) error {
+	if err := l.claim(ctx, c); err != nil {
+		turnAway(c.stream, err)
+		c.finish(err)
+		return err
+	}
+	err := c.run(ctx, first)
+	l.release(c, err)
+	return err
+}
+
+// claim makes c the link's session.
+//
+// Of two connections that the same side dialed the later one stays: who dials
+// has lost the one before. Of two that the two sides dialed at the same time,
+// both keep the one of the side with the lower id. But if that is the older
+// one, it may be one whose peer has restarted, and then it stays only if the
+// peer is heard on it.
+func (l *link) claim(ctx context.Context, c *conn) error {
+	for {
+		rival, freed, err := l.take(c)
+		if rival == nil || err != nil {
+			return err
+		}
+		if l.prefers(c, rival) {
+			rival.stop(errReplaced)
+		} else if rival.probe(ctx) == nil {
+			return errReplaced
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// take makes c the session if there is none, and else returns the one that
+// there is.
+func (l *link) take(c *conn) (rival *conn, freed <-chan struct{}, err error) {
+	l.node.mu.Lock()
+	defer l.node.mu.Unlock()
+	switch {
+	case l.removed:
+		return nil, nil, fmt.Errorf("%w: not a remote", ErrRefused)
+	case l.live != nil:
+		return l.live, l.freed, nil
+	}
+	l.live, l.freed = c, make(chan struct{})
+	c.config.pull, c.config.push, c.config.hint = l.remote.Pull, l.remote.Push, l.hint
+	return nil, nil, nil
+}
+
+func (l *link) prefers(c, rival *conn) bool {
+	if c.dialed == rival.dialed {
+		return true
+	}
+	return c.dialed == (l.node.Self.Compare(l.key.peer) < 0)
+}
+
+// release makes room for the next session and keeps what it needs to know.
+func (l *link) release(c *conn, err error) {
+	l.node.mu.Lock()
+	defer l.node.mu.Unlock()
+	v := c.view()
+	if v.theirs != nil {
+		l.hint, l.theirs = v.hint, v.theirs
+	}
+	if v.inSync.After(l.lastSync) {
+		l.lastSync = v.inSync
+	}
+	l.lastError = nil
+	if !ordinary(err) {
+		l.lastError = err
+	}
+	close(l.freed)
+	l.live, l.freed = nil, nil
+}
+
+// failed notes why there was no session.
+func (l *link) failed(err error) {
+	l.node.mu.Lock()
+	defer l.node.mu.Unlock()
+	l.lastError = err
+}
+
+// ordinary reports whether a session's end is nobody's trouble.
+func ordinary(err error) bool {
+	return err == nil || errors.Is(err, errReplaced) || errors.Is(err, errRestarted) || errors.Is(err, context.Canceled)
+}

@@ -1,0 +1,170 @@
+package replicate
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+
+	"sqlsync/merge"
+)
+
+// Remote is a peer that this node knows.
+type Remote struct {
+	// Name is how people call it, unique among remotes.
+	Name string
+	Peer merge.NodeID
+	// Addrs are tried in turn. A remote without any is not dialed, but may
+	// connect.
+	Addrs []string
+	// Datasets are those it may have, nil for all.
+	Datasets []string
+	// Pull says that we take from it, Push that it gets from us. Where the
+	// two sides differ, the more restrictive holds.
+	Pull, Push bool
+}
+
+func (r Remote) allows(dataset string) bool {
+	return r.Datasets == nil || slices.Contains(r.Datasets, dataset)
+}
+
+// Options say who a node is and what it works with. Stores and Dialer are
+// required.
+type Options struct {
+	Self     merge.NodeID
+	Software string // name and version, for peers' people
+	Stores   Stores
+	Dialer   Dialer
+	// Log is told what no caller is there to be told, nothing if nil.
+	Log *slog.Logger
+	// Jitter spreads retries: it returns numbers in [0,1). If nil they are
+	// random.
+	Jitter func() float64
+}
+
+// Node replicates the datasets of one database with its remotes. It is safe
+// for concurrent use. A node that is not running dials nobody by itself;
+// Accept, Sync and Schema work.
+type Node struct {
+	Options
+
+	mu      sync.Mutex
+	remotes []Remote
+	links   map[linkKey]*link
+	// dialing is what Run started the dialing with, nil while it does not run.
+	dialing *dialing
+}
+
+// linkKey names what there is one session of at a time.
+type linkKey struct {
+	peer    merge.NodeID
+	dataset string
+}
+
+// dialing owns the goroutines that dial.
+type dialing struct {
+	ctx   context.Context
+	group sync.WaitGroup
+}
+
+// NewNode returns a node that knows nobody.
+func NewNode(o Options) *Node {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Jitter == nil {
+		o.Jitter = rand.Float64
+	}
+	return &Node{Options: o, links: make(map[linkKey]*link)}
+}
+
+// Run dials the remotes, and dials them again whenever a connection ends,
+// until ctx does; it then ends every session, those of Accept too, and returns
+// nil. It must not run twice at a time.
+func (n *Node) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	d := &dialing{ctx: ctx}
+	n.mu.Lock()
+	n.dialing = d
+	for _, l := range n.links {
+		l.startDialing(d)
+	}
+	n.mu.Unlock()
+	<-ctx.Done()
+	n.mu.Lock()
+	n.dialing = nil
+	for _, l := range n.links {
+		l.interrupt(nil)
+	}
+	n.mu.Unlock()
+	d.group.Wait()
+	return nil
+}
+
+// SetRemotes replaces the list of remotes, and looks again at which datasets
+// there are. Sessions with a remote that is gone, or whose directions are other
+// than before, end at once; what is new is dialed at once. Other sessions go
+// on.
+func (n *Node) SetRemotes(remotes []Remote) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.remotes = slices.Clone(remotes)
+	n.reconcile()
+}
+
+// reconcile makes links what remotes and datasets say. n.mu is held.
+func (n *Node) reconcile() {
+	wanted := make(map[linkKey]Remote)
+	for _, r := range n.remotes {
+		for _, dataset := range n.Stores.Datasets() {
+			if r.allows(dataset) {
+				wanted[linkKey{r.Peer, dataset}] = r
+			}
+		}
+	}
+	for key, l := range n.links {
+		if _, ok := wanted[key]; !ok {
+			delete(n.links, key)
+			l.remove()
+		}
+	}
+	for key, r := range wanted {
+		if l := n.links[key]; l != nil {
+			l.change(r)
+			continue
+		}
+		l := newLink(n, key, r)
+		n.links[key] = l
+		if n.dialing != nil {
+			l.startDialing(n.dialing)
+		}
+	}
+}
+
+// remote returns a remote by name.
+func (n *Node) remote(name string) (Remote, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	i := slices.IndexFunc(n.remotes, func(r Remote) bool { return r.Name == name })
+	if i < 0 {
+		return Remote{}, false
+	}
+	return n.remotes[i], true
+}
+
+// linksOf returns a remote's links, by dataset.
+func (n *Node) linksOf(peer merge.NodeID) []*link {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var links []*link
+	for key, l := range n.links {
+		if key.peer == peer {
+			links = append(links, l)
+		}
+	}
+	slices.SortFunc(links, func(a, b *link) int { return cmp.Compare(a.key.dataset, b.key.dataset) })
+	return links
+}

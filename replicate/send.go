@@ -1,0 +1,140 @@
+package replicate
+
+import (
+	"fmt"
+
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// sender streams what the peer lacks, in holding order.
+type sender struct {
+	// scanned is the place up to which every held batch was loaded, or is
+	// covered by what the peer has.
+	scanned int64
+	// more says that there may be batches after scanned.
+	more, loading bool
+	// queue holds loaded batches, in order; flight those sent and not
+	// acknowledged, and inFlight their bytes.
+	queue    []wire.Held
+	flight   []wire.Held
+	inFlight int
+	// sent is the highest number sent of each chain.
+	sent map[merge.NodeID]uint64
+	// held says that the first of the queue is held back by relays.
+	held   bool
+	relays relays
+}
+
+func (d *sender) loaded(held []wire.Held) {
+	d.loading = false
+	d.queue = held
+	if n := len(held); n > 0 {
+		d.scanned = held[n-1].Pos
+		d.more = true
+	}
+}
+
+// settled is the place up to which the peer has everything.
+func (d *sender) settled() int64 {
+	pos := d.scanned
+	if len(d.queue) > 0 {
+		pos = d.queue[0].Pos - 1
+	}
+	for _, h := range d.flight {
+		pos = min(pos, h.Pos-1)
+	}
+	return pos
+}
+
+// startLoad reads on when everything read so far was sent. A peer that has
+// all there is costs no read.
+func (s *session) startLoad() {
+	d := &s.sender
+	if !s.isOpen || !s.sends || d.loading || !d.more || len(d.queue) > 0 || d.inFlight >= s.limits.window {
+		return
+	}
+	d.more = false
+	if s.theirs.Covers(s.own) {
+		return
+	}
+	d.loading = true
+	s.do(load{d.scanned, s.theirs.Clone(), s.limits.load})
+}
+
+// batches takes what may be sent now from the queue.
+func (s *session) batches() []*wire.Sealed {
+	var out []*wire.Sealed
+	d := &s.sender
+	d.held = false
+	for size := 0; ; {
+		d.queue = s.skip(d.queue)
+		if len(d.queue) == 0 {
+			break
+		}
+		h := d.queue[0]
+		n := sealedSize(h.Sealed)
+		if d.inFlight > 0 && d.inFlight+n > s.limits.window || size > 0 && size+n > s.limits.message {
+			break
+		}
+		if d.held = h.Origin != s.self && !d.relays.ready(s.now, d.queue); d.held {
+			break
+		}
+		if next := max(s.theirs[h.Origin].Seq, d.sent[h.Origin]) + 1; h.Seq > next {
+			s.end(fmt.Errorf("%w: next of %v is %d, kept from %d", ErrPruned, h.Origin, next, h.Seq))
+			return nil
+		}
+		size += n
+		d.inFlight += n
+		d.sent[h.Origin] = max(d.sent[h.Origin], h.Seq)
+		d.flight = append(d.flight, h)
+		d.queue = d.queue[1:]
+		out = append(out, h.Sealed)
+	}
+	s.startLoad()
+	return out
+}
+
+// skip drops leading batches that the peer has.
+func (s *session) skip(queue []wire.Held) []wire.Held {
+	for len(queue) > 0 && s.theirs[queue[0].Origin].Seq >= queue[0].Seq {
+		queue = queue[1:]
+	}
+	return queue
+}
+
+// acked takes what the peer says that it has now.
+func (s *session) acked(v merge.Vector) {
+	d := &s.sender
+	for origin, p := range v {
+		if p.Seq > d.sent[origin] {
+			d.relays.fed(origin)
+		}
+	}
+	s.theirs.Join(v)
+	s.life.unconfirmed = true
+	left := d.flight[:0]
+	for _, h := range d.flight {
+		if s.theirs[h.Origin].Seq >= h.Seq {
+			d.inFlight -= sealedSize(h.Sealed)
+		} else {
+			left = append(left, h)
+		}
+	}
+	clear(d.flight[len(left):])
+	d.flight = left
+}
+
+// sealedSize is about what a batch takes in memory and on the wire.
+func sealedSize(b *wire.Sealed) int {
+	n := len(b.Head) + len(b.Signature)
+	for _, s := range b.Sections {
+		n += len(s)
+	}
+	return n
+}
+
+func (d *sender) init(limits limits) {
+	d.sent = make(map[merge.NodeID]uint64)
+	d.relays = relays{hold: limits.hold, spans: make(map[merge.NodeID]span)}
+}

@@ -1,0 +1,388 @@
+package replicate
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// sim is a network of stores and sessions under a virtual clock. Everything it
+// does follows from its seed.
+type sim struct {
+	t     testing.TB
+	rand  *rand.Rand
+	now   time.Time
+	queue simQueue
+	order int // of events at one time
+	steps int
+
+	nodes []*simNode
+	edges [][2]int
+	down  map[[2]int]bool // partitioned: what is sent vanishes
+	calm  bool            // no more faults
+	limit limits
+}
+
+type simNode struct {
+	id    int
+	store *memStore
+	ends  map[*simEnd]bool
+	hints map[int]hint
+}
+
+// simEnd is one side of a connection.
+type simEnd struct {
+	node    *simNode
+	far     *simEnd
+	edge    [2]int
+	session *session
+	dead    bool
+	cut     bool // what is sent vanishes for good
+	// arrives keeps the order of what is sent to this side.
+	arrives time.Time
+	inbox   []wire.Message
+	tickGen int
+	number  int
+}
+
+type simEvent struct {
+	at    time.Time
+	order int
+	do    func()
+}
+
+type simQueue []simEvent
+
+func (q simQueue) Len() int { return len(q) }
+func (q simQueue) Less(i, j int) bool {
+	return q[i].at.Before(q[j].at) || q[i].at.Equal(q[j].at) && q[i].order < q[j].order
+}
+func (q simQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *simQueue) Push(x any)   { *q = append(*q, x.(simEvent)) }
+func (q *simQueue) Pop() any {
+	old := *q
+	e := old[len(old)-1]
+	*q = old[:len(old)-1]
+	return e
+}
+
+func newSim(t testing.TB, seed uint64, nodes int, edges [][2]int) *sim {
+	s := &sim{
+		t: t, rand: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_700_000_000, 0),
+		edges: edges, down: make(map[[2]int]bool), limit: defaultLimits,
+	}
+	// Small limits make the flow control matter.
+	s.limit.window, s.limit.message, s.limit.load, s.limit.readAhead = 4000, 1200, 2000, 3000
+	for i := range nodes {
+		s.nodes = append(s.nodes, &simNode{i, newMemStore(nodeID(i + 1)), make(map[*simEnd]bool), make(map[int]hint)})
+	}
+	return s
+}
+
+func (s *sim) after(d time.Duration, do func()) {
+	s.order++
+	heap.Push(&s.queue, simEvent{s.now.Add(d), s.order, do})
+}
+
+// some returns a random duration up to d.
+func (s *sim) some(d time.Duration) time.Duration { return time.Duration(s.rand.Int64N(int64(d))) }
+
+// run processes events until done says so or the time is over.
+func (s *sim) run(d time.Duration, done func() bool) bool {
+	for end := s.now.Add(d); s.queue.Len() > 0 && !done(); {
+		e := heap.Pop(&s.queue).(simEvent)
+		if e.at.After(end) {
+			heap.Push(&s.queue, e)
+			s.now = end
+			return done()
+		}
+		s.now = e.at
+		e.do()
+	}
+	return done()
+}
+
+// connect makes a connection over an edge, whether or not there is one.
+func (s *sim) connect(edge [2]int) {
+	if s.down[edge] {
+		return
+	}
+	a, b := s.open(edge, edge[0], edge[1]), s.open(edge, edge[1], edge[0])
+	a.far, b.far = b, a
+	s.step(a, started{})
+	s.step(b, started{})
+}
+
+func (s *sim) open(edge [2]int, self, peer int) *simEnd {
+	n := s.nodes[self]
+	v, _ := n.store.Vector(context.Background())
+	s.order++
+	e := &simEnd{node: n, edge: edge, arrives: s.now, number: s.order}
+	e.session = newSession(config{
+		self: nodeID(self + 1), peer: nodeID(peer + 1), dataset: "primary", pull: true, push: true,
+		vector: v, hint: n.hints[peer], limits: s.limit,
+	})
+	n.ends[e] = true
+	return e
+}
+
+func (s *sim) step(e *simEnd, ev event) {
+	if e.dead {
+		return
+	}
+	s.steps++
+	for _, a := range e.session.step(s.now, ev) {
+		s.perform(e, a)
+	}
+	if e.dead {
+		return
+	}
+	if len(e.inbox) > 0 && e.session.wantsRead() {
+		m := e.inbox[0]
+		e.inbox = e.inbox[1:]
+		s.after(0, func() { s.step(e, received{m}) })
+	}
+	e.tickGen++
+	gen := e.tickGen
+	s.after(max(0, e.session.deadline().Sub(s.now)), func() {
+		if gen == e.tickGen {
+			s.step(e, ticked{})
+		}
+	})
+}
+
+// later does something to the store and gives the session the answer after it.
+// A crash in between may come before or after the store's part.
+func (s *sim) later(e *simEnd, do func() event) {
+	s.after(s.some(20*time.Millisecond), func() {
+		if e.dead && s.rand.IntN(2) == 0 {
+			return
+		}
+		ev := do()
+		s.after(s.some(time.Millisecond), func() { s.step(e, ev) })
+	})
+}
+
+func (s *sim) perform(e *simEnd, a action) {
+	ctx, store := context.Background(), e.node.store
+	switch a := a.(type) {
+	case send:
+		s.transmit(e, a.message)
+		s.after(s.some(time.Millisecond), func() { s.step(e, written{}) })
+	case load:
+		s.later(e, func() event {
+			held, _ := store.AfterExcept(ctx, a.after, a.have, a.maxBytes)
+			return loaded{held}
+		})
+	case apply:
+		s.later(e, func() event {
+			v, err := store.Apply(ctx, e.session.peer, a.batches)
+			s.grown(e.node)
+			if err != nil {
+				s.t.Errorf("apply: %v", err)
+				return stopped{err}
+			}
+			return applied{v}
+		})
+	case seal:
+		s.later(e, func() event {
+			v, _ := store.Seal(ctx)
+			s.grown(e.node)
+			return sealed{v}
+		})
+	case confirm:
+		s.later(e, func() event {
+			if now, _ := s.nodes[e.session.peer[0]-1].store.Vector(ctx); !now.Covers(a.vector) {
+				s.t.Errorf("%v confirmed more than it has", e.session.peer)
+			}
+			return confirmed{}
+		})
+	case end:
+		s.kill(e)
+		s.after(s.some(5*time.Millisecond), func() { s.hangUp(e.far) })
+	}
+}
+
+// transmit delivers in order. Once something was lost, nothing more arrives:
+// a stream has no holes.
+func (s *sim) transmit(e *simEnd, m wire.Message) {
+	far := e.far
+	if s.down[e.edge] {
+		e.cut, far.cut = true, true
+	}
+	if e.cut {
+		return
+	}
+	at := s.now.Add(time.Millisecond + s.some(10*time.Millisecond))
+	if at.Before(far.arrives) {
+		at = far.arrives
+	}
+	far.arrives = at
+	s.after(at.Sub(s.now), func() {
+		if far.dead {
+			return
+		}
+		if far.inbox = append(far.inbox, m); len(far.inbox) == 1 && far.session.wantsRead() {
+			far.inbox = nil
+			s.step(far, received{m})
+		}
+	})
+}
+
+// grown tells every session of a node of its store's vector.
+func (s *sim) grown(n *simNode) {
+	for _, e := range n.sorted() {
+		s.after(s.some(time.Millisecond), func() {
+			v, _ := n.store.Vector(context.Background())
+			s.step(e, grown{v})
+		})
+	}
+}
+
+// sorted keeps the simulation free of the order of maps.
+func (n *simNode) sorted() []*simEnd {
+	var out []*simEnd
+	for e := range n.ends {
+		out = append(out, e)
+	}
+	sortEnds(out)
+	return out
+}
+
+func (s *sim) kill(e *simEnd) {
+	if e.dead {
+		return
+	}
+	e.dead = true
+	e.node.hints[int(e.session.peer[0])-1] = e.session.resume()
+	delete(e.node.ends, e)
+}
+
+// hangUp is what a side sees when the other has closed.
+func (s *sim) hangUp(e *simEnd) {
+	if !s.down[e.edge] && !e.cut {
+		s.step(e, stopped{fmt.Errorf("%w: closed", errLost)})
+	}
+}
+
+// crash ends all sessions of a node without a word, and its memory.
+func (s *sim) crash(n *simNode) {
+	for _, e := range n.sorted() {
+		s.kill(e)
+		s.after(s.some(5*time.Millisecond), func() { s.hangUp(e.far) })
+	}
+	clear(n.hints)
+}
+
+// redial keeps edges connected, and now and then doubles a connection.
+func (s *sim) redial() {
+	for _, edge := range s.edges {
+		n := 0
+		for e := range s.nodes[edge[0]].ends {
+			if e.edge == edge {
+				n++
+			}
+		}
+		if n == 0 || n == 1 && !s.calm && s.rand.IntN(40) == 0 {
+			s.connect(edge)
+		}
+	}
+	s.after(50*time.Millisecond+s.some(200*time.Millisecond), s.redial)
+}
+
+// trouble writes, crashes, cuts and mends at random.
+func (s *sim) trouble() {
+	if s.calm {
+		return
+	}
+	n := s.nodes[s.rand.IntN(len(s.nodes))]
+	switch r := s.rand.IntN(100); {
+	case r < 88:
+		n.store.commit(1 + s.rand.IntN(3))
+		s.grown(n)
+	case r < 90:
+		s.crash(n)
+	case r < 94:
+		s.down[s.edges[s.rand.IntN(len(s.edges))]] = true
+	default:
+		delete(s.down, s.edges[s.rand.IntN(len(s.edges))])
+	}
+	s.after(s.some(40*time.Millisecond), s.trouble)
+}
+
+func (s *sim) equal() bool {
+	first := s.nodes[0].store.vector
+	for _, n := range s.nodes[1:] {
+		if !n.store.vector.Covers(first) || !first.Covers(n.store.vector) {
+			return false
+		}
+	}
+	return true
+}
+
+// check reports broken promises.
+func (s *sim) check() {
+	for _, n := range s.nodes {
+		for _, a := range n.store.acausal {
+			s.t.Error(a)
+		}
+		last := merge.Vector{}
+		for _, h := range n.store.held {
+			if h.Seq != last[h.Origin].Seq+1 {
+				s.t.Errorf("%v holds %v/%d after %d", n.store.self, h.Origin, h.Seq, last[h.Origin].Seq)
+			}
+			last[h.Origin] = merge.Position{Seq: h.Seq}
+		}
+	}
+}
+
+func TestSimulation(t *testing.T) {
+	topologies := map[string][][2]int{
+		"line": {{0, 1}, {1, 2}, {2, 3}, {3, 4}},
+		"ring": {{0, 1}, {1, 2}, {2, 3}, {3, 4}, {0, 4}},
+		"star": {{0, 1}, {0, 2}, {0, 3}, {0, 4}},
+		"mesh": {{0, 1}, {0, 2}, {0, 3}, {0, 4}, {1, 2}, {1, 3}, {1, 4}, {2, 3}, {2, 4}, {3, 4}},
+	}
+	for name, edges := range topologies {
+		t.Run(name, func(t *testing.T) {
+			for _, seed := range seeds(t) {
+				simulate(t, seed, edges)
+				if t.Failed() {
+					t.Fatalf("seed %d: -run %s -seed %d", seed, t.Name(), seed)
+				}
+			}
+		})
+	}
+}
+
+func simulate(t *testing.T, seed uint64, edges [][2]int) {
+	s := newSim(t, seed, 5, edges)
+	began := time.Now()
+	s.redial()
+	s.trouble()
+	s.run(20*time.Second, func() bool { return false })
+	s.calm = true
+	clear(s.down)
+	if !s.run(time.Minute, s.equal) {
+		for _, n := range s.nodes {
+			t.Logf("%v has %v", n.store.self, n.store.vector)
+		}
+		t.Error("not equal a minute after the last fault")
+	}
+	s.check()
+	if testing.Verbose() {
+		held, delivered := 0, 0
+		for _, n := range s.nodes {
+			held += len(n.store.held) - int(n.store.vector[n.store.self].Seq)
+			delivered += n.store.delivered
+		}
+		t.Logf("seed %d: %d steps, %d batches, %d needed, %d delivered, %.0f steps/s",
+			seed, s.steps, len(s.nodes[0].store.held), held, delivered, float64(s.steps)/time.Since(began).Seconds())
+	}
+}

@@ -1,0 +1,116 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sqlsync/merge"
+)
+
+// State is what a node has with a remote.
+type State string
+
+const (
+	Connected State = "connected" // a session is open
+	Retrying  State = "retrying"  // it is dialed again and again
+	Refused   State = "refused"   // it does not take us; it is dialed all the same
+	Idle      State = "idle"      // it is not dialed
+)
+
+// Status is a remote as a node sees it.
+type Status struct {
+	Remote Remote
+	State  State
+	// Lag and Confirmed are by dataset, of those that the remote has been
+	// heard of since the node was made. Confirmed is what the remote has
+	// applied durably.
+	Lag       map[string]Lag
+	Confirmed map[string]merge.Vector
+	// LastSync is when both sides last had everything in all datasets, zero
+	// if that was never so.
+	LastSync time.Time
+	// Error is why there is no session, empty if there is no trouble.
+	Error string
+}
+
+// Lag counts batches.
+type Lag struct {
+	Theirs uint64 // they lack
+	Ours   uint64 // we lack
+}
+
+// Status returns the state of every remote, in the order of SetRemotes.
+func (n *Node) Status(ctx context.Context) ([]Status, error) {
+	n.mu.Lock()
+	remotes := n.remotes
+	n.mu.Unlock()
+	var out []Status
+	for _, r := range remotes {
+		s := Status{Remote: r, State: Idle, Lag: make(map[string]Lag), Confirmed: make(map[string]merge.Vector)}
+		for i, l := range n.linksOf(r.Peer) {
+			if err := l.report(ctx, &s, i == 0); err != nil {
+				return nil, fmt.Errorf("status of %s: %w", r.Name, err)
+			}
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// report adds one dataset to a remote's status.
+func (l *link) report(ctx context.Context, s *Status, first bool) error {
+	l.node.mu.Lock()
+	theirs, at, trouble, state := l.theirs, l.lastSync, l.lastError, l.state()
+	if l.live != nil {
+		if v := l.live.view(); v.theirs != nil {
+			theirs = v.theirs
+			at = later(at, v.inSync)
+		}
+	}
+	l.node.mu.Unlock()
+	if rank[state] > rank[s.State] {
+		s.State = state
+	}
+	if trouble != nil && s.Error == "" && state != Connected {
+		s.Error = trouble.Error()
+	}
+	if first || at.Before(s.LastSync) {
+		s.LastSync = at
+	}
+	store, ok := l.node.Stores.Store(l.key.dataset)
+	if theirs == nil || !ok {
+		return nil
+	}
+	ours, err := store.Vector(ctx)
+	if err != nil {
+		return err
+	}
+	s.Confirmed[l.key.dataset] = theirs.Clone()
+	s.Lag[l.key.dataset] = Lag{Theirs: theirs.Missing(ours), Ours: ours.Missing(theirs)}
+	return nil
+}
+
+// rank says which dataset's state speaks for its remote.
+var rank = map[State]int{Idle: 0, Retrying: 1, Refused: 2, Connected: 3}
+
+// state is the link's state. The node's mutex is held.
+func (l *link) state() State {
+	switch {
+	case l.live != nil && l.live.view().open:
+		return Connected
+	case errors.Is(l.lastError, ErrRefused):
+		return Refused
+	case l.node.dialing != nil && len(l.remote.Addrs) > 0:
+		return Retrying
+	}
+	return Idle
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

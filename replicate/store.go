@@ -1,0 +1,81 @@
+package replicate
+
+import (
+	"context"
+	"net"
+
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// Store is one dataset of one database. Methods are called from several
+// goroutines and from several sessions at a time.
+//
+// An error that is neither wire.ErrInvalid nor wire.ErrGap is the store's own
+// trouble: the call is tried again a few times, and then the session ends and
+// is begun anew later. Waiting for other programs' locks is the store's
+// business and no error.
+type Store interface {
+	// Vector returns what is applied and durable, the own chain included. The
+	// caller owns the result.
+	Vector(ctx context.Context) (merge.Vector, error)
+
+	// After returns held batches with Pos > pos in ascending order of Pos:
+	// at least one if there is any, then as many as fit into about maxBytes.
+	// Two batches of one chain come in the order of their Seq, and a batch
+	// after everything that was held when it came to be held. Batches are
+	// durable. The caller does not change them.
+	After(ctx context.Context, pos int64, maxBytes int) ([]wire.Held, error)
+
+	// Apply applies batches in the given order, skips those that are applied
+	// already, and returns the vector after it. What the vector covers is
+	// durable; it is valid also with an error, and then stands for the prefix
+	// that was applied. from is the peer that sent them, for the error's text.
+	// The error wraps wire.ErrInvalid for a batch that no honest peer sends,
+	// and wire.ErrGap for one whose predecessor is not here; nothing of such a
+	// batch or of those after it is applied.
+	Apply(ctx context.Context, from merge.NodeID, batches []*wire.Sealed) (merge.Vector, error)
+
+	// Seal makes batches of everything that the application committed before
+	// the call, and returns the vector with them.
+	Seal(ctx context.Context) (merge.Vector, error)
+
+	// Confirm records what a peer has applied durably. Positions only rise.
+	Confirm(ctx context.Context, peer merge.NodeID, v merge.Vector) error
+
+	// Offers lists the watched tables, for the peer's information.
+	Offers(ctx context.Context) ([]wire.TableOffer, error)
+
+	// Schema returns what a new replica needs to create them.
+	Schema(ctx context.Context) ([]wire.TableSchema, error)
+
+	// Subscribe returns a channel of one place that gets a signal after the
+	// vector has grown, whoever made it grow; a signal that finds the channel
+	// full is dropped. cancel ends the subscription; it does not close the
+	// channel.
+	Subscribe() (grown <-chan struct{}, cancel func())
+}
+
+// Skipper is a Store that can leave batches out without reading them. After
+// is used where a store is none.
+type Skipper interface {
+	// AfterExcept is After without the batches that have covers.
+	AfterExcept(ctx context.Context, pos int64, have merge.Vector, maxBytes int) ([]wire.Held, error)
+}
+
+// Stores are the datasets of one database.
+type Stores interface {
+	// Store returns a dataset by name, or false if there is none or it is
+	// disabled.
+	Store(dataset string) (Store, bool)
+	// Datasets lists the names for which Store would return true.
+	Datasets() []string
+}
+
+// Dialer makes authenticated connections.
+type Dialer interface {
+	// Dial connects to addr and returns when the other end has proved to be
+	// peer and has let us in. It wraps ErrRefused if the other end is there
+	// but does not take us. The caller closes the connection.
+	Dial(ctx context.Context, peer merge.NodeID, addr, dataset string) (net.Conn, error)
+}

@@ -1,0 +1,118 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// A store call that fails is made again after pauses that double.
+const (
+	storeTries = 6
+	firstPause = 50 * time.Millisecond
+)
+
+// try calls f until it succeeds, fails for good, or has failed often enough.
+// What is wrong with a batch is not made right by applying it again.
+func try[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
+	pause := firstPause
+	for n := 1; ; n++ {
+		v, err := f(ctx)
+		if err == nil || n == storeTries || ctx.Err() != nil || errors.Is(err, wire.ErrInvalid) || errors.Is(err, wire.ErrGap) {
+			return v, err
+		}
+		wait(ctx, pause)
+		pause *= 2
+	}
+}
+
+// wait returns after d, or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// fail ends the session over the own store, or over what it found wrong with
+// the peer's batches.
+func (l *loop) fail(what string, err error) {
+	l.post(stopped{fmt.Errorf("%s: %w", what, err)})
+}
+
+// watch tells the session of everything that the store comes to hold.
+func (l *loop) watch(growth <-chan struct{}) {
+	for {
+		select {
+		case <-growth:
+		case <-l.work.Done():
+			return
+		}
+		v, err := try(l.work, l.store.Vector)
+		if err != nil {
+			l.fail("read vector", err)
+			return
+		}
+		l.post(grown{v})
+	}
+}
+
+func (l *loop) load(ctx context.Context, a load) {
+	held, err := try(ctx, func(ctx context.Context) ([]wire.Held, error) {
+		if s, ok := l.store.(Skipper); ok {
+			return s.AfterExcept(ctx, a.after, a.have, a.maxBytes)
+		}
+		return l.store.After(ctx, a.after, a.maxBytes)
+	})
+	if err != nil {
+		l.fail("read batches", err)
+		return
+	}
+	l.post(loaded{held})
+}
+
+func (l *loop) apply(ctx context.Context, a apply) {
+	v, err := try(ctx, func(ctx context.Context) (merge.Vector, error) {
+		return l.store.Apply(ctx, l.config.peer, a.batches)
+	})
+	if err != nil {
+		l.fail("apply batches", err)
+		return
+	}
+	l.post(applied{v})
+}
+
+func (l *loop) seal(ctx context.Context) {
+	v, err := try(ctx, l.store.Seal)
+	if err != nil {
+		l.fail("seal", err)
+		return
+	}
+	l.post(sealed{v})
+}
+
+func (l *loop) confirm(ctx context.Context, a confirm) {
+	_, err := try(ctx, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, l.store.Confirm(ctx, l.config.peer, a.vector)
+	})
+	if err != nil {
+		l.fail("record watermark", err)
+		return
+	}
+	l.post(confirmed{})
+}
+
+func (l *loop) readSchema(ctx context.Context) {
+	tables, err := try(ctx, l.store.Schema)
+	if err != nil {
+		l.fail("read schema", err)
+		return
+	}
+	l.post(schemaRead{tables})
+}
