@@ -48,4 +48,15 @@ func turnAway(s stream, err error) {
 }
 
 // newStream carries messages over a network connection.
-var newStream func(c net.Conn) stream
+var newStream = func(c net.Conn) stream {
+	return &wireStream{Conn: c, r: wire.NewReader(c, wire.Limits{}), w: wire.NewWriter(c)}
+}
+
+type wireStream struct {
+	net.Conn
+	r *wire.Reader
+	w *wire.Writer
+}
+
+func (s *wireStream) Read() (wire.Message, error) { return s.r.Read() }
+func (s *wireStream) Write(m wire.Message) error  { return s.w.Write(m) }
