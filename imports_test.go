@@ -1,0 +1,94 @@
+package sqlsync_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// directions says what each package may import of ours, and what it is. A
+// package that is in a folder of another has its parent's rule and may import
+// the parent's other folders.
+var directions = map[string]struct {
+	idea string
+	may  []string
+}{
+	"merge":       {"versions, HLC, vectors and the pure rules that decide which write stands", nil},
+	"wire":        {"encodes and decodes batches and the messages peers exchange", []string{"merge"}},
+	"crypto":      {"identity, signatures, and an authenticated encrypted connection", nil},
+	"schema":      {"reads user tables and builds the triggers that capture them", nil},
+	"migrations":  {"the SQL of sqlsync's own tables", nil},
+	"cdc":         {"one SQLite file as a store", []string{"merge", "schema", "migrations", "wire"}},
+	"replicate":   {"drives stores to the same state over connections", []string{"merge", "wire"}},
+	"fixtures":    {"sample schemas and generators", nil},
+	"cmd/sqlsync": {"flags, wiring, service, pages", []string{"merge", "wire", "crypto", "schema", "migrations", "cdc", "replicate", "fixtures"}},
+	"e2e":         {"drives the real binary", nil},
+}
+
+// bans are imports of others that would break what a package is.
+var bans = []struct{ pkg, path, reason string }{
+	{"merge", "math/rand", "the same writes must give the same rows everywhere"},
+	{"wire", "net", "the codec works on readers and writers"},
+	{"schema", "os", "schema reads through a Queryer only"},
+	{"replicate", "modernc.org/sqlite", "replicate knows stores, not databases"},
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestImportsFollowTheDesign(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(out))
+	for {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		checkImports(t, p)
+	}
+}
+
+func checkImports(t *testing.T, p goPackage) {
+	from, ok := strings.CutPrefix(p.ImportPath, "sqlsync/")
+	if !ok {
+		return // the module's root, which has nothing
+	}
+	home := homeOf(from)
+	if home == "" {
+		t.Errorf("package %s is not in the table of packages", from)
+		return
+	}
+	for _, path := range p.Imports {
+		if to, ok := strings.CutPrefix(path, "sqlsync/"); ok {
+			if h := homeOf(to); h != home && !slices.Contains(directions[home].may, h) {
+				t.Errorf("%s imports %s, which %s may not", from, to, home)
+			}
+		}
+		for _, b := range bans {
+			if b.pkg == from && b.path == path {
+				t.Errorf("%s imports %s: %s", from, path, b.reason)
+			}
+		}
+	}
+}
+
+func homeOf(path string) string {
+	for name := range directions {
+		if path == name || strings.HasPrefix(path, name+"/") {
+			return name
+		}
+	}
+	return ""
+}
