@@ -235,7 +235,7 @@ func (d *demo) live(ctx context.Context) error {
 		{d.till, d.office, `INSERT INTO customers VALUES (1, 'Ada', 'ada@example.org', 'London')`, "Ada", `SELECT name FROM customers WHERE id = 1`},
 		{d.till, d.office, `INSERT INTO stock VALUES ('shop', 1, 20)`, "20", `SELECT quantity FROM stock`},
 		{d.till, d.office, `BEGIN; INSERT INTO orders VALUES (50001, 1, datetime('now'), 'paid', 900, NULL); INSERT INTO order_lines VALUES (50001, 1, 1, 2, 450); UPDATE stock SET quantity = quantity - 2; COMMIT`,
-			"18", `SELECT quantity FROM stock JOIN order_lines USING (product_id)`},
+			"18", `SELECT s.quantity FROM stock AS s JOIN order_lines AS l ON l.product_id = s.product_id`},
 		{d.office, d.till, `UPDATE products SET price_cents = 475 WHERE id = 1`, "475", `SELECT price_cents FROM products WHERE id = 1`},
 	}
 	for _, s := range steps {
