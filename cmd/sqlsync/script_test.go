@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"sqlsync/cdc"
+	"sqlsync/fixtures"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"sqlsync": main})
+}
+
+// TestScript runs a file of testdata/script per behaviour. Beside sqlsync and
+// testscript's own commands a script has
+//
+//	sql FILE STATEMENT    run SQL as an application would, print the values
+//	shop FILE             make a database with the sample shop's tables
+//	lock FILE             hold an exclusive lock until the script ends
+//	port NAME             set $NAME to a loopback address nobody listens on
+//	taken NAME            set $NAME to one that somebody listens on
+//	keyof NAME FILE       set $NAME to a database's public key
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "keyof": scriptKeyOf,
+		},
+		RequireUniqueNames:  true,
+		RequireExplicitExec: false,
+	})
+}
+
+func openScript(ts *testscript.TestScript, file string) *sql.DB {
+	path := ts.MkAbs(file)
+	if _, err := os.Stat(path); err != nil {
+		ts.Check(os.WriteFile(path, nil, 0o644))
+	}
+	db, err := sql.Open("sqlite", cdc.AppDSN(path))
+	ts.Check(err)
+	db.SetMaxOpenConns(1)
+	return db
+}
+
+func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: sql FILE STATEMENT")
+	}
+	db := openScript(ts, args[0])
+	defer db.Close()
+	rows, err := db.Query(args[1])
+	if err != nil {
+		if neg {
+			return
+		}
+		ts.Fatalf("%s: %v", args[1], err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	ts.Check(err)
+	for rows.Next() {
+		values := make([]sql.NullString, len(columns))
+		to := make([]any, len(columns))
+		for i := range values {
+			to[i] = &values[i]
+		}
+		ts.Check(rows.Scan(to...))
+		texts := make([]string, len(values))
+		for i, v := range values {
+			texts[i] = v.String
+		}
+		ts.Stdout().Write([]byte(strings.Join(texts, "|") + "\n"))
+	}
+	ts.Check(rows.Err())
+}
+
+func scriptShop(ts *testscript.TestScript, _ bool, args []string) {
+	for _, file := range args {
+		db := openScript(ts, file)
+		_, err := db.Exec(fixtures.Shop)
+		ts.Check(err)
+		ts.Check(db.Close())
+	}
+}
+
+func scriptLock(ts *testscript.TestScript, _ bool, args []string) {
+	db := openScript(ts, args[0])
+	conn, err := db.Conn(context.Background())
+	ts.Check(err)
+	_, err = conn.ExecContext(context.Background(), `BEGIN EXCLUSIVE`)
+	ts.Check(err)
+	ts.Defer(func() { conn.Close(); db.Close() })
+}
+
+func scriptPort(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], l.Addr().String())
+	ts.Check(l.Close())
+}
+
+func scriptTaken(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	ts.Setenv(args[0], l.Addr().String())
+}
+
+func scriptKeyOf(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("sqlsync", "--db", ts.MkAbs(args[1]), "key"))
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+// The grammar itself has no help that is empty and no flag without one.
+func TestHelpIsComplete(t *testing.T) {
+	ctx, stop := signal.NotifyContext(t.Context(), syscall.SIGTERM)
+	defer stop()
+	var out, errs strings.Builder
+	if code := run(ctx, []string{"--help"}, strings.NewReader(""), &out, &errs); code != exitDone || errs.Len() > 0 {
+		t.Fatalf("exit %d, stderr %q", code, errs.String())
+	}
+	for _, verb := range []string{"init", "key", "watch", "unwatch", "tables", "remote", "serve", "sync", "clone", "digest", "status", "log", "shell", "demo", "version"} {
+		if !strings.Contains(out.String(), verb) {
+			t.Errorf("--help does not mention %s", verb)
+		}
+	}
+}
