@@ -32,6 +32,7 @@ type view struct {
 	open    bool
 	theirs  merge.Vector // nil before open
 	missing string
+	behind  error     // why the peer gets nothing more
 	inSync  time.Time // when both sides last had everything
 	hint    hint      // where the next session may start, once this has ended
 	err     error     // why it ended

@@ -160,7 +160,7 @@ func (l *loop) publish(e event) {
 	if _, ok := e.(received); ok && s.isOpen {
 		l.latest.open, l.latest.theirs = true, s.theirs.Clone()
 	}
-	l.latest.missing = s.missing()
+	l.latest.missing, l.latest.behind = s.missing(), s.sender.behind
 	if s.inSync() {
 		l.latest.inSync = s.now
 	}

@@ -112,7 +112,7 @@ func (s *session) handle(e event) {
 	case grown:
 		s.grow(e.vector)
 	case loaded:
-		s.sender.loaded(e.held)
+		s.loaded(e.held)
 	case applied:
 		s.inbox.applied()
 		s.grow(e.vector)
@@ -225,7 +225,7 @@ func (s *session) open(h *wire.Hello) {
 	if s.theirs.Covers(s.hint.vector) {
 		s.sender.scanned = s.hint.pos
 	}
-	s.life.unconfirmed = true
+	s.life.unconfirmed = len(s.theirs) > 0
 	s.do(opened{h})
 }
 
