@@ -72,11 +72,11 @@ func (c *conn) drive(ctx context.Context, first *wire.Hello) error {
 	grown, unsubscribe := c.store.Subscribe()
 	defer unsubscribe()
 	var err error
-	if c.config.vector, err = c.store.Vector(ctx); err != nil {
+	if c.config.vector, err = try(ctx, c.store.Vector); err != nil {
 		turnAway(c.stream, err)
 		return fmt.Errorf("read vector: %w", err)
 	}
-	if c.config.tables, err = c.store.Offers(ctx); err != nil {
+	if c.config.tables, err = try(ctx, c.store.Offers); err != nil {
 		turnAway(c.stream, err)
 		return fmt.Errorf("read offers: %w", err)
 	}

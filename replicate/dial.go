@@ -64,9 +64,9 @@ func (l *link) dialOn(ctx context.Context) {
 			}
 		}
 		if !ordinary(err) {
-			l.node.Log.Warn("connection ended", "peer", l.name(), "dataset", l.key.dataset, "error", err)
+			l.node.options.Log.Warn("connection ended", "peer", l.name(), "dataset", l.key.dataset, "error", err)
 		}
-		l.pause(ctx, b.pause(now, l.node.Jitter()))
+		l.pause(ctx, b.pause(now, l.node.options.Jitter()))
 		begun = time.Now()
 	}
 }
@@ -122,7 +122,7 @@ func (l *link) dial(ctx context.Context, attempt int) (*conn, error) {
 		return nil, ErrUnreachable
 	}
 	addr := addrs[attempt%len(addrs)]
-	nc, err := l.node.Dialer.Dial(ctx, l.key.peer, addr, l.key.dataset)
+	nc, err := l.node.options.Dialer.Dial(ctx, l.key.peer, addr, l.key.dataset)
 	if err != nil {
 		err = fmt.Errorf("dial %s: %w", addr, err)
 		if ctx.Err() == nil {

@@ -128,8 +128,15 @@ func (s *session) skip(queue []wire.Held) []wire.Held {
 	return queue
 }
 
+// maxOrigins bounds the vector that a peer may build up with its Acks.
+const maxOrigins = 1 << 16
+
 // acked takes what the peer says that it has now.
 func (s *session) acked(v merge.Vector) {
+	if len(s.theirs)+len(v) > maxOrigins {
+		s.end(fmt.Errorf("vector of more than %d origins: %w", maxOrigins, wire.ErrInvalid))
+		return
+	}
 	d := &s.sender
 	for origin, p := range v {
 		if p.Seq > d.sent[origin] {

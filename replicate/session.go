@@ -200,7 +200,7 @@ func (s *session) receiveOpen(m wire.Message) {
 	case *wire.Ping:
 		s.outbox.answer(m.ID)
 	case *wire.Pong:
-		// It was heard, which is all it is for.
+		s.ponged(m.ID)
 	case *wire.Bye:
 		s.hung(m)
 	default:
@@ -226,6 +226,7 @@ func (s *session) open(h *wire.Hello) {
 		s.sender.scanned = s.hint.pos
 	}
 	s.life.unconfirmed = len(s.theirs) > 0
+	s.ping() // for the round trip
 	s.do(opened{h})
 }
 
@@ -261,7 +262,7 @@ func (s *session) end(err error) {
 // inSync reports whether both sides have everything that either may have of
 // the other.
 func (s *session) inSync() bool {
-	return s.isOpen && (!s.receives || s.own.Covers(s.theirs)) && (!s.sends || s.theirs.Covers(s.own))
+	return s.isOpen && (s.sends || s.receives) && (!s.receives || s.own.Covers(s.theirs)) && (!s.sends || s.theirs.Covers(s.own))
 }
 
 // resume is the hint for the next session with the peer.

@@ -79,7 +79,7 @@ func (l *link) report(ctx context.Context, s *Status, first bool) error {
 	if first || at.Before(s.LastSync) {
 		s.LastSync = at
 	}
-	store, ok := l.node.Stores.Store(l.key.dataset)
+	store, ok := l.node.options.Stores.Store(l.key.dataset)
 	if theirs == nil || !ok {
 		return nil
 	}

@@ -26,6 +26,7 @@ type world struct {
 // peer is a node with its store, its name being its address.
 type peer struct {
 	*Node
+	Self   merge.NodeID
 	world  *world
 	name   string
 	store  *memStore
@@ -67,7 +68,7 @@ func (w *world) end() {
 func (w *world) join(id int, name string) *peer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p := &peer{world: w, name: name, store: newMemStore(nodeID(id))}
+	p := &peer{world: w, name: name, Self: nodeID(id), store: newMemStore(nodeID(id))}
 	if old := w.peers[name]; old != nil {
 		p.store = old.store
 	}
