@@ -102,6 +102,9 @@ func (s *session) finishSync() {
 	if !y.on || !y.weSealed || !y.theySealed || !s.own.Covers(y.theirs) || !s.theirs.Covers(y.ours) {
 		return
 	}
+	if !s.told.Covers(y.theirs) || s.outbox.busy {
+		return // the peer is to hear of it before the connection may go
+	}
 	y.on = false
 	s.do(synced{})
 }
