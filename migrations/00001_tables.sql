@@ -45,13 +45,15 @@ CREATE TABLE sqlsync_dataset (
 -- Watched tables. `key` lists the key's column names as a JSON array. `waiting`
 -- says why changes from peers are held back (NULL when they are not), and
 -- `replay_from` is the place of the first batch whose changes to the table have
--- not been applied.
+-- not been applied. `watched` is 0 after unwatch: the row and the slots stay, so
+-- that watching again can tell what happened meanwhile from what is new.
 CREATE TABLE sqlsync_table (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE COLLATE NOCASE,
   dataset_id INTEGER NOT NULL,
   policy TEXT NOT NULL,
   key TEXT NOT NULL,
+  watched INTEGER NOT NULL,
   waiting TEXT,
   replay_from INTEGER
 );
@@ -89,6 +91,8 @@ CREATE TABLE sqlsync_vector (
 ) WITHOUT ROWID;
 
 -- Peers. `addrs` and `datasets` are JSON arrays; `datasets` NULL means all.
+-- `state`, `error` and `synced` (Unix milliseconds) are what a running serve
+-- last knew, for status.
 CREATE TABLE sqlsync_remote (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
@@ -97,7 +101,10 @@ CREATE TABLE sqlsync_remote (
   datasets TEXT,
   pull INTEGER NOT NULL,
   push INTEGER NOT NULL,
-  added TEXT NOT NULL
+  added TEXT NOT NULL,
+  state TEXT,
+  error TEXT,
+  synced INTEGER
 );
 
 -- Watermarks: what each peer has confirmed as durably applied.

@@ -55,7 +55,13 @@ type SealDone struct {
 type SchemaRequest struct{}
 
 // Schema answers a SchemaRequest.
-type Schema struct{ Tables []TableSchema }
+type Schema struct {
+	Tables []TableSchema
+	// Settings of the file that a replica takes over, by pragma.
+	Settings map[string]string
+	// Datasets are those that the sender has.
+	Datasets []string
+}
 
 // TableSchema is what a new replica needs to create and watch one table.
 type TableSchema struct {

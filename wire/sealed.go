@@ -1,6 +1,15 @@
 package wire
 
-import "sqlsync/merge"
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/crypto/blake2b"
+
+	"sqlsync/merge"
+)
 
 // Sealed is a batch as it is stored and sent.
 type Sealed struct {
@@ -22,4 +31,178 @@ type Held struct {
 	Origin merge.NodeID
 	Seq    uint64
 	Sealed *Sealed
+}
+
+// hashDomain keeps the signature of a batch from being one of anything else.
+const hashDomain = "sqlsync batch v1\x00"
+
+// signatureSize is that of Ed25519.
+const signatureSize = 64
+
+// Seal encodes a batch and signs its hash. A batch whose sections do not agree
+// in themselves is a mistake of the caller's and gives an error.
+func Seal(b *Batch, sign func(Hash) []byte) (*Sealed, error) {
+	s := &Sealed{}
+	dir := make([]SectionHead, len(b.Sections))
+	var payload []byte
+	for i := range b.Sections {
+		sec := &b.Sections[i]
+		if err := sec.check(); err != nil {
+			return nil, fmt.Errorf("encode batch: %w", err)
+		}
+		payload = appendSection(payload[:0], sec)
+		packed := compress(payload)
+		s.Sections = append(s.Sections, packed)
+		dir[i] = SectionHead{Table: sec.Table, Changes: len(sec.Changes), Size: len(payload), Hash: blake2b.Sum256(packed)}
+	}
+	s.Head = appendHead(nil, &b.Header, dir)
+	s.Signature = sign(s.Hash())
+	if len(s.Signature) != signatureSize {
+		return nil, errors.New("encode batch: signature has the wrong size")
+	}
+	return s, nil
+}
+
+// Hash returns what names the batch: its successor and its signature are over
+// it. It covers the sections through their hashes in the directory, also those
+// that were left out.
+func (s *Sealed) Hash() Hash {
+	return blake2b.Sum256(append([]byte(hashDomain), s.Head...))
+}
+
+// Header decodes the head.
+func (s *Sealed) Header() (Header, []SectionHead, error) { return decodeHead(s.Head) }
+
+// Verify checks that the batch is whole and what its origin signed. check is
+// given the origin, the hash and the signature. The error wraps ErrInvalid.
+func (s *Sealed) Verify(check func(origin merge.NodeID, h Hash, signature []byte) bool) error {
+	h, dir, err := s.Header()
+	if err != nil {
+		return fmt.Errorf("batch: %w", err)
+	}
+	switch {
+	case len(dir) != len(s.Sections):
+		return fmt.Errorf("%w: batch %d of %v has %d sections, its directory %d", ErrInvalid, h.Seq, h.Origin, len(s.Sections), len(dir))
+	case !sameHead(s.Head, &h, dir):
+		return fmt.Errorf("%w: head of batch %d of %v is not in its one form", ErrInvalid, h.Seq, h.Origin)
+	case !check(h.Origin, s.Hash(), s.Signature):
+		return fmt.Errorf("%w: signature of batch %d of %v does not verify", ErrInvalid, h.Seq, h.Origin)
+	}
+	for i, sec := range s.Sections {
+		if sec != nil && blake2b.Sum256(sec) != [32]byte(dir[i].Hash) {
+			return fmt.Errorf("%w: table %s in batch %d of %v is not what was signed", ErrInvalid, dir[i].Table, h.Seq, h.Origin)
+		}
+	}
+	return nil
+}
+
+// Open decodes the head and the sections that are there.
+func (s *Sealed) Open(l Limits) (*Batch, error) {
+	h, dir, err := s.Header()
+	if err != nil {
+		return nil, err
+	}
+	b := &Batch{Header: h}
+	for i := range dir {
+		if i >= len(s.Sections) || s.Sections[i] == nil {
+			continue
+		}
+		sec, err := s.OpenSection(i, l)
+		if err != nil {
+			return nil, err
+		}
+		b.Sections = append(b.Sections, *sec)
+	}
+	return b, nil
+}
+
+// OpenSection decodes the section at a place of the directory, which must be
+// there.
+func (s *Sealed) OpenSection(i int, l Limits) (*Section, error) {
+	l = l.withDefaults()
+	h, dir, err := s.Header()
+	if err != nil {
+		return nil, err
+	}
+	fail := func(what string) error {
+		return fmt.Errorf("%w: table %s in batch %d of %v: %s", ErrInvalid, dir[i].Table, h.Seq, h.Origin, what)
+	}
+	if dir[i].Size > l.MaxSection || dir[i].Changes > l.MaxChanges {
+		return nil, fail("larger than the limit")
+	}
+	payload, err := decompress(s.Sections[i], dir[i].Size)
+	if err != nil {
+		return nil, fail(err.Error())
+	}
+	sec, err := decodeSection(payload, l)
+	if err != nil {
+		return nil, fmt.Errorf("table %s in batch %d of %v: %w", dir[i].Table, h.Seq, h.Origin, err)
+	}
+	sec.Table = dir[i].Table
+	if n := len(sec.Changes); n != dir[i].Changes {
+		return nil, fail("number of changes is not the directory's")
+	} else if n > 0 && (sec.Changes[0].HLC < h.First || sec.Changes[n-1].HLC > h.Last) {
+		return nil, fail("a change is outside the batch's time")
+	}
+	return sec, nil
+}
+
+// Size returns the bytes the batch takes, but for a few.
+func (s *Sealed) Size() int {
+	n := len(s.Head) + len(s.Signature)
+	for _, sec := range s.Sections {
+		n += len(sec)
+	}
+	return n
+}
+
+// Without returns the batch without the sections of tables that are not to be
+// kept. The hash and the signature are the same.
+func (s *Sealed) Without(keep func(table string) bool) (*Sealed, error) {
+	_, dir, err := s.Header()
+	if err != nil {
+		return nil, err
+	}
+	out := &Sealed{Head: s.Head, Signature: s.Signature, Sections: slices.Clone(s.Sections)}
+	for i := range dir {
+		if !keep(dir[i].Table) {
+			out.Sections[i] = nil
+		}
+	}
+	return out, nil
+}
+
+// Append appends the batch in the one form in which it is stored and sent.
+func (s *Sealed) Append(b []byte) []byte {
+	b = appendBytes(b, s.Head)
+	b = append(b, s.Signature...)
+	b = binary.AppendUvarint(b, uint64(len(s.Sections)))
+	for _, sec := range s.Sections {
+		b = appendBool(b, sec != nil)
+		if sec != nil {
+			b = appendBytes(b, sec)
+		}
+	}
+	return b
+}
+
+// ParseSealed reads what Append wrote. The result aliases b.
+func ParseSealed(b []byte) (*Sealed, error) {
+	r := reader{b: b}
+	s := r.sealed()
+	if err := r.end(); err != nil {
+		return nil, fmt.Errorf("batch: %w", err)
+	}
+	return s, nil
+}
+
+func (r *reader) sealed() *Sealed {
+	s := &Sealed{Head: r.bytes(), Signature: r.take(signatureSize)}
+	s.Sections = make([][]byte, r.count(1, maxSections))
+	for i := range s.Sections {
+		if r.bool() {
+			s.Sections[i] = r.bytes()
+		}
+	}
+	return s
 }

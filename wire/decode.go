@@ -1,0 +1,127 @@
+package wire
+
+import (
+	"fmt"
+
+	"sqlsync/merge"
+)
+
+// decodeMessage reads the body of a message. The result may alias it.
+func decodeMessage(kind byte, body []byte) (Message, error) {
+	r := reader{b: body}
+	m := r.message(kind)
+	if err := r.end(); err != nil {
+		return nil, fmt.Errorf("message of type %d: %w", kind, err)
+	}
+	return m, nil
+}
+
+func (r *reader) message(kind byte) Message {
+	switch kind {
+	case kindHello:
+		m := r.hello()
+		r.b = nil // what a later version has added
+		return m
+	case kindBatches:
+		m := &Batches{Sealed: make([]*Sealed, r.count(signatureSize+2, maxSections))}
+		for i := range m.Sealed {
+			m.Sealed[i] = r.sealed()
+		}
+		return m
+	case kindAck:
+		return &Ack{Vector: r.vector()}
+	case kindSealRequest:
+		return &SealRequest{ID: r.uvarint()}
+	case kindSealDone:
+		return &SealDone{ID: r.uvarint(), Vector: r.vector()}
+	case kindSchemaRequest:
+		return &SchemaRequest{}
+	case kindSchema:
+		return r.schema()
+	case kindPing:
+		return &Ping{ID: r.uvarint()}
+	case kindPong:
+		return &Pong{ID: r.uvarint()}
+	case kindBye:
+		return &Bye{Code: r.string(), Text: r.string()}
+	}
+	r.fail("unknown type of message")
+	return nil
+}
+
+func (r *reader) hello() *Hello {
+	m := &Hello{
+		MinProtocol: r.uint32(), MaxProtocol: r.uint32(), Software: r.string(), Dataset: r.name(),
+		Pull: r.bool(), Push: r.bool(), Vector: r.vector(),
+	}
+	m.Tables = make([]TableOffer, r.count(3, maxSections))
+	for i := range m.Tables {
+		m.Tables[i] = TableOffer{Name: r.name(), Policy: r.string(), Fingerprint: r.string()}
+	}
+	m.Now = r.hlc(0)
+	return m
+}
+
+func (r *reader) uint32() uint32 {
+	v := r.uvarint()
+	if v > 1<<32-1 {
+		r.fail("number out of range")
+	}
+	return uint32(v)
+}
+
+// vector reads positions, ascending by origin.
+func (r *reader) vector() merge.Vector {
+	n := r.count(34, maxHorizons)
+	if n == 0 {
+		return nil
+	}
+	v := make(merge.Vector, n)
+	var last merge.NodeID
+	for i := range n {
+		var o merge.NodeID
+		copy(o[:], r.take(32))
+		if r.err == nil && i > 0 && o.Compare(last) <= 0 {
+			r.fail("vector is not in order")
+		}
+		if r.err != nil {
+			return nil
+		}
+		v[o] = merge.Position{Seq: r.uvarint(), HLC: r.hlc(0)}
+		last = o
+	}
+	return v
+}
+
+func (r *reader) schema() *Schema {
+	m := &Schema{Tables: make([]TableSchema, r.count(6, maxSections))}
+	for i := range m.Tables {
+		m.Tables[i] = TableSchema{
+			Name: r.name(), Create: r.strings(), Triggers: r.strings(), Key: r.strings(), Policy: r.string(), Options: r.pairs(),
+		}
+	}
+	m.Settings, m.Datasets = r.pairs(), r.strings()
+	return m
+}
+
+// pairs reads a map, ascending by key.
+func (r *reader) pairs() map[string]string {
+	n := r.count(2, len(r.b))
+	if n == 0 {
+		return nil
+	}
+	m := make(map[string]string, n)
+	last := ""
+	for i := range n {
+		k := r.string()
+		if r.err == nil && i > 0 && k <= last {
+			r.fail("pairs are not in order")
+		}
+		if r.err != nil {
+			return nil
+		}
+		m[k] = r.string()
+		last = k
+	}
+	return m
+}

@@ -1,0 +1,99 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"sqlsync/merge"
+)
+
+// formatVersion is the first byte of a head.
+const formatVersion = 1
+
+// SectionHead is an entry of a batch's directory.
+type SectionHead struct {
+	Table string
+	// Changes is how many there are, Size the bytes before compression.
+	Changes, Size int
+	// Hash is that of the compressed bytes.
+	Hash Hash
+}
+
+func appendHead(b []byte, h *Header, dir []SectionHead) []byte {
+	b = append(b, formatVersion)
+	b = appendBytes(b, h.Dataset)
+	b = append(b, h.Origin[:]...)
+	b = binary.AppendUvarint(b, h.Seq)
+	b = append(b, h.Prev[:]...)
+	b = binary.AppendUvarint(b, uint64(h.First))
+	b = binary.AppendUvarint(b, uint64(h.Last-h.First))
+	b = binary.AppendUvarint(b, uint64(len(h.Seen)))
+	for _, s := range h.Seen {
+		b = append(b, s.Origin[:]...)
+		b = binary.AppendUvarint(b, uint64(s.HLC))
+	}
+	b = binary.AppendUvarint(b, uint64(len(dir)))
+	for _, d := range dir {
+		b = appendBytes(b, d.Table)
+		b = binary.AppendUvarint(b, uint64(d.Changes))
+		b = binary.AppendUvarint(b, uint64(d.Size))
+		b = append(b, d.Hash[:]...)
+	}
+	return b
+}
+
+func decodeHead(b []byte) (h Header, dir []SectionHead, err error) {
+	r := reader{b: b}
+	if v := r.byte(); r.err == nil && v != formatVersion {
+		r.fail("unknown batch format")
+	}
+	h.Dataset = r.name()
+	copy(h.Origin[:], r.take(32))
+	h.Seq = r.uvarint()
+	h.Prev = r.hash()
+	h.First = r.hlc(0)
+	h.Last = r.hlc(h.First)
+	if r.err == nil && (h.Seq == 0 || h.Dataset == "" || h.First == 0) {
+		r.fail("batch without number, dataset or time")
+	}
+	h.Seen = make([]Horizon, min(r.count(9, maxHorizons), maxHorizons))
+	for i := range h.Seen {
+		copy(h.Seen[i].Origin[:], r.take(8))
+		h.Seen[i].HLC = r.hlc(0)
+	}
+	if len(h.Seen) == 0 {
+		h.Seen = nil
+	}
+	dir = make([]SectionHead, r.count(35, maxSections))
+	for i := range dir {
+		d := &dir[i]
+		d.Table = r.name()
+		d.Changes = r.count(0, 1<<31-1)
+		d.Size = r.count(0, 1<<31-1)
+		d.Hash = r.hash()
+	}
+	return h, dir, r.end()
+}
+
+// hlc reads a timestamp as its distance from another. It is never negative.
+func (r *reader) hlc(from merge.HLC) merge.HLC {
+	h := from + merge.HLC(r.uvarint())
+	if r.err == nil && h < from {
+		r.fail("timestamp out of range")
+	}
+	return h
+}
+
+// name reads the name of something of SQLite's.
+func (r *reader) name() string {
+	s := r.string()
+	if len(s) > maxName {
+		r.fail("name is too long")
+	}
+	return s
+}
+
+// sameHead reports whether encoding what was decoded gives the same bytes.
+func sameHead(b []byte, h *Header, dir []SectionHead) bool {
+	return bytes.Equal(b, appendHead(nil, h, dir))
+}
