@@ -181,10 +181,11 @@ func (m merger) newer() Outcome {
 }
 
 // overwritten lists what the row loses to the write: every version in it that
-// the write's author had not seen.
+// the write's author had not seen. An author that wrote to the incarnation had
+// seen its birth, or a baseline of its own that was compared when it came.
 func (m merger) overwritten(kind Kind) []Loss {
 	var losses lossList
-	if m.unseen(m.local.Birth) {
+	if !sameIncarnation(m.w.Birth, m.local.Birth) && m.unseen(m.local.Birth) {
 		losses = append(losses, Loss{Kind: kind, Winner: m.w.rank(), Loser: m.local.Birth})
 	}
 	if kind == KindKey {
@@ -275,8 +276,7 @@ func (m merger) cells(out *Outcome) {
 		switch order := m.w.Version.Compare(have); {
 		case order > 0:
 			out.Columns = append(out.Columns, c)
-			out.Row.Cells = with(out.Row.Cells, c, m.w.Version)
-			if m.unseen(have) {
+			if !have.HLC.Baseline() && m.unseen(have) {
 				losses.add(Loss{Kind: KindCell, Winner: m.w.Version, Loser: have}, c)
 			}
 		case order < 0:
@@ -285,7 +285,7 @@ func (m merger) cells(out *Outcome) {
 	}
 	if len(out.Columns) > 0 {
 		out.Effect = Set
-		out.Row.Latest = later(m.local.Latest, m.w.Version)
+		out.Row = out.Row.Written(out.Columns, m.w.Version)
 	}
 	out.Losses = losses
 }

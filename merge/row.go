@@ -1,5 +1,10 @@
 package merge
 
+import (
+	"cmp"
+	"slices"
+)
+
 // Row is what a store keeps beside one row of a user's table. The zero Row
 // stands for a key that was never heard of.
 type Row struct {
@@ -37,23 +42,18 @@ func (r Row) Cell(column int) Version {
 	return r.Birth
 }
 
-// with returns cells with column at version v, keeping the order. It never
-// changes the slice it was given.
-func with(cells []Cell, column int, v Version) []Cell {
-	out := make([]Cell, 0, len(cells)+1)
-	placed := false
-	for _, c := range cells {
-		switch {
-		case c.Column == column:
-			c.Version, placed = v, true
-		case c.Column > column && !placed:
-			out = append(out, Cell{column, v})
-			placed = true
+// Written returns the row as it is after a write of columns at version v,
+// which is later than what they have. It shares nothing with r.
+func (r Row) Written(columns []int, v Version) Row {
+	r.Cells = slices.Clone(r.Cells)
+	for _, c := range columns {
+		i, ok := slices.BinarySearchFunc(r.Cells, c, func(have Cell, c int) int { return cmp.Compare(have.Column, c) })
+		if ok {
+			r.Cells[i].Version = v
+		} else {
+			r.Cells = slices.Insert(r.Cells, i, Cell{c, v})
 		}
-		out = append(out, c)
 	}
-	if !placed {
-		out = append(out, Cell{column, v})
-	}
-	return out
+	r.Latest = later(r.Latest, v)
+	return r
 }

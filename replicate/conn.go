@@ -149,10 +149,10 @@ func (c *conn) missing() string {
 }
 
 // schema returns what the peer says its tables are.
-func (c *conn) schema(ctx context.Context) ([]wire.TableSchema, error) {
+func (c *conn) schema(ctx context.Context) (*wire.Schema, error) {
 	a, err := c.ask(ctx, schemaWanted{})
 	if err != nil {
 		return nil, err
 	}
-	return a.(gotSchema).tables, nil
+	return a.(gotSchema).schema, nil
 }

@@ -27,7 +27,10 @@ type (
 	// confirmed answers a confirm.
 	confirmed struct{}
 	// schemaRead answers a readSchema.
-	schemaRead struct{ tables []wire.TableSchema }
+	schemaRead struct{ schema *wire.Schema }
+	// progressed says that part of a message has come in: a peer that sends
+	// something large over a slow line is not silent.
+	progressed struct{}
 	// ticked says that the deadline has come, or that time has passed.
 	ticked struct{}
 	// probed asks whether the peer is there; alive or an end follows.
@@ -67,7 +70,7 @@ type (
 	// synced answers syncWanted: both sides have what both had sealed.
 	synced struct{}
 	// gotSchema answers schemaWanted.
-	gotSchema struct{ tables []wire.TableSchema }
+	gotSchema struct{ schema *wire.Schema }
 	// alive answers probed.
 	alive struct{}
 	// end is the last action. bye is to be sent if it can be, then the
@@ -87,6 +90,7 @@ func (applied) event()      {}
 func (sealed) event()       {}
 func (confirmed) event()    {}
 func (schemaRead) event()   {}
+func (progressed) event()   {}
 func (ticked) event()       {}
 func (probed) event()       {}
 func (syncWanted) event()   {}

@@ -118,7 +118,7 @@ func (m *memStore) AfterExcept(_ context.Context, pos int64, have merge.Vector, 
 		if h.Pos <= pos || have[h.Origin].Seq >= h.Seq {
 			continue
 		}
-		if size += sealedSize(h.Sealed); size > maxBytes && len(out) > 0 {
+		if size += h.Sealed.Size(); size > maxBytes && len(out) > 0 {
 			break
 		}
 		out = append(out, h)
@@ -168,8 +168,8 @@ func (m *memStore) Offers(context.Context) ([]wire.TableOffer, error) {
 	return []wire.TableOffer{{Name: "orders", Policy: "lww"}}, nil
 }
 
-func (m *memStore) Schema(context.Context) ([]wire.TableSchema, error) {
-	return []wire.TableSchema{{Name: "orders", Create: []string{"CREATE TABLE orders (id INTEGER PRIMARY KEY)"}, Key: []string{"id"}}}, nil
+func (m *memStore) Schema(context.Context) (*wire.Schema, error) {
+	return &wire.Schema{Tables: []wire.TableSchema{{Name: "orders", Create: []string{"CREATE TABLE orders (id INTEGER PRIMARY KEY)"}, Key: []string{"id"}}}}, nil
 }
 
 func (m *memStore) Subscribe() (<-chan struct{}, func()) {

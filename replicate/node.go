@@ -168,3 +168,11 @@ func (n *Node) linksOf(peer merge.NodeID) []*link {
 	slices.SortFunc(links, func(a, b *link) int { return cmp.Compare(a.key.dataset, b.key.dataset) })
 	return links
 }
+
+// Knows reports whether a peer is a remote, so that its connection is to be
+// let in.
+func (n *Node) Knows(peer merge.NodeID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.ContainsFunc(n.remotes, func(r Remote) bool { return r.Peer == peer })
+}

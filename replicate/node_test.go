@@ -170,9 +170,9 @@ func TestSchema(t *testing.T) {
 		a, b := pair(w)
 		delete(a.sets, "primary")
 		b.store.commit(3)
-		tables, err := a.Schema(t.Context(), "b", "")
-		if err != nil || len(tables) != 1 || tables[0].Name != "orders" {
-			t.Errorf("%v, %v", tables, err)
+		schema, err := a.Schema(t.Context(), "b", "")
+		if err != nil || len(schema.Tables) != 1 || schema.Tables[0].Name != "orders" {
+			t.Errorf("%v, %v", schema, err)
 		}
 		b.SetRemotes([]Remote{{Name: "a", Peer: a.Self, Pull: true}})
 		if _, err := a.Schema(t.Context(), "b", ""); !errors.Is(err, ErrRefused) {

@@ -84,7 +84,7 @@ func (l *link) syncOnce(ctx context.Context, attempt int) error {
 
 // Schema returns the tables of a remote's dataset as a new replica needs them.
 // The dataset need not exist here. The remote must allow us to pull from it.
-func (n *Node) Schema(ctx context.Context, remote, dataset string) ([]wire.TableSchema, error) {
+func (n *Node) Schema(ctx context.Context, remote, dataset string) (*wire.Schema, error) {
 	r, ok := n.remote(remote)
 	if !ok {
 		return nil, fmt.Errorf("%w: %q", ErrUnknownRemote, remote)
@@ -92,15 +92,15 @@ func (n *Node) Schema(ctx context.Context, remote, dataset string) ([]wire.Table
 	dataset = datasetName(dataset)
 	err := error(ErrUnreachable)
 	for _, addr := range r.Addrs {
-		var tables []wire.TableSchema
-		if tables, err = n.schema(ctx, r, addr, dataset); err == nil {
-			return tables, nil
+		var schema *wire.Schema
+		if schema, err = n.schema(ctx, r, addr, dataset); err == nil {
+			return schema, nil
 		}
 	}
 	return nil, fmt.Errorf("schema of %s, dataset %q: %w", remote, dataset, err)
 }
 
-func (n *Node) schema(ctx context.Context, r Remote, addr, dataset string) ([]wire.TableSchema, error) {
+func (n *Node) schema(ctx context.Context, r Remote, addr, dataset string) (*wire.Schema, error) {
 	nc, err := n.options.Dialer.Dial(ctx, r.Peer, addr, dataset)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
@@ -124,7 +124,7 @@ func (emptyStore) After(context.Context, int64, int) ([]wire.Held, error)    { r
 func (emptyStore) Seal(context.Context) (merge.Vector, error)                { return nil, nil }
 func (emptyStore) Confirm(context.Context, merge.NodeID, merge.Vector) error { return nil }
 func (emptyStore) Offers(context.Context) ([]wire.TableOffer, error)         { return nil, nil }
-func (emptyStore) Schema(context.Context) ([]wire.TableSchema, error)        { return nil, nil }
+func (emptyStore) Schema(context.Context) (*wire.Schema, error)              { return nil, nil }
 func (emptyStore) Subscribe() (<-chan struct{}, func())                      { return nil, func() {} }
 func (emptyStore) Apply(context.Context, merge.NodeID, []*wire.Sealed) (merge.Vector, error) {
 	return nil, nil

@@ -97,7 +97,7 @@ func (s *session) batches() []*wire.Sealed {
 			break
 		}
 		h := d.queue[0]
-		n := sealedSize(h.Sealed)
+		n := h.Sealed.Size()
 		if d.inFlight > 0 && d.inFlight+n > s.limits.window || size > 0 && size+n > s.limits.message {
 			break
 		}
@@ -148,22 +148,13 @@ func (s *session) acked(v merge.Vector) {
 	left := d.flight[:0]
 	for _, h := range d.flight {
 		if s.theirs[h.Origin].Seq >= h.Seq {
-			d.inFlight -= sealedSize(h.Sealed)
+			d.inFlight -= h.Sealed.Size()
 		} else {
 			left = append(left, h)
 		}
 	}
 	clear(d.flight[len(left):])
 	d.flight = left
-}
-
-// sealedSize is about what a batch takes in memory and on the wire.
-func sealedSize(b *wire.Sealed) int {
-	n := len(b.Head) + len(b.Signature)
-	for _, s := range b.Sections {
-		n += len(s)
-	}
-	return n
 }
 
 func (d *sender) init(limits limits) {

@@ -40,7 +40,7 @@ var defaultLimits = limits{
 	window: 4 << 20, message: 256 << 10, load: 1 << 20, readAhead: 4 << 20,
 	hold:      50 * time.Millisecond,
 	pingEvery: 3 * time.Second, deadAfter: 12 * time.Second, probeWithin: 4 * time.Second,
-	helloWithin: 10 * time.Second, confirmEvery: 5 * time.Second,
+	helloWithin: 10 * time.Second, confirmEvery: 250 * time.Millisecond,
 }
 
 // hint is where an earlier session with the same peer had come to: everything
@@ -107,6 +107,8 @@ func (s *session) handle(e event) {
 	case received:
 		s.life.hear(s)
 		s.receive(e.message)
+	case progressed:
+		s.life.hear(s)
 	case written:
 		s.outbox.busy = false
 	case grown:
@@ -123,7 +125,7 @@ func (s *session) handle(e event) {
 		s.life.confirming = false
 	case schemaRead:
 		s.readingSchema = false
-		s.outbox.post(&wire.Schema{Tables: e.tables})
+		s.outbox.post(e.schema)
 	case probed:
 		s.probe()
 	case syncWanted:
@@ -196,7 +198,7 @@ func (s *session) receiveOpen(m wire.Message) {
 	case *wire.SchemaRequest:
 		s.schemaAsked()
 	case *wire.Schema:
-		s.do(gotSchema{m.Tables})
+		s.do(gotSchema{m})
 	case *wire.Ping:
 		s.outbox.answer(m.ID)
 	case *wire.Pong:

@@ -50,7 +50,7 @@ type Store interface {
 	Offers(ctx context.Context) ([]wire.TableOffer, error)
 
 	// Schema returns what a new replica needs to create them.
-	Schema(ctx context.Context) ([]wire.TableSchema, error)
+	Schema(ctx context.Context) (*wire.Schema, error)
 
 	// Subscribe returns a channel of one place that gets a signal after the
 	// vector has grown, whoever made it grow; a signal that finds the channel

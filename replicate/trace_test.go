@@ -145,8 +145,8 @@ func (d *duo) perform(i int, a action) {
 		d.post(i, confirmed{})
 	case readSchema:
 		d.say("%s   read schema", s.name)
-		tables, _ := s.store.Schema(ctx)
-		d.post(i, schemaRead{tables})
+		schema, _ := s.store.Schema(ctx)
+		d.post(i, schemaRead{schema})
 	case end:
 		d.say("%s   end: %v", s.name, a.err)
 		if a.bye != nil {

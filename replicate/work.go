@@ -109,10 +109,10 @@ func (l *loop) confirm(ctx context.Context, a confirm) {
 }
 
 func (l *loop) readSchema(ctx context.Context) {
-	tables, err := try(ctx, l.store.Schema)
+	schema, err := try(ctx, l.store.Schema)
 	if err != nil {
 		l.fail("read schema", err)
 		return
 	}
-	l.post(schemaRead{tables})
+	l.post(schemaRead{schema})
 }

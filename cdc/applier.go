@@ -1,0 +1,346 @@
+package cdc
+
+import (
+	"fmt"
+	"slices"
+
+	"sqlsync/cdc/internal/sqlconn"
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// applyChunk is how many changes have their metadata in memory at once.
+const applyChunk = 512
+
+// applier merges the changes of one section into one table.
+type applier struct {
+	*tx
+	tab    *table
+	origin merge.NodeID
+	seen   merge.Seen
+	// columns maps the section's columns to the table's cells, -1 where the
+	// table has no such column.
+	columns []int
+	// insert are the cells that an insert of this section carries.
+	insert []int
+	// adopting says that rows found without metadata were sealed already.
+	adopting bool
+	// metaOnly leaves the user's table and the conflict log as they are.
+	metaOnly bool
+}
+
+// action is one change with what is known of its row and what it comes to.
+type action struct {
+	c *wire.Change
+	m *meta
+	// cells and values are what the change carries, by the table's cells.
+	cells  []int
+	values []wire.Value
+	out    merge.Outcome
+}
+
+func (t *tx) newApplier(tab *table, h *wire.Header, sec *wire.Section) (*applier, error) {
+	if !slices.EqualFunc(sec.Key, tab.keyNames(), equalNames) {
+		return nil, fmt.Errorf("%w: key of %s is %q there, %q here", wire.ErrInvalid, tab.name, sec.Key, tab.keyNames())
+	}
+	a := &applier{tx: t, tab: tab, origin: h.Origin}
+	horizon := make(map[[8]byte]merge.HLC, len(h.Seen))
+	for _, s := range h.Seen {
+		horizon[s.Origin] = s.HLC
+	}
+	a.seen = func(origin merge.NodeID) merge.HLC { return horizon[[8]byte(origin[:8])] }
+	for _, name := range sec.Columns {
+		i := tab.cellNamed(name)
+		a.columns = append(a.columns, i)
+		if i >= 0 {
+			a.insert = append(a.insert, i)
+		}
+	}
+	return a, nil
+}
+
+// apply merges up to applyChunk changes, each to a row of its own.
+func (a *applier) apply(changes []wire.Change) error {
+	keys := make([][]wire.Value, len(changes))
+	for i := range changes {
+		keys[i] = changes[i].Key
+	}
+	metas, err := a.lookup(a.tab, keys)
+	if err != nil {
+		return err
+	}
+	var (
+		inserts []*action
+		news    []remembered
+		again   []wire.Change
+		actions = make([]action, len(changes))
+	)
+	// What frees unique values goes before what takes them.
+	for _, pass := range []merge.Op{merge.Delete, merge.Update, merge.Insert} {
+		for i := range changes {
+			if changes[i].Op != pass {
+				continue
+			}
+			act := &actions[i]
+			a.decide(act, &changes[i], &metas[i])
+			write, insert, err := a.enact(act)
+			if err != nil {
+				return err
+			}
+			if insert {
+				inserts = append(inserts, act)
+			} else if write {
+				news = append(news, remembered{act.metaKey(), act.m})
+			}
+		}
+	}
+	width := len(a.tab.key) + len(a.insert)
+	if len(a.tab.def.Triggers) > 0 { // one may ignore a row, which only shows row by row
+		width = maxVariables
+	}
+	for part := range parts(inserts, width) {
+		if err := a.insertRows(part, &news, &again); err != nil {
+			return err
+		}
+	}
+	if err := a.remember(a.tab, news); err != nil {
+		return err
+	}
+	if len(again) > 0 {
+		return a.adopt(again)
+	}
+	return nil
+}
+
+func (a *applier) decide(act *action, c *wire.Change, m *meta) {
+	act.c, act.m = c, m
+	w := merge.Write{Op: c.Op, Birth: c.BirthAt(a.origin), Version: c.Version(a.origin)}
+	carried := c.Columns
+	for i, v := range c.Values {
+		column := i
+		if c.Op == merge.Update {
+			column = carried[i]
+		}
+		cell := a.columns[column]
+		if cell < 0 {
+			continue
+		}
+		act.cells, act.values = append(act.cells, cell), append(act.values, v)
+		w.Columns = append(w.Columns, a.tab.cells[cell].slot)
+	}
+	act.out = merge.Merge(a.tab.rule, m.row, w, a.seen)
+}
+
+// enact does what the outcome says to the user's table. It reports whether
+// metadata is to be written, or that the row is to be inserted with others.
+func (a *applier) enact(act *action) (write, insert bool, err error) {
+	if !a.metaOnly {
+		if err := a.logLosses(act); err != nil {
+			return false, false, err
+		}
+	}
+	switch act.out.Effect {
+	case merge.Remove:
+		return true, false, a.removeRow(act)
+	case merge.Set:
+		return true, false, a.setCells(act, act.out.Columns)
+	case merge.Replace:
+		if act.m.exists() && act.m.state != dead {
+			return true, false, a.replaceRow(act)
+		}
+		return false, true, nil
+	}
+	changed := !sameRow(act.m.row, act.out.Row)
+	act.m.row = act.out.Row
+	return changed, false, nil
+}
+
+func sameRow(a, b merge.Row) bool {
+	return a.Birth == b.Birth && a.Dead == b.Dead && a.Latest == b.Latest && slices.Equal(a.Cells, b.Cells)
+}
+
+// metaKey is the key under which the metadata is written: the change's, which
+// is the newer spelling where equal keys differ in bytes, unless the row keeps
+// its own.
+func (act *action) metaKey() []wire.Value {
+	if act.m.key != nil && act.out.Effect != merge.Replace {
+		return act.m.key
+	}
+	return act.c.Key
+}
+
+func (a *applier) removeRow(act *action) error {
+	if act.m.exists() && !a.metaOnly {
+		switch act.m.state {
+		case alive:
+			if _, err := a.Exec(a.tab.tableSQL.remove, act.m.key...); err != nil {
+				return a.refuse(act, err)
+			}
+		case held:
+			if err := a.unhold(a.tab, act.m.key); err != nil {
+				return err
+			}
+		}
+	}
+	act.m.bury(act.out.Row)
+	return nil
+}
+
+// setCells takes some of the change's cells, by slot.
+func (a *applier) setCells(act *action, slots []int) error {
+	var cells []int
+	var values []wire.Value
+	for i, cell := range act.cells {
+		if slices.Contains(slots, a.tab.cells[cell].slot) {
+			cells, values = append(cells, cell), append(values, act.values[i])
+		}
+	}
+	if act.out.Row.Birth.HLC.Baseline() && act.c.Op == merge.Update {
+		act.m.wrote(slots)
+	}
+	act.m.row = act.out.Row
+	if act.c.Baseline {
+		act.rebaseline(a.tab)
+	}
+	return a.updateRow(act, cells, values)
+}
+
+// rebaseline makes the change's values the baseline also of cells that were
+// written since.
+func (act *action) rebaseline(tab *table) {
+	for i, cell := range act.cells {
+		for j := range act.m.bases {
+			if act.m.bases[j].slot == tab.cells[cell].slot {
+				act.m.bases[j].hash = hashValue(act.values[i])
+			}
+		}
+	}
+}
+
+// replaceRow makes a row that is there what the change carries.
+func (a *applier) replaceRow(act *action) error {
+	act.m.row, act.m.bases = act.out.Row, nil
+	return a.updateRow(act, act.cells, act.values)
+}
+
+// updateRow writes cells of a row that is in the table or held.
+func (a *applier) updateRow(act *action, cells []int, values []wire.Value) error {
+	act.m.hashes = slices.Clone(act.m.hashes)
+	for i, cell := range cells {
+		act.m.hashes = act.m.hashes.with(a.tab.cells[cell].slot, hashValue(values[i]))
+	}
+	if len(cells) == 0 || a.metaOnly {
+		return nil
+	}
+	if act.m.state == held {
+		return a.updateHeld(a.tab, act.m.key, cells, values)
+	}
+	changed, err := a.Exec(a.tab.update(cells), slices.Concat(values, act.m.key)...)
+	if err != nil {
+		return a.holdUpdate(act, cells, values, err)
+	}
+	if changed == 0 { // the row went without a mark: let the next seal see it
+		return a.mark(a.tab, act.m.key)
+	}
+	return nil
+}
+
+// insertRows inserts rows that are not in the table, in one statement if that
+// goes, else one by one, so that one that is refused stops no other.
+func (a *applier) insertRows(list []*action, news *[]remembered, again *[]wire.Change) error {
+	if a.metaOnly {
+		a.bearAll(list, news)
+		return nil
+	}
+	args := make([]any, 0, len(list)*(len(a.tab.key)+len(a.insert)))
+	for _, act := range list {
+		args = a.insertArgs(args, act)
+	}
+	changed, err := a.Exec(a.tab.tableSQL.insert(list[0].cells, len(list)), args...)
+	switch {
+	case err == nil && changed == int64(len(list)):
+	case err != nil && !refusable(err):
+		return fmt.Errorf("insert rows: %w", err)
+	case len(list) > 1:
+		for i := range list {
+			if err := a.insertRows(list[i:i+1], news, again); err != nil {
+				return err
+			}
+		}
+		return nil
+	default:
+		return a.refusedInsert(list[0], err, news, again)
+	}
+	a.bearAll(list, news)
+	return nil
+}
+
+func (a *applier) bearAll(list []*action, news *[]remembered) {
+	for _, act := range list {
+		a.bear(act)
+		*news = append(*news, remembered{act.c.Key, act.m})
+	}
+}
+
+// bear makes the metadata that of the row the change carries.
+func (a *applier) bear(act *action) {
+	h := make(hashes, a.tab.slots*hashSize)
+	for i, cell := range act.cells {
+		putHash(h[a.tab.cells[cell].slot*hashSize:], hashValue(act.values[i]))
+	}
+	*act.m = meta{row: act.out.Row, hashes: h}
+}
+
+// insertArgs appends the values of a row as tableSQL.insert orders them. Key
+// cells are left out, the key itself has the same bytes.
+func (a *applier) insertArgs(args []any, act *action) []any {
+	args = append(args, act.c.Key...)
+	for i, cell := range act.cells {
+		if a.tab.cells[cell].key < 0 {
+			args = append(args, act.values[i])
+		}
+	}
+	return args
+}
+
+// refusable reports whether an error concerns the row and not the database.
+func refusable(err error) bool { return err == nil || sqlconn.Constraint(err) || sqlconn.RowError(err) }
+
+// refusedInsert settles one row that could not be inserted.
+func (a *applier) refusedInsert(act *action, cause error, news *[]remembered, again *[]wire.Change) error {
+	if !a.adopting {
+		there, err := a.rowThere(a.tab, act.c.Key)
+		if err != nil {
+			return err
+		}
+		if there { // nobody marked it: seal it, then merge with it
+			*again = append(*again, *act.c)
+			return nil
+		}
+	}
+	a.bear(act)
+	if err := a.holdRow(a.tab, act.m, act.c.Key, act.cells, act.values, cause); err != nil {
+		return err
+	}
+	*news = append(*news, remembered{act.c.Key, act.m})
+	return nil
+}
+
+// adopt seals rows that were found in the table without metadata, which is so
+// when capture was bypassed, and merges the changes that met them.
+func (a *applier) adopt(changes []wire.Change) error {
+	for i := range changes {
+		if err := a.mark(a.tab, changes[i].Key); err != nil {
+			return err
+		}
+	}
+	for more := true; more; {
+		var err error
+		if more, err = a.seal(a.tab.ds); err != nil {
+			return err
+		}
+	}
+	again := *a
+	again.adopting = true
+	return again.apply(changes)
+}

@@ -1,0 +1,170 @@
+package cdc
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// groupChanges is how many changes are applied in one transaction before it
+// commits and the next begins. A batch is never split.
+const groupChanges = 5000
+
+// opened is a batch that has been verified and decoded.
+type opened struct {
+	sealed *wire.Sealed
+	header wire.Header
+	// sections are decoded; those of tables not watched here are left out.
+	sections []*wire.Section
+	changes  int
+}
+
+// apply merges batches into the user's tables, in order, and returns the
+// vector as it then is, also when a batch in the middle was refused.
+func (s *Store) apply(ctx context.Context, name string, batches []*wire.Sealed) (merge.Vector, error) {
+	if err := s.replay(ctx, name); err != nil {
+		return s.vectorAfter(ctx, name, err)
+	}
+	for len(batches) > 0 {
+		group, refused := s.openGroup(batches)
+		for done := false; !done && len(group) > 0; {
+			err := s.write(ctx, func(t *tx) error {
+				ds, err := t.dataset(name)
+				if err != nil {
+					return err
+				}
+				// What the application did before this moment is older than
+				// what is about to be merged over it.
+				more, err := t.seal(ds)
+				if done = !more; err != nil || more {
+					return err
+				}
+				for _, o := range group {
+					if err := t.applyBatch(ds, o); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return s.vectorAfter(ctx, name, err)
+			}
+		}
+		if refused != nil {
+			return s.vectorAfter(ctx, name, refused)
+		}
+		batches = batches[len(group):]
+	}
+	return s.vectorAfter(ctx, name, nil)
+}
+
+func (s *Store) vectorAfter(ctx context.Context, name string, err error) (merge.Vector, error) {
+	v, verr := s.vector(context.WithoutCancel(ctx), name)
+	if err == nil {
+		err = verr
+	}
+	return v, err
+}
+
+// openGroup verifies and decodes batches until they make a transaction. It
+// takes no lock. refused says why the batch after the group is none.
+func (s *Store) openGroup(batches []*wire.Sealed) (group []*opened, refused error) {
+	changes := 0
+	for _, b := range batches {
+		o, err := s.openBatch(b)
+		if err != nil {
+			return group, err
+		}
+		group = append(group, o)
+		if changes += o.changes; changes >= groupChanges {
+			break
+		}
+	}
+	return group, nil
+}
+
+func (s *Store) openBatch(b *wire.Sealed) (*opened, error) {
+	if err := b.Verify(s.verify); err != nil {
+		return nil, err
+	}
+	header, heads, err := b.Header()
+	if err != nil {
+		return nil, err
+	}
+	o := &opened{sealed: b, header: header}
+	for i, head := range heads {
+		o.changes += head.Changes
+		if b.Sections[i] == nil {
+			continue
+		}
+		sec, err := b.OpenSection(i, wire.Limits{})
+		if err != nil {
+			return nil, err
+		}
+		o.sections = append(o.sections, sec)
+	}
+	return o, nil
+}
+
+// applyBatch holds a batch and merges its sections. One that is here already
+// is passed over; one that does not continue its chain is refused.
+func (t *tx) applyBatch(ds *dataset, o *opened) error {
+	chains, err := t.chains(ds)
+	if err != nil {
+		return err
+	}
+	h := &o.header
+	have := chains[h.Origin]
+	switch {
+	case h.Dataset != ds.name:
+		return fmt.Errorf("%w: batch of dataset %q came on %q", wire.ErrInvalid, h.Dataset, ds.name)
+	case h.Seq <= have.Seq:
+		return nil
+	case h.Seq > have.Seq+1:
+		return fmt.Errorf("%w: batch %d of %v came after %d", wire.ErrGap, h.Seq, h.Origin, have.Seq)
+	case h.Prev != have.hash:
+		return fmt.Errorf("%w: batch %d of %v does not continue the chain held here", wire.ErrInvalid, h.Seq, h.Origin)
+	case h.Origin == t.s.node:
+		return fmt.Errorf("%w: batch %d of this node's own chain came from outside", wire.ErrInvalid, h.Seq)
+	}
+	pos, err := t.hold(ds, h, o.sealed, o.changes)
+	if err != nil {
+		return err
+	}
+	t.clock.Observe(h.Last)
+	for _, sec := range o.sections {
+		tab := t.cfg.byName[strings.ToLower(sec.Table)]
+		if tab == nil || tab.ds.id != ds.id {
+			continue // kept with the batch; watching the table replays it
+		}
+		if tab.waiting != "" || tab.replayFrom != 0 {
+			if err := t.replayLater(tab, pos); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := t.mergeSection(tab, h, sec); err != nil {
+			return fmt.Errorf("apply to %s: %w", tab.name, err)
+		}
+	}
+	return nil
+}
+
+// mergeSection merges the changes of one section into a table.
+func (t *tx) mergeSection(tab *table, h *wire.Header, sec *wire.Section) error {
+	a, err := t.newApplier(tab, h, sec)
+	if err != nil {
+		return err
+	}
+	for changes := sec.Changes; len(changes) > 0; {
+		n := min(len(changes), applyChunk)
+		if err := a.apply(changes[:n]); err != nil {
+			return err
+		}
+		changes = changes[n:]
+	}
+	return t.retryHeld(tab)
+}

@@ -1,0 +1,149 @@
+package cdc
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/blake2b"
+
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// logLosses writes down what the change, or the row as it is, loses. It runs
+// before anything is changed. Values that are equal after all are no loss.
+func (a *applier) logLosses(act *action) error {
+	if act.out.Effect == merge.Orphan {
+		return a.logOrphan(act)
+	}
+	for _, l := range act.out.Losses {
+		cells := a.lostCells(act, l)
+		if len(cells) == 0 {
+			continue
+		}
+		if err := a.logLoss(act, l, cells); err != nil {
+			return fmt.Errorf("log conflict: %w", err)
+		}
+	}
+	return nil
+}
+
+// lostCells returns the cells of a loss whose values differ; for rows as a
+// whole all of them as soon as one differs.
+func (a *applier) lostCells(act *action, l merge.Loss) []int {
+	all, _ := a.tab.everything()
+	if len(all) == 0 {
+		all = []int{-1} // a row that is nothing but its key
+	}
+	tombstone := act.m.row.Dead
+	switch {
+	case l.Kind == merge.KindDelete && !l.Incoming,
+		l.Kind == merge.KindDelete && act.c.Op == merge.Update:
+		return all
+	case l.Kind == merge.KindDelete && !act.m.row.Birth.HLC.Baseline():
+		return all
+	}
+	var differ []int
+	for i, cell := range act.cells {
+		slot := a.tab.cells[cell].slot
+		if l.Columns != nil && !slices.Contains(l.Columns, slot) {
+			continue
+		}
+		was := act.m.hashes.at(slot)
+		if l.Kind == merge.KindBaseline || tombstone {
+			was = act.m.baseline(slot)
+		}
+		if was != hashValue(act.values[i]) {
+			differ = append(differ, cell)
+		}
+	}
+	if len(differ) > 0 && (l.Kind == merge.KindKey || l.Kind == merge.KindRow || l.Kind == merge.KindDelete) {
+		return all
+	}
+	return differ
+}
+
+func (a *applier) logLoss(act *action, l merge.Loss, cells []int) error {
+	local, err := a.localImage(act)
+	if err != nil {
+		return err
+	}
+	var remote image
+	if act.c.Op != merge.Delete {
+		remote = a.tab.imageOf(act.cells, act.values)
+	}
+	if l.Kind == merge.KindCell || l.Kind == merge.KindBaseline {
+		local, remote = a.only(local, cells), a.only(remote, cells)
+	}
+	winner, loser := remote, local
+	if l.Incoming {
+		winner, loser = local, remote
+	}
+	return a.writeConflict(act.c.Key, l, winner, loser)
+}
+
+// localImage is the row as it is, in the table or held, nil if it is not.
+func (a *applier) localImage(act *action) (image, error) {
+	if !act.m.exists() || act.m.state == dead {
+		return nil, nil
+	}
+	if act.m.state == held {
+		items, err := a.readHeld(a.tab)
+		for _, it := range items {
+			if keyText(it.key) == keyText(act.m.key) {
+				return it.im, err
+			}
+		}
+		return nil, err
+	}
+	values, err := a.readRow(a.tab, act.m.key)
+	if values == nil {
+		return nil, err
+	}
+	all, _ := a.tab.everything()
+	return a.tab.imageOf(all, values), err
+}
+
+func (a *applier) only(im image, cells []int) image {
+	return slices.DeleteFunc(slices.Clone(im), func(c imageCell) bool {
+		i := a.tab.cellNamed(c.name)
+		return !slices.Contains(cells, i)
+	})
+}
+
+// logOrphan keeps an update whose row never came: nothing is dropped unseen.
+func (a *applier) logOrphan(act *action) error {
+	return a.writeConflict(act.c.Key, merge.Loss{
+		Kind: merge.KindRow, Winner: act.m.row.Latest, Loser: act.c.Version(a.origin), Incoming: true,
+	}, nil, a.tab.imageOf(act.cells, act.values))
+}
+
+func (a *applier) writeConflict(key []wire.Value, l merge.Loss, winner, loser image) error {
+	winnerOrigin, err := a.tx.origin(l.Winner.Origin)
+	if err != nil {
+		return err
+	}
+	loserOrigin, err := a.tx.origin(l.Loser.Origin)
+	if err != nil {
+		return err
+	}
+	_, err = a.Exec(`INSERT OR IGNORE INTO sqlsync_conflict
+		(id, table_id, kind, key, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		conflictID(a.tab.name, key, l.Loser), a.tab.id, string(l.Kind), wire.AppendRow(nil, key), winner.encode(), loser.encode(),
+		int64(l.Winner.HLC), winnerOrigin, int64(l.Loser.HLC), loserOrigin)
+	return err
+}
+
+// conflictID names the loss of one write to one row. It is made of what every
+// node that holds the write knows, so it is the same on all of them.
+func conflictID(table string, key []wire.Value, loser merge.Version) string {
+	b := wire.AppendRow([]byte(strings.ToLower(table)+"\x00"), key)
+	b = binary.BigEndian.AppendUint64(b, uint64(loser.HLC))
+	b = append(b, loser.Origin[:]...)
+	sum := blake2b.Sum256(b)
+	return hex.EncodeToString(sum[:6])
+}

@@ -1,0 +1,190 @@
+package cdc
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"sqlsync/cdc/internal/filewatch"
+)
+
+const (
+	// pollFirst is the pause after a file event before the first look again.
+	// The last write of a commit becomes visible a moment after the event it
+	// causes, and without another one, so looking once is not enough.
+	pollFirst = 100 * time.Microsecond
+	// pollNotified and pollAlone bound the pauses between looks at
+	// data_version, with file notification and without.
+	pollNotified = time.Second
+	pollAlone    = 20 * time.Millisecond
+)
+
+// Follow seals whatever applications commit, within milliseconds, and tells
+// subscribers what other processes of ours did, until ctx ends. It returns
+// ctx's error, or the reason why it cannot go on.
+func (s *Store) Follow(ctx context.Context) error { return s.follow(ctx, true) }
+
+// Watchdog tells subscribers what other processes do, like Follow, but writes
+// nothing.
+func (s *Store) Watchdog(ctx context.Context) error { return s.follow(ctx, false) }
+
+func (s *Store) follow(ctx context.Context, write bool) error {
+	w, err := filewatch.New(s.path)
+	if err != nil {
+		s.log.Warn("no file notification, polling instead", "err", err)
+		w = &filewatch.Watcher{}
+	}
+	defer w.Close()
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("follow %s: %w", s.path, err)
+	}
+	defer conn.Close()
+	slowest := pollAlone
+	if w.Events != nil {
+		slowest = pollNotified
+	}
+	f := follower{s: s, conn: conn, write: write, version: -1}
+	pause := pollFirst
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), s.flush(context.WithoutCancel(ctx)))
+		case <-w.Events:
+			pause = pollFirst
+		case <-timer.C:
+			pause = min(pause*2, slowest)
+		}
+		changed, err := f.look(ctx)
+		switch {
+		case ctx.Err() != nil:
+			continue
+		case err != nil:
+			s.log.Error("cannot seal for now", "db", s.path, "err", s.explain(err))
+			pause = slowest
+		case changed:
+			pause = pollFirst
+		}
+		timer.Reset(pause)
+	}
+}
+
+// follower is what Follow has seen.
+type follower struct {
+	s          *Store
+	conn       *sql.Conn
+	write      bool
+	version    int64 // PRAGMA data_version
+	generation int64
+	pos        int64
+}
+
+// look does what is to be done since the last look, and reports whether the
+// database had changed.
+func (f *follower) look(ctx context.Context) (changed bool, err error) {
+	// data_version is relative to a connection, so it is always the same one.
+	var version int64
+	if err := f.conn.QueryRowContext(ctx, `PRAGMA main.data_version`).Scan(&version); err != nil {
+		return false, err
+	}
+	if version == f.version {
+		if !f.write {
+			return false, nil
+		}
+		return false, f.s.flushStale(ctx)
+	}
+	var generation, pos int64
+	if err := f.conn.QueryRowContext(ctx, `SELECT (SELECT generation FROM sqlsync_node), (SELECT sum(pos) FROM sqlsync_dataset)`).Scan(&generation, &pos); err != nil {
+		return false, err
+	}
+	datasets, err := f.pending(ctx)
+	if err != nil {
+		return false, err
+	}
+	if generation != f.generation {
+		f.s.reconfigured.send()
+	}
+	if pos != f.pos {
+		f.s.grown.send()
+	}
+	if f.write {
+		if err := f.settle(ctx, datasets, generation != f.generation); err != nil {
+			return false, err
+		}
+	}
+	f.version, f.generation, f.pos = version, generation, pos
+	return true, nil
+}
+
+// settle seals what is pending, and merges what no longer waits after the
+// configuration has changed.
+func (f *follower) settle(ctx context.Context, datasets []string, reconfigured bool) error {
+	if reconfigured {
+		if err := f.s.replayAll(ctx); err != nil {
+			return err
+		}
+	}
+	for _, d := range datasets {
+		if err := f.s.Seal(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pending lists the enabled datasets that have marks.
+func (f *follower) pending(ctx context.Context) ([]string, error) {
+	rows, err := f.conn.QueryContext(ctx, `SELECT id, name FROM sqlsync_dataset WHERE enabled`)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]dataset)
+	for rows.Next() {
+		var d dataset
+		if err := rows.Scan(&d.id, &d.name); err != nil {
+			rows.Close()
+			return nil, err
+		}
+		all[d.name] = d
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	var list []string
+	for name, d := range all {
+		var some bool
+		if err := f.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM `+d.oplog()+`)`).Scan(&some); err != nil {
+			return nil, err
+		}
+		if some {
+			list = append(list, name)
+		}
+	}
+	return list, nil
+}
+
+// replayAll merges what waits for tables that no longer wait.
+func (s *Store) replayAll(ctx context.Context) error {
+	var names []string
+	err := s.look(ctx, func(t *tx) error {
+		names = nil
+		for _, d := range t.cfg.datasets {
+			names = append(names, d.name)
+		}
+		return nil
+	})
+	for _, name := range names {
+		if err == nil {
+			err = s.replay(ctx, name)
+		}
+	}
+	return err
+}
+
+// Reconfigured returns a channel that gets a signal after tables, remotes or
+// datasets were changed by any process, and a function that ends it.
+func (s *Store) Reconfigured() (<-chan struct{}, func()) { return s.reconfigured.subscribe() }

@@ -1,0 +1,93 @@
+package sqlconn_test
+
+import (
+	"database/sql"
+	"math"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"sqlsync/cdc/internal/sqlconn"
+)
+
+func open(t *testing.T) *sqlconn.Conn {
+	t.Helper()
+	db, err := sql.Open("sqlite", sqlconn.DSN(filepath.Join(t.TempDir(), "odd name?#%.db")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := sqlconn.Open(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(); db.Close() })
+	return c
+}
+
+// Every value that SQLite can hold comes back with its type and its bytes,
+// also from columns whose declared type the driver would interpret, provided
+// that they are read through an expression.
+func TestValuesSurvive(t *testing.T) {
+	c := open(t)
+	if _, err := c.Exec(`CREATE TABLE t (id INTEGER PRIMARY KEY, v, d DATETIME, b BOOLEAN)`); err != nil {
+		t.Fatal(err)
+	}
+	values := []any{
+		nil, int64(0), int64(math.MaxInt64), int64(math.MinInt64), int64(9007199254740993),
+		0.1 + 0.2, math.Inf(1), math.Inf(-1), math.Copysign(0, -1), 1.0,
+		"", "a\x00b", "\xff\xfe", "1", "2024-01-02 03:04:05", []byte{}, []byte("1"), []byte{0, 255},
+	}
+	for i, v := range values {
+		if _, err := c.Exec(`INSERT INTO t VALUES (?, ?, ?, ?)`, i, v, v, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := c.Query(func(row []any) error {
+		want := values[row[0].(int64)]
+		if !same(row[1], want) {
+			t.Errorf("got %T %v, want %T %v", row[1], row[1], want, want)
+		}
+		if s, ok := want.(string); ok && len(s) > 1 && row[2] != want {
+			t.Errorf("from a DATETIME column: got %T %v, want %q", row[2], row[2], s)
+		}
+		return nil
+	}, `SELECT id, +v, +d FROM t`)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func same(a, b any) bool {
+	if x, ok := a.(float64); ok {
+		y, ok := b.(float64)
+		return ok && math.Float64bits(x) == math.Float64bits(y)
+	}
+	if x, ok := a.([]byte); ok {
+		y, ok := b.([]byte)
+		return ok && string(x) == string(y)
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+func TestNilSliceIsTheEmptyBlob(t *testing.T) {
+	c := open(t)
+	n, err := c.Int(`SELECT typeof(?) = 'blob'`, []byte(nil))
+	if err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+}
+
+func TestErrorsAreTold(t *testing.T) {
+	c := open(t)
+	if _, err := c.Exec(`CREATE TABLE t (id INTEGER PRIMARY KEY, u UNIQUE)`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Exec(`INSERT INTO t VALUES (1, 2)`); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{`INSERT INTO t VALUES (1, 3)`, `INSERT INTO t VALUES (2, 2)`} {
+		if _, err := c.Exec(q); !sqlconn.Constraint(err) || !sqlconn.Unique(err) || sqlconn.Busy(err) {
+			t.Errorf("%s: %v", q, err)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// Cursor is a place in the change log of a database: behind a change of a held
+// batch. Its text form is "dataset:place:index".
+type Cursor struct {
+	Dataset string
+	Pos     int64
+	Index   int
+}
+
+func (c Cursor) String() string { return fmt.Sprintf("%s:%d:%d", c.Dataset, c.Pos, c.Index) }
+
+// ErrCursor says that a text is no cursor.
+var ErrCursor = errors.New("not a cursor")
+
+// ParseCursor reads the text form of a cursor.
+func ParseCursor(s string) (Cursor, error) {
+	rest, index, ok := cutLast(s)
+	dataset, pos, ok2 := cutLast(rest)
+	p, err := strconv.ParseInt(pos, 10, 64)
+	i, err2 := strconv.Atoi(index)
+	if !ok || !ok2 || err != nil || err2 != nil || p < 0 || i < 0 {
+		return Cursor{}, fmt.Errorf("%w: %q", ErrCursor, s)
+	}
+	return Cursor{dataset, p, i}, nil
+}
+
+func cutLast(s string) (before, after string, ok bool) {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 {
+		return "", "", false
+	}
+	return s[:i], s[i+1:], true
+}
+
+// Entry is one sealed change.
+type Entry struct {
+	Cursor Cursor
+	Origin merge.NodeID
+	Seq    uint64
+	Table  string
+	// Names are the key columns' names and then those of the change's values.
+	Key, Columns []string
+	Change       wire.Change
+}
+
+// Log calls fn for the changes in held batches of a dataset behind a cursor,
+// in the order in which this node came to hold them, until fn returns an error
+// or there are none left. The zero cursor's place is the beginning.
+func (s *Store) Log(ctx context.Context, after Cursor, fn func(*Entry) error) error {
+	d := s.Stream(after.Dataset)
+	pos := after.Pos - 1 // a batch may be left half way
+	for {
+		list, err := d.After(ctx, pos, 1<<20)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for _, h := range list {
+			if err := logBatch(h, after, fn); err != nil {
+				return err
+			}
+			pos = h.Pos
+		}
+	}
+}
+
+func logBatch(h wire.Held, after Cursor, fn func(*Entry) error) error {
+	b, err := h.Sealed.Open(wire.Limits{})
+	if err != nil {
+		return fmt.Errorf("held batch %d: %w", h.Pos, err)
+	}
+	index := 0
+	for i := range b.Sections {
+		sec := &b.Sections[i]
+		for j := range sec.Changes {
+			index++
+			c := Cursor{after.Dataset, h.Pos, index}
+			if h.Pos == after.Pos && index <= after.Index {
+				continue
+			}
+			e := Entry{Cursor: c, Origin: h.Origin, Seq: h.Seq, Table: sec.Table, Key: sec.Key, Change: sec.Changes[j]}
+			e.Columns = changedColumns(sec, &e.Change)
+			if err := fn(&e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func changedColumns(sec *wire.Section, c *wire.Change) []string {
+	switch c.Op {
+	case merge.Insert:
+		return sec.Columns
+	case merge.Update:
+		names := make([]string, len(c.Columns))
+		for i, col := range c.Columns {
+			names[i] = sec.Columns[col]
+		}
+		return names
+	}
+	return nil
+}
+
+// Tail returns a cursor behind which there are at least n changes of the
+// dataset, or the beginning.
+func (s *Store) Tail(ctx context.Context, dataset string, n int) (Cursor, error) {
+	rows, err := s.db.QueryxContext(ctx, `SELECT pos, changes FROM sqlsync_batch
+		WHERE dataset_id = (SELECT id FROM sqlsync_dataset WHERE name = ?) ORDER BY pos DESC`, dataset)
+	if err != nil {
+		return Cursor{}, fmt.Errorf("read log: %w", err)
+	}
+	defer rows.Close()
+	c := Cursor{Dataset: dataset}
+	for have := 0; have < n && rows.Next(); {
+		var changes int
+		if err := rows.Scan(&c.Pos, &changes); err != nil {
+			return Cursor{}, fmt.Errorf("read log: %w", err)
+		}
+		have += changes
+	}
+	return c, rows.Err()
+}

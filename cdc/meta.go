@@ -1,0 +1,249 @@
+package cdc
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// state is where a row is.
+type state int64
+
+const (
+	alive state = 0 // in the user's table
+	dead  state = 1 // deleted; the metadata is its tombstone
+	held  state = 2 // alive by the rules, kept in sqlsync_held
+)
+
+// meta is the metadata of one row as it is stored.
+type meta struct {
+	row    merge.Row
+	state  state
+	hashes hashes
+	// bases are, for a row that began as a baseline, the hashes that cells
+	// written since had in the baseline. They tell whether another node's
+	// baseline of the row was the same.
+	bases []base
+	// key is the key as the metadata has it: of equal keys, the one stored.
+	key []wire.Value
+}
+
+type base struct {
+	slot int
+	hash uint64
+}
+
+// exists reports whether the key was ever heard of.
+func (m *meta) exists() bool { return m.row.Exists() }
+
+// baseline returns the hash a cell had in the baseline.
+func (m *meta) baseline(slot int) uint64 {
+	for _, b := range m.bases {
+		if b.slot == slot {
+			return b.hash
+		}
+	}
+	return m.hashes.at(slot)
+}
+
+// wrote notes that cells were written: their hashes are about to change, and
+// for a baseline row the old ones are kept.
+func (m *meta) wrote(slots []int) {
+	if !m.row.Birth.HLC.Baseline() {
+		m.bases = nil
+		return
+	}
+	for _, s := range slots {
+		if !slices.ContainsFunc(m.bases, func(b base) bool { return b.slot == s }) {
+			m.bases = append(m.bases, base{s, m.hashes.at(s)})
+		}
+	}
+}
+
+// rebase puts the baseline's hashes back, for the tombstone of a row.
+func (m *meta) rebase() {
+	for _, b := range m.bases {
+		m.hashes = m.hashes.with(b.slot, b.hash)
+	}
+	m.bases = nil
+}
+
+// metaWidth is the number of columns that metaColumns names.
+const metaWidth = 7
+
+func metaColumns(prefix string) string {
+	return fmt.Sprintf("%[1]sbirth, %[1]sbirth_origin, %[1]sstate, %[1]sversion, %[1]sorigin, %[1]scells, %[1]shashes", prefix)
+}
+
+var errDamaged = errors.New("metadata is damaged")
+
+// readMeta makes a meta of the columns that metaColumns names, the zero meta
+// where they are NULL.
+func (t *tx) readMeta(row []any) (meta, error) {
+	if row[0] == nil {
+		return meta{}, nil
+	}
+	var m meta
+	var ok bool
+	if m.row.Birth, ok = t.version(row[0], row[1]); !ok {
+		return meta{}, errDamaged
+	}
+	s, _ := row[2].(int64)
+	m.state = state(s)
+	m.row.Dead = m.state == dead
+	m.hashes, _ = row[6].([]byte)
+	if cells, _ := row[5].([]byte); len(cells) > 0 {
+		if err := t.readCellVersions(&m, cells); err != nil {
+			return meta{}, err
+		}
+	}
+	m.row.Latest = m.row.Birth
+	for _, c := range m.row.Cells {
+		if c.Version.After(m.row.Latest) {
+			m.row.Latest = c.Version
+		}
+	}
+	if row[3] != nil {
+		if m.row.Latest, ok = t.version(row[3], row[4]); !ok {
+			return meta{}, errDamaged
+		}
+	}
+	return m, nil
+}
+
+func (t *tx) version(hlc, origin any) (merge.Version, bool) {
+	h, ok := hlc.(int64)
+	o, ok2 := origin.(int64)
+	node, ok3 := t.cfg.origins.node[o]
+	return merge.Version{HLC: merge.HLC(h), Origin: node}, ok && ok2 && ok3
+}
+
+// Cells are stored one after the other: slot, HLC less the seal of the birth,
+// origin, and in a baseline row the cell's hash in the baseline.
+func (t *tx) readCellVersions(m *meta, b []byte) error {
+	since := m.row.Birth.HLC.Seal()
+	for len(b) > 0 {
+		slot, n := binary.Uvarint(b)
+		delta, n2 := binary.Varint(b[max(n, 0):])
+		origin, n3 := binary.Uvarint(b[max(n, 0)+max(n2, 0):])
+		node, ok := t.cfg.origins.node[int64(origin)]
+		if n <= 0 || n2 <= 0 || n3 <= 0 || !ok {
+			return errDamaged
+		}
+		b = b[n+n2+n3:]
+		m.row.Cells = append(m.row.Cells, merge.Cell{Column: int(slot), Version: merge.Version{HLC: since + merge.HLC(delta), Origin: node}})
+		if m.row.Birth.HLC.Baseline() {
+			if len(b) < hashSize {
+				return errDamaged
+			}
+			m.bases = append(m.bases, base{int(slot), getHash(b)})
+			b = b[hashSize:]
+		}
+	}
+	return nil
+}
+
+// appendMeta appends the columns that metaColumns names.
+func (t *tx) appendMeta(args []any, tab *table, m *meta) ([]any, error) {
+	birthOrigin, err := t.origin(m.row.Birth.Origin)
+	if err != nil {
+		return nil, err
+	}
+	var stateArg, version, origin, cells any
+	if m.row.Dead {
+		m.state = dead
+	} else if m.state == dead {
+		m.state = alive
+	}
+	if m.state != alive {
+		stateArg = int64(m.state)
+	}
+	// The latest version of a living row under lww follows from its cells.
+	if m.row.Latest != m.row.Birth && (m.row.Dead || tab.rule == merge.WholeRow) {
+		version = int64(m.row.Latest.HLC)
+		if origin, err = t.origin(m.row.Latest.Origin); err != nil {
+			return nil, err
+		}
+	}
+	if len(m.row.Cells) > 0 {
+		if cells, err = t.cellVersions(m); err != nil {
+			return nil, err
+		}
+	}
+	return append(args, int64(m.row.Birth.HLC), birthOrigin, stateArg, version, origin, cells, []byte(m.hashes)), nil
+}
+
+func (t *tx) cellVersions(m *meta) ([]byte, error) {
+	since := m.row.Birth.HLC.Seal()
+	var b []byte
+	for _, c := range m.row.Cells {
+		origin, err := t.origin(c.Version.Origin)
+		if err != nil {
+			return nil, err
+		}
+		b = binary.AppendUvarint(b, uint64(c.Column))
+		b = binary.AppendVarint(b, int64(c.Version.HLC-since))
+		b = binary.AppendUvarint(b, uint64(origin))
+		if m.row.Birth.HLC.Baseline() {
+			var h [hashSize]byte
+			putHash(h[:], m.baseline(c.Column))
+			b = append(b, h[:]...)
+		}
+	}
+	return b, nil
+}
+
+// remembered is metadata on its way into the table.
+type remembered struct {
+	key []wire.Value
+	m   *meta
+}
+
+// remember writes metadata, many rows to a statement.
+func (t *tx) remember(tab *table, list []remembered) error {
+	width := len(tab.key) + metaWidth
+	var args []any
+	for part := range parts(list, width) {
+		args = args[:0]
+		for _, r := range part {
+			args = append(args, r.key...)
+			var err error
+			if args, err = t.appendMeta(args, tab, r.m); err != nil {
+				return err
+			}
+		}
+		if _, err := t.Exec(tab.remember(len(part)), args...); err != nil {
+			return fmt.Errorf("write metadata of %s: %w", tab.name, err)
+		}
+	}
+	return nil
+}
+
+// lookup reads the metadata of keys; what is not there stays the zero meta.
+func (t *tx) lookup(tab *table, keys [][]wire.Value) ([]meta, error) {
+	out := make([]meta, len(keys))
+	k := len(tab.key)
+	from := 0
+	var args []any
+	for part := range parts(keys, k) {
+		args = args[:0]
+		for _, key := range part {
+			args = append(args, key...)
+		}
+		err := t.Query(func(row []any) error {
+			m, err := t.readMeta(row[1:])
+			m.key = slices.Clone(row[1+metaWidth : 1+metaWidth+k])
+			out[from+int(row[0].(int64))] = m
+			return err
+		}, tab.lookup(len(part)), args...)
+		if err != nil {
+			return nil, fmt.Errorf("read metadata of %s: %w", tab.name, err)
+		}
+		from += len(part)
+	}
+	return out, nil
+}

@@ -1,0 +1,148 @@
+package cdc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sqlsync/merge"
+)
+
+// Remote is a peer that this node knows by name and key.
+type Remote struct {
+	Name string
+	Key  merge.NodeID
+	// Addrs are where it may be reached, HOST:PORT each; none means that it
+	// dials.
+	Addrs []string
+	// Datasets are those exchanged with it, nil for all.
+	Datasets []string
+	// Pull and Push say what is exchanged: its changes, ours.
+	Pull, Push bool
+}
+
+// Conditions of remotes that callers tell apart.
+var (
+	ErrNoRemote     = errors.New("no such remote")
+	ErrRemoteExists = errors.New("remote exists")
+)
+
+// Remotes lists the remotes by name.
+func (s *Store) Remotes(ctx context.Context) ([]Remote, error) {
+	rows, err := s.db.QueryxContext(ctx, `SELECT name, key, addrs, datasets, pull, push FROM sqlsync_remote ORDER BY name`)
+	if err != nil {
+		return nil, fmt.Errorf("read remotes: %w", s.explain(err))
+	}
+	defer rows.Close()
+	var list []Remote
+	for rows.Next() {
+		var r Remote
+		var key []byte
+		var addrs string
+		var datasets *string
+		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push); err != nil {
+			return nil, fmt.Errorf("read remotes: %w", err)
+		}
+		r.Key = merge.NodeID(key)
+		if err := json.Unmarshal([]byte(addrs), &r.Addrs); err != nil {
+			return nil, fmt.Errorf("read remote %s: %w", r.Name, err)
+		}
+		if datasets != nil {
+			if err := json.Unmarshal([]byte(*datasets), &r.Datasets); err != nil {
+				return nil, fmt.Errorf("read remote %s: %w", r.Name, err)
+			}
+		}
+		list = append(list, r)
+	}
+	return list, rows.Err()
+}
+
+// AddRemote adds a remote. A remote that is there in every respect is fine;
+// one with the name or the key and another of the two is ErrRemoteExists.
+func (s *Store) AddRemote(ctx context.Context, r Remote) error {
+	if r.Key == s.node {
+		return errors.New("add remote: the key is this node's own")
+	}
+	if r.Name == "" {
+		return errors.New("add remote: the name is empty")
+	}
+	list, err := s.Remotes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, have := range list {
+		switch {
+		case have.Name == r.Name && have.Key == r.Key:
+			return s.SetRemote(ctx, r)
+		case have.Name == r.Name:
+			return fmt.Errorf("%w: %q has another key", ErrRemoteExists, r.Name)
+		case have.Key == r.Key:
+			return fmt.Errorf("%w: the key is that of %q", ErrRemoteExists, have.Name)
+		}
+	}
+	addrs, datasets, err := r.lists()
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, func(t *tx) error {
+		if _, err := t.Exec(`INSERT INTO sqlsync_remote (name, key, addrs, datasets, pull, push, added) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			r.Name, r.Key[:], addrs, datasets, r.Pull, r.Push, t.now.UTC().Format(time.RFC3339)); err != nil {
+			return fmt.Errorf("add remote: %w", err)
+		}
+		return t.changed()
+	})
+}
+
+func (r *Remote) lists() (addrs string, datasets any, err error) {
+	a, err := json.Marshal(slices.Concat([]string{}, r.Addrs))
+	if err != nil {
+		return "", nil, err
+	}
+	if r.Datasets != nil {
+		d, err := json.Marshal(r.Datasets)
+		if err != nil {
+			return "", nil, err
+		}
+		datasets = string(d)
+	}
+	return string(a), datasets, nil
+}
+
+// SetRemote changes the remote of that name, its key excepted.
+func (s *Store) SetRemote(ctx context.Context, r Remote) error {
+	addrs, datasets, err := r.lists()
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.Exec(`UPDATE sqlsync_remote SET addrs = ?, datasets = ?, pull = ?, push = ? WHERE name = ?`,
+			addrs, datasets, r.Pull, r.Push, r.Name)
+		switch {
+		case err != nil:
+			return fmt.Errorf("change remote: %w", err)
+		case n == 0:
+			return fmt.Errorf("%w: %q", ErrNoRemote, r.Name)
+		}
+		return t.changed()
+	})
+}
+
+// RemoveRemote forgets a remote and what it has confirmed.
+func (s *Store) RemoveRemote(ctx context.Context, name string) error {
+	return s.write(ctx, func(t *tx) error {
+		if _, err := t.Exec(`DELETE FROM sqlsync_watermark WHERE remote_id = (SELECT id FROM sqlsync_remote WHERE name = ?)`, name); err != nil {
+			return err
+		}
+		n, err := t.Exec(`DELETE FROM sqlsync_remote WHERE name = ?`, name)
+		switch {
+		case err != nil:
+			return fmt.Errorf("remove remote: %w", err)
+		case n == 0:
+			return fmt.Errorf("%w: %q", ErrNoRemote, name)
+		}
+		return t.changed()
+	})
+}

@@ -1,0 +1,365 @@
+package cdc
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"sqlsync/cdc/internal/sqlconn"
+	"sqlsync/merge"
+	"sqlsync/schema"
+	"sqlsync/wire"
+)
+
+const (
+	// sealChunk is how many marks are read before their metadata is written.
+	sealChunk = 2000
+	// sealBytes ends a chunk, and a batch, whose values have become this many
+	// bytes, whatever the number of rows.
+	sealBytes = 8 << 20
+	// sealCells ends a batch of very wide rows.
+	sealCells = 2 << 20
+)
+
+// seal turns marks of a dataset into one batch: it compares the rows that were
+// touched with their metadata and emits what differs. It covers every
+// transaction committed before this one and none half, unless there are more
+// marks than the dataset's row limit; more says that some are left.
+func (t *tx) seal(ds *dataset) (more bool, err error) {
+	last, err := t.Int(`SELECT max(rowid) FROM ` + ds.oplog())
+	if err != nil || last == 0 {
+		return false, err
+	}
+	first, err := t.Int(`SELECT min(rowid) FROM ` + ds.oplog())
+	if err != nil {
+		return false, err
+	}
+	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section)}
+	from := first - 1
+	for from < last && s.roomy(from-first+1) {
+		to := min(from+sealChunk, first-1+ds.batchRows, last)
+		if from, err = s.chunk(from, to); err != nil {
+			return false, fmt.Errorf("seal %s: %w", ds.name, err)
+		}
+	}
+	if err := s.finish(); err != nil {
+		return false, fmt.Errorf("seal %s: %w", ds.name, err)
+	}
+	if from == last {
+		_, err = t.Exec(`DELETE FROM ` + ds.oplog()) // without WHERE: one page operation
+		return false, err
+	}
+	_, err = t.Exec(`DELETE FROM `+ds.oplog()+` WHERE rowid <= ?`, from)
+	return true, err
+}
+
+// sealer gathers one batch.
+type sealer struct {
+	*tx
+	ds       *dataset
+	sections map[int64]*wire.Section
+	order    []int64
+	cells    int
+	bytes    int
+}
+
+func (s *sealer) roomy(marks int64) bool {
+	return marks < s.ds.batchRows && s.bytes < sealBytes && s.cells < sealCells
+}
+
+// touched is one row that was marked: as it is and as it was known.
+type touched struct {
+	meta   meta
+	key    []wire.Value
+	values []wire.Value // nil when the row is not there
+	at     float64      // Julian day
+	// baseline says that every mark was the baseline's, reborn that a
+	// statement inserted the row or deleted it.
+	baseline, reborn bool
+}
+
+// chunk seals the marks in (from, to] and returns how far it came.
+func (s *sealer) chunk(from, to int64) (int64, error) {
+	var ids []int64
+	err := s.Query(func(row []any) error {
+		ids = append(ids, row[0].(int64))
+		return nil
+	}, `SELECT DISTINCT table_id FROM `+s.ds.oplog()+` WHERE rowid > ? AND rowid <= ?`, from, to)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
+		tab := s.cfg.byID[id]
+		if tab == nil || tab.def == nil {
+			continue // no longer watched, or dropped: marked again if it returns
+		}
+		rows, reached, err := s.readMarks(tab, from, to)
+		if err != nil {
+			return 0, fmt.Errorf("table %s: %w", tab.name, err)
+		}
+		to = reached
+		if err := s.compare(tab, rows); err != nil {
+			return 0, fmt.Errorf("table %s: %w", tab.name, err)
+		}
+	}
+	return to, nil
+}
+
+// readMarks reads the marks of one table, a row once. It stops early, and says
+// where, when the rows become large.
+func (s *sealer) readMarks(tab *table, from, to int64) ([]touched, int64, error) {
+	var list []touched
+	seen := make(map[string]int)
+	var keyBuf []byte
+	k := len(tab.key)
+	size := 0
+	err := s.Query(func(row []any) error {
+		op, _ := row[1].(int64)
+		at, _ := row[2].(float64)
+		m, err := s.readMeta(row[3:])
+		if err != nil {
+			return err
+		}
+		row2 := row[3+metaWidth:]
+		tr := touched{meta: m, at: at, baseline: op == opBaseline, reborn: op == schema.OpInsert || op == schema.OpDelete}
+		switch {
+		case row2[k] != nil:
+			both := slices.Clone(row2[k : 2*k+len(tab.cells)])
+			tr.key, tr.values = both[:k:k], both[k:]
+		case m.exists():
+			tr.key = slices.Clone(row2[:k])
+		default:
+			return nil // came and went unseen
+		}
+		keyBuf = wire.AppendRow(keyBuf[:0], tr.key)
+		if i, ok := seen[string(keyBuf)]; ok {
+			was := &list[i]
+			was.at, was.baseline, was.reborn = max(was.at, at), was.baseline && tr.baseline, was.reborn || tr.reborn
+			return nil
+		}
+		seen[string(keyBuf)] = len(list)
+		list = append(list, tr)
+		for _, v := range tr.values {
+			size += sizeOf(v)
+		}
+		if size > sealBytes {
+			to = row[0].(int64)
+			return sqlconn.Stop
+		}
+		return nil
+	}, tab.marked, from, to, tab.id)
+	s.bytes += size
+	return list, to, err
+}
+
+func sizeOf(v wire.Value) int {
+	switch v := v.(type) {
+	case string:
+		return len(v)
+	case []byte:
+		return len(v)
+	}
+	return 8
+}
+
+// compare emits what differs between rows and their metadata, and remembers
+// the rows as they are.
+func (s *sealer) compare(tab *table, rows []touched) error {
+	var news []remembered
+	for i := range rows {
+		r := &rows[i]
+		changed, err := s.difference(tab, r)
+		if err != nil {
+			return err
+		}
+		if changed {
+			news = append(news, remembered{r.key, &r.meta})
+		}
+	}
+	return s.remember(tab, news)
+}
+
+// difference emits the change of one row, if there is one, and reports whether
+// the metadata is to be written.
+func (s *sealer) difference(tab *table, r *touched) (bool, error) {
+	here, known := r.values != nil, r.meta.exists() && !r.meta.row.Dead
+	switch {
+	case here && !known:
+		s.inserted(tab, r)
+	case here:
+		return s.updated(tab, r)
+	case known && r.meta.state == alive:
+		s.deleted(tab, r)
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+func (s *sealer) inserted(tab *table, r *touched) {
+	c := wire.Change{Op: merge.Insert, HLC: s.stamp(r.at), Key: r.key, Values: r.values}
+	c.Baseline = r.baseline && !r.meta.exists()
+	birth := c.BirthAt(s.s.node)
+	r.meta = meta{row: merge.Row{Birth: birth, Latest: birth}, hashes: tab.hash(r.values)}
+	s.emit(tab, c)
+}
+
+func (s *sealer) deleted(tab *table, r *touched) {
+	c := wire.Change{Op: merge.Delete, HLC: s.stamp(r.at), Birth: r.meta.row.Birth, Key: r.key}
+	r.meta.bury(merge.Row{Birth: r.meta.row.Birth, Dead: true, Latest: c.Version(s.s.node)})
+	s.emit(tab, c)
+}
+
+// bury makes a tombstone of the metadata. That of a baseline row keeps the
+// hashes of the baseline, see meta.bases.
+func (m *meta) bury(row merge.Row) {
+	m.rebase()
+	m.row, m.state = row, dead
+	if !row.Birth.HLC.Baseline() {
+		m.hashes = nil
+	}
+}
+
+func (s *sealer) updated(tab *table, r *touched) (bool, error) {
+	columns, slots, learned := tab.differences(r.values, r.meta.hashes)
+	if len(columns) == 0 && r.meta.state == alive {
+		if learned {
+			r.meta.hashes = tab.hash(r.values)
+		}
+		return learned, nil
+	}
+	if r.meta.state == held { // the application brought the row back itself
+		r.meta.state = alive
+		if err := s.unhold(tab, r.key); err != nil {
+			return false, err
+		}
+	}
+	// Inserted anew or deleted between two seals, or merged as a whole: the
+	// statement wrote every column.
+	if r.reborn || tab.rule == merge.WholeRow {
+		columns, slots = tab.everything()
+	}
+	c := wire.Change{Op: merge.Update, HLC: s.stamp(r.at), Birth: r.meta.row.Birth, Key: r.key, Columns: columns}
+	for _, i := range columns {
+		c.Values = append(c.Values, r.values[i])
+	}
+	r.meta.wrote(slots)
+	v := c.Version(s.s.node)
+	if tab.rule == merge.WholeRow {
+		r.meta.row.Latest = v
+	} else {
+		r.meta.row = r.meta.row.Written(slots, v)
+	}
+	r.meta.hashes = tab.hash(r.values)
+	s.emit(tab, c)
+	return true, nil
+}
+
+// stamp gives a change its timestamp: that of its mark, or the next one if the
+// clock is past it.
+func (s *sealer) stamp(julian float64) merge.HLC {
+	const unixEpoch = 2440587.5 // as a Julian day
+	ms := int64(math.Round((julian - unixEpoch) * 86_400_000))
+	return s.clock.Next(merge.HLC(max(ms, 0) << 16))
+}
+
+func (s *sealer) emit(tab *table, c wire.Change) {
+	sec := s.sections[tab.id]
+	if sec == nil {
+		sec = &wire.Section{Table: tab.name, Key: tab.keyNames(), Columns: tab.cellNames()}
+		s.sections[tab.id] = sec
+		s.order = append(s.order, tab.id)
+	}
+	sec.Changes = append(sec.Changes, c)
+	s.cells += len(c.Values) + 1
+}
+
+// finish makes the batch and appends it to this node's chain.
+func (s *sealer) finish() error {
+	if len(s.order) == 0 {
+		return nil
+	}
+	b := wire.Batch{Header: wire.Header{Dataset: s.ds.name, Origin: s.s.node}}
+	slices.Sort(s.order)
+	changes := 0
+	for _, id := range s.order {
+		sec := s.sections[id]
+		b.Sections = append(b.Sections, *sec)
+		changes += len(sec.Changes)
+		first, last := sec.Changes[0].HLC, sec.Changes[len(sec.Changes)-1].HLC
+		if b.Header.First == 0 || first < b.Header.First {
+			b.Header.First = first
+		}
+		b.Header.Last = max(b.Header.Last, last)
+	}
+	chains, err := s.chains(s.ds)
+	if err != nil {
+		return err
+	}
+	own := chains[s.s.node]
+	b.Header.Seq, b.Header.Prev = own.Seq+1, own.hash
+	b.Header.Seen = chains.horizons(s.s.node)
+	sealed, err := wire.Seal(&b, s.s.sign)
+	if err != nil {
+		return err
+	}
+	if _, err = s.hold(s.ds, &b.Header, sealed, changes); err != nil {
+		return err
+	}
+	for _, id := range s.order { // what stood in the way of a held row may be gone
+		if err := s.retryHeld(s.cfg.byID[id]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// differences compares a row with its hashes. learned says that a cell without
+// a hash has the value that the column began with, so that it is no change.
+func (tab *table) differences(values []wire.Value, h hashes) (columns, slots []int, learned bool) {
+	for i, v := range values {
+		slot := tab.cells[i].slot
+		got, was := hashValue(v), h.at(slot)
+		if was == unknown && got == hashValue(tab.cells[i].initial) {
+			learned = true
+		} else if got != was {
+			columns, slots = append(columns, i), append(slots, slot)
+		}
+	}
+	return columns, slots, learned
+}
+
+func (tab *table) everything() (columns, slots []int) {
+	for i, c := range tab.cells {
+		columns, slots = append(columns, i), append(slots, c.slot)
+	}
+	return columns, slots
+}
+
+// hash returns the hashes of a whole row.
+func (tab *table) hash(values []wire.Value) hashes {
+	h := make(hashes, tab.slots*hashSize)
+	for i, v := range values {
+		putHash(h[tab.cells[i].slot*hashSize:], hashValue(v))
+	}
+	return h
+}
+
+func (tab *table) keyNames() []string {
+	names := make([]string, len(tab.key))
+	for i, c := range tab.key {
+		names[i] = tab.def.Columns[c].Name
+	}
+	return names
+}
+
+func (tab *table) cellNames() []string {
+	names := make([]string, len(tab.cells))
+	for i, c := range tab.cells {
+		names[i] = c.name
+	}
+	return names
+}
+
+// keyText is a key as a map key in memory.
+func keyText(key []wire.Value) string { return string(wire.AppendRow(nil, key)) }

@@ -1,0 +1,201 @@
+package cdc
+
+import (
+	"context"
+	"fmt"
+
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// DatasetStatus is how a dataset stands.
+type DatasetStatus struct {
+	Name    string
+	Enabled bool
+	// Pending counts marks that are not sealed yet.
+	Pending int64
+	// Batches and Bytes are what is held.
+	Batches, Bytes int64
+	Vector         merge.Vector
+	// Confirmed is, per remote, what it has applied durably.
+	Confirmed map[string]merge.Vector
+}
+
+// Status is how the database stands, as far as the file itself tells.
+type Status struct {
+	Datasets                    []DatasetStatus
+	Conflicts, Violations, Held int64
+	// Waiting lists the tables whose changes from peers are held back, and why.
+	Waiting map[string]string
+}
+
+// Status reads how the database stands.
+func (s *Store) Status(ctx context.Context) (*Status, error) {
+	st := &Status{Waiting: make(map[string]string)}
+	var list []dataset
+	err := s.look(ctx, func(t *tx) error {
+		list = nil
+		for _, d := range t.cfg.datasets {
+			list = append(list, *d)
+		}
+		clear(st.Waiting)
+		for _, tab := range t.cfg.tables {
+			if tab.waiting != "" {
+				st.Waiting[tab.name] = tab.waiting
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range list {
+		ds, err := s.datasetStatus(ctx, &d)
+		if err != nil {
+			return nil, fmt.Errorf("read status of %s: %w", d.name, err)
+		}
+		st.Datasets = append(st.Datasets, *ds)
+	}
+	err = s.db.QueryRowxContext(ctx, `SELECT (SELECT count(*) FROM sqlsync_conflict), (SELECT count(*) FROM sqlsync_held)`).Scan(&st.Conflicts, &st.Held)
+	return st, err
+}
+
+func (s *Store) datasetStatus(ctx context.Context, d *dataset) (*DatasetStatus, error) {
+	ds := &DatasetStatus{Name: d.name, Enabled: d.enabled, Confirmed: make(map[string]merge.Vector)}
+	err := s.db.QueryRowxContext(ctx, `SELECT (SELECT count(*) FROM `+d.oplog()+`),
+		(SELECT count(*) FROM sqlsync_batch WHERE dataset_id = ?), (SELECT coalesce(sum(length(sealed)), 0) FROM sqlsync_batch WHERE dataset_id = ?)`,
+		d.id, d.id).Scan(&ds.Pending, &ds.Batches, &ds.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	if ds.Vector, err = s.vector(ctx, d.name); err != nil {
+		return nil, err
+	}
+	rows, err := s.db.QueryxContext(ctx, `SELECT r.name, o.key, w.seq FROM sqlsync_watermark AS w
+		JOIN sqlsync_remote AS r ON r.id = w.remote_id JOIN sqlsync_origin AS o ON o.id = w.origin_id WHERE w.dataset_id = ?`, d.id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		var key []byte
+		var p merge.Position
+		if err := rows.Scan(&name, &key, &p.Seq); err != nil {
+			return nil, err
+		}
+		if ds.Confirmed[name] == nil {
+			ds.Confirmed[name] = make(merge.Vector)
+		}
+		ds.Confirmed[name][merge.NodeID(key)] = p
+	}
+	return ds, rows.Err()
+}
+
+// Conflict is a value that lost, to what, and by which rule.
+type Conflict struct {
+	ID, Kind, Table             string
+	Key                         []NamedValue
+	Winner, Loser               []NamedValue
+	WinnerVersion, LoserVersion merge.Version
+}
+
+// NamedValue is a value of a column.
+type NamedValue struct {
+	Name  string
+	Value wire.Value
+}
+
+// Conflicts lists the conflicts, the newest last.
+func (s *Store) Conflicts(ctx context.Context) ([]Conflict, error) {
+	keys := make(map[string][]string)
+	if err := s.look(ctx, func(t *tx) error {
+		for _, tab := range t.cfg.tables {
+			keys[tab.name] = tab.keyCols
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	rows, err := s.db.QueryxContext(ctx, `SELECT c.id, c.kind, t.name, c.key, c.winner, c.loser,
+		c.winner_hlc, coalesce(w.key, zeroblob(32)), c.loser_hlc, coalesce(l.key, zeroblob(32))
+		FROM sqlsync_conflict AS c JOIN sqlsync_table AS t ON t.id = c.table_id
+		LEFT JOIN sqlsync_origin AS w ON w.id = c.winner_origin LEFT JOIN sqlsync_origin AS l ON l.id = c.loser_origin
+		ORDER BY max(abs(c.winner_hlc), abs(c.loser_hlc)), c.id`)
+	if err != nil {
+		return nil, fmt.Errorf("read conflicts: %w", err)
+	}
+	defer rows.Close()
+	var list []Conflict
+	for rows.Next() {
+		var c Conflict
+		var key, winner, loser, winnerNode, loserNode []byte
+		if err := rows.Scan(&c.ID, &c.Kind, &c.Table, &key, &winner, &loser,
+			&c.WinnerVersion.HLC, &winnerNode, &c.LoserVersion.HLC, &loserNode); err != nil {
+			return nil, fmt.Errorf("read conflicts: %w", err)
+		}
+		c.WinnerVersion.Origin, c.LoserVersion.Origin = merge.NodeID(winnerNode), merge.NodeID(loserNode)
+		if err := c.decode(keys[c.Table], key, winner, loser); err != nil {
+			return nil, fmt.Errorf("read conflict %s: %w", c.ID, err)
+		}
+		list = append(list, c)
+	}
+	return list, rows.Err()
+}
+
+func (c *Conflict) decode(names []string, key, winner, loser []byte) error {
+	values, err := wire.DecodeRow(key)
+	if err != nil || len(names) != 0 && len(values) != len(names) {
+		return errDamaged
+	}
+	for i, v := range values {
+		name := fmt.Sprintf("k%d", i)
+		if names != nil {
+			name = names[i]
+		}
+		c.Key = append(c.Key, NamedValue{name, v})
+	}
+	if c.Winner, err = namedValues(winner); err != nil {
+		return err
+	}
+	c.Loser, err = namedValues(loser)
+	return err
+}
+
+func namedValues(b []byte) ([]NamedValue, error) {
+	im, err := decodeImage(b)
+	var list []NamedValue
+	for _, c := range im {
+		list = append(list, NamedValue{c.name, c.value})
+	}
+	return list, err
+}
+
+// Lag counts the changes held in a dataset that a peer has not confirmed.
+func (s *Store) Lag(ctx context.Context, dataset string, confirmed merge.Vector) (int64, error) {
+	rows, err := s.db.QueryxContext(ctx, `SELECT o.key, b.seq, b.changes FROM sqlsync_batch AS b
+		JOIN sqlsync_origin AS o ON o.id = b.origin_id WHERE b.dataset_id = (SELECT id FROM sqlsync_dataset WHERE name = ?)`, dataset)
+	if err != nil {
+		return 0, fmt.Errorf("count lag: %w", err)
+	}
+	defer rows.Close()
+	var n int64
+	for rows.Next() {
+		var key []byte
+		var seq uint64
+		var changes int64
+		if err := rows.Scan(&key, &seq, &changes); err != nil {
+			return 0, fmt.Errorf("count lag: %w", err)
+		}
+		if seq > confirmed[merge.NodeID(key)].Seq {
+			n += changes
+		}
+	}
+	return n, rows.Err()
+}
+
+// Changes counts the changes held.
+func (s *Store) Changes(ctx context.Context) (n int64, err error) {
+	err = s.db.GetContext(ctx, &n, `SELECT coalesce(sum(changes), 0) FROM sqlsync_batch`)
+	return n, err
+}

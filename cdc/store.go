@@ -1,0 +1,186 @@
+package cdc
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	_ "modernc.org/sqlite" // the driver named "sqlite"
+
+	"sqlsync/cdc/internal/sqlconn"
+	"sqlsync/merge"
+	"sqlsync/migrations"
+	"sqlsync/wire"
+)
+
+// Options say which file to open and as whom.
+type Options struct {
+	// Path is the database file. It must exist.
+	Path string
+	// Node is this node's public key, Sign its signature and Verify the check
+	// of another's. All three are required.
+	Node   merge.NodeID
+	Sign   func(wire.Hash) []byte
+	Verify func(origin merge.NodeID, h wire.Hash, signature []byte) bool
+	// Now is the physical clock, time.Now if nil.
+	Now func() time.Time
+	// Log receives what no caller is there to be told, nothing if nil.
+	Log *slog.Logger
+	// LockWait is how long a transaction waits for other programs' locks
+	// before it fails with ErrLocked; 0 waits until its context ends.
+	LockWait time.Duration
+}
+
+// Conditions that callers tell apart. Each is wrapped with the file's name.
+var (
+	ErrNotDatabase = errors.New("not a SQLite database")
+	ErrReadOnly    = errors.New("database is read-only")
+	ErrLocked      = errors.New("database is locked by another program")
+	ErrIdentity    = errors.New("database and key file belong to different nodes")
+)
+
+// Store is one database file. It is safe for concurrent use.
+type Store struct {
+	path     string
+	node     merge.NodeID
+	sign     func(wire.Hash) []byte
+	verify   func(merge.NodeID, wire.Hash, []byte) bool
+	now      func() time.Time
+	log      *slog.Logger
+	lockWait time.Duration
+
+	pool *sql.DB  // of the writer, one connection
+	db   *sqlx.DB // for reading; it cannot write
+
+	mu  sync.Mutex // held for the length of a transaction of w
+	w   *sqlconn.Conn
+	cfg *config // as of the last transaction, nil if unknown
+
+	grown        broadcast // a batch came to be held
+	reconfigured broadcast // tables, remotes or datasets were changed
+	watermarks   watermarks
+
+	peersMu sync.Mutex
+	peers   map[merge.NodeID]PeerState // as noted last
+}
+
+// Open opens a database file, creates or upgrades sqlsync's tables in it and
+// takes it as the node's. The user's own tables and settings stay as they are.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{
+		path: o.Path, node: o.Node, sign: o.Sign, verify: o.Verify,
+		now: o.Now, log: o.Log, lockWait: o.LockWait,
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if err := s.open(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open %s: %w", o.Path, s.explain(err))
+	}
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context) (err error) {
+	if fi, err := os.Stat(s.path); err != nil {
+		return err
+	} else if !fi.Mode().IsRegular() {
+		return ErrNotDatabase
+	}
+	// foreign_keys and ignore_check_constraints are settings of a connection:
+	// what is merged was checked where it was written.
+	s.pool, err = sql.Open("sqlite", sqlconn.DSN(s.path, "mode=rw", "_txlock=immediate",
+		"_pragma=foreign_keys(0)", "_pragma=ignore_check_constraints(1)", "_pragma=recursive_triggers(0)",
+		"_pragma=synchronous(2)", "_pragma=cache_size(-8000)"))
+	if err != nil {
+		return err
+	}
+	s.pool.SetMaxOpenConns(1)
+	if s.db, err = sqlx.Open("sqlite", sqlconn.DSN(s.path, "mode=rw", "_pragma=query_only(1)", "_pragma=busy_timeout(5000)")); err != nil {
+		return err
+	}
+	s.db.SetMaxOpenConns(4)
+	if err := s.retry(ctx, func() error { return migrations.Up(ctx, s.pool) }); err != nil {
+		return err
+	}
+	if s.w, err = sqlconn.Open(ctx, s.pool); err != nil {
+		return err
+	}
+	return s.identify(ctx)
+}
+
+// Close waits for a running transaction and closes the file.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	if s.w != nil {
+		errs = append(errs, s.w.Close())
+	}
+	if s.pool != nil {
+		errs = append(errs, s.pool.Close())
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Path returns the file's path as it was given.
+func (s *Store) Path() string { return s.path }
+
+// Node returns the node that the file is.
+func (s *Store) Node() merge.NodeID { return s.node }
+
+// identify takes a new file as this node's, or checks that it is.
+func (s *Store) identify(ctx context.Context) error {
+	var key []byte
+	err := s.db.QueryRowxContext(ctx, `SELECT key FROM sqlsync_node`).Scan(&key)
+	switch {
+	case err == nil && merge.NodeID(key) == s.node:
+		return nil
+	case err == nil:
+		return ErrIdentity
+	case !errors.Is(err, sql.ErrNoRows):
+		return err
+	}
+	return s.write(ctx, func(tx *tx) error {
+		if n, err := tx.Int(`SELECT count(*) FROM sqlsync_node`); err != nil || n > 0 {
+			return err
+		}
+		if _, err := tx.Exec(`INSERT INTO sqlsync_node (id, key, hlc, generation, created) VALUES (1, ?, 0, 1, ?)`,
+			s.node[:], tx.now.UTC().Format(time.RFC3339)); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`INSERT INTO sqlsync_origin (id, key) VALUES (1, ?)`, s.node[:]); err != nil {
+			return err
+		}
+		_, err := tx.addDataset(DefaultDataset)
+		return err
+	})
+}
+
+// explain replaces the driver's error by ours where callers tell them apart.
+func (s *Store) explain(err error) error {
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+		return err
+	case sqlconn.NotADatabase(err):
+		return ErrNotDatabase
+	case sqlconn.ReadOnly(err), sqlconn.CannotOpen(err): // of an existing file: its journal
+		return ErrReadOnly
+	case sqlconn.Busy(err):
+		return ErrLocked
+	}
+	return err
+}

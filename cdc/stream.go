@@ -1,0 +1,135 @@
+package cdc
+
+import (
+	"context"
+	"fmt"
+
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// Stream is one dataset of a store, with the methods by which package
+// replicate drives it. It is a name, not a resource.
+type Stream struct {
+	s    *Store
+	name string
+}
+
+// Stream returns the dataset of that name; whether there is one is told by
+// what is done with it.
+func (s *Store) Stream(dataset string) *Stream { return &Stream{s, dataset} }
+
+// Vector returns what is applied durably, this node's own chain included.
+func (d *Stream) Vector(ctx context.Context) (merge.Vector, error) { return d.s.vector(ctx, d.name) }
+
+// After returns held batches whose place is after pos, in order: at least one
+// if there is any, and then as many as fit into about maxBytes.
+func (d *Stream) After(ctx context.Context, pos int64, maxBytes int) ([]wire.Held, error) {
+	rows, err := d.s.db.QueryxContext(ctx, `SELECT b.pos, o.key, b.seq, b.sealed
+		FROM sqlsync_batch AS b JOIN sqlsync_origin AS o ON o.id = b.origin_id
+		WHERE b.dataset_id = (SELECT id FROM sqlsync_dataset WHERE name = ?) AND b.pos > ? ORDER BY b.pos`, d.name, pos)
+	if err != nil {
+		return nil, fmt.Errorf("read batches: %w", err)
+	}
+	defer rows.Close()
+	var list []wire.Held
+	for size := 0; size < maxBytes && rows.Next(); {
+		var h wire.Held
+		var origin, sealed []byte
+		if err := rows.Scan(&h.Pos, &origin, &h.Seq, &sealed); err != nil {
+			return nil, fmt.Errorf("read batches: %w", err)
+		}
+		if h.Sealed, err = wire.ParseSealed(sealed); err != nil {
+			return nil, fmt.Errorf("read batch %d of %s: %w", h.Pos, d.name, errDamaged)
+		}
+		h.Origin = merge.NodeID(origin)
+		list = append(list, h)
+		size += len(sealed)
+	}
+	return list, rows.Err()
+}
+
+// Apply merges batches in order. It returns when what it did is durable; the
+// vector says how far it came, also when it fails. Batches that are here are
+// passed over. A batch that no honest peer sends gives an error that wraps
+// wire.ErrInvalid, one whose predecessor is missing wire.ErrGap; what came
+// before it stays applied.
+func (d *Stream) Apply(ctx context.Context, _ merge.NodeID, batches []*wire.Sealed) (merge.Vector, error) {
+	return d.s.apply(ctx, d.name, batches)
+}
+
+// Seal seals everything that applications have committed so far and returns
+// the vector after it.
+func (d *Stream) Seal(ctx context.Context) (merge.Vector, error) {
+	if err := d.s.Seal(ctx, d.name); err != nil {
+		return nil, err
+	}
+	return d.s.vector(ctx, d.name)
+}
+
+// Subscribe returns a channel that gets a signal after batches came to be
+// held, by this process or another, and a function that ends it.
+func (d *Stream) Subscribe() (<-chan struct{}, func()) { return d.s.grown.subscribe() }
+
+// Offers lists the watched tables of the dataset as a peer needs to know them.
+func (d *Stream) Offers(ctx context.Context) ([]wire.TableOffer, error) {
+	var list []wire.TableOffer
+	err := d.s.look(ctx, func(t *tx) error {
+		list = nil
+		for _, tab := range t.cfg.tables {
+			if tab.ds.name == d.name && tab.def != nil {
+				list = append(list, wire.TableOffer{Name: tab.name, Policy: tab.policy, Fingerprint: tab.fingerprint()})
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+// Seal seals everything that applications have committed so far into batches
+// of the dataset, a transaction each.
+func (s *Store) Seal(ctx context.Context, dataset string) error {
+	for more := true; more; {
+		err := s.write(ctx, func(t *tx) error {
+			ds, err := t.dataset(dataset)
+			if err != nil {
+				return err
+			}
+			more, err = t.seal(ds)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("seal %s: %w", dataset, err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) vector(ctx context.Context, dataset string) (merge.Vector, error) {
+	var id int64
+	if err := s.db.GetContext(ctx, &id, `SELECT coalesce((SELECT id FROM sqlsync_dataset WHERE name = ?), 0)`, dataset); err != nil {
+		return nil, fmt.Errorf("read vector: %w", err)
+	} else if id == 0 {
+		return nil, fmt.Errorf("%w: %q", ErrNoDataset, dataset)
+	}
+	rows, err := s.db.QueryxContext(ctx, `SELECT o.key, v.seq, v.hlc FROM sqlsync_vector AS v
+		JOIN sqlsync_origin AS o ON o.id = v.origin_id WHERE v.dataset_id = ?`, id)
+	if err != nil {
+		return nil, fmt.Errorf("read vector: %w", err)
+	}
+	defer rows.Close()
+	v := make(merge.Vector)
+	for rows.Next() {
+		var key []byte
+		var p merge.Position
+		if err := rows.Scan(&key, &p.Seq, &p.HLC); err != nil {
+			return nil, fmt.Errorf("read vector: %w", err)
+		}
+		v[merge.NodeID(key)] = p
+	}
+	return v, rows.Err()
+}
+
+// look runs fn with the configuration at hand. It is a write transaction
+// because reading the configuration may find capture to be mended.
+func (s *Store) look(ctx context.Context, fn func(*tx) error) error { return s.write(ctx, fn) }

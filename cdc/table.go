@@ -1,0 +1,248 @@
+package cdc
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"sqlsync/merge"
+	"sqlsync/schema"
+	"sqlsync/wire"
+)
+
+// table is a watched table: how it is watched, as it is now, and the SQL that
+// goes with it. It is immutable; a changed schema makes a new one.
+type table struct {
+	id      int64
+	name    string
+	ds      *dataset
+	policy  string
+	rule    merge.Policy
+	keyCols []string
+	// waiting says why peers' changes are held back, "" when they are not.
+	waiting string
+	// replayFrom is the place of the first batch with changes not applied yet,
+	// 0 if there is none.
+	replayFrom int64
+
+	def *schema.Table // nil when the table is not there
+	key schema.Key
+	// cells are the columns that changes carry, by name; see cell.
+	cells []cell
+	// slots is one more than the highest slot ever given.
+	slots int
+
+	tableSQL
+}
+
+// cell is a column whose value is replicated: every stored column that is not
+// in the key, and key columns too where equal keys may differ in their bytes.
+type cell struct {
+	name string
+	slot int
+	key  int // place in the key, -1 for none
+	// initial is the value that a row has which was there before the column.
+	initial wire.Value
+}
+
+// policies by the names that people use.
+var policies = map[string]merge.Policy{"lww": merge.LWW, "row": merge.WholeRow}
+
+func (t *tx) readTables() error {
+	type stored struct {
+		table
+		dataset int64
+		key     string
+	}
+	var list []stored
+	err := t.Query(func(row []any) error {
+		s := stored{table: table{id: row[0].(int64), name: row[1].(string), policy: row[3].(string)}, dataset: row[2].(int64), key: row[4].(string)}
+		s.waiting, _ = row[5].(string)
+		s.replayFrom, _ = row[6].(int64)
+		list = append(list, s)
+		return nil
+	}, `SELECT id, name, dataset_id, policy, key, waiting, replay_from FROM sqlsync_table WHERE watched ORDER BY id`)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		tab := &list[i].table
+		for _, d := range t.cfg.datasets {
+			if d.id == list[i].dataset {
+				tab.ds = d
+			}
+		}
+		if err := json.Unmarshal([]byte(list[i].key), &tab.keyCols); err != nil {
+			return fmt.Errorf("read key of %s: %w", tab.name, err)
+		}
+		if err := t.describe(tab); err != nil {
+			return fmt.Errorf("read table %s: %w", tab.name, err)
+		}
+		t.cfg.tables = append(t.cfg.tables, tab)
+		t.cfg.byName[strings.ToLower(tab.name)] = tab
+		t.cfg.byID[tab.id] = tab
+	}
+	return nil
+}
+
+// describe fills in what the database says of a table. One that is gone or has
+// lost its key waits, alone.
+func (t *tx) describe(tab *table) error {
+	tab.rule = policies[tab.policy]
+	def, err := schema.Load(t.ctx, t.Conn, tab.name)
+	if errors.Is(err, schema.ErrNoTable) {
+		tab.waiting = "the table is not in the database"
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if tab.key, err = def.Key(tab.keyCols); err != nil {
+		tab.waiting = err.Error()
+		return nil
+	}
+	tab.def = def
+	if err := t.readCells(tab); err != nil {
+		return err
+	}
+	tab.tableSQL = newTableSQL(tab)
+	return t.recapture(tab)
+}
+
+// readCells gives every replicated column its slot.
+func (t *tx) readCells(tab *table) error {
+	slots := make(map[string]int)
+	err := t.Query(func(row []any) error {
+		slot := int(row[0].(int64))
+		slots[strings.ToLower(row[1].(string))] = slot
+		tab.slots = max(tab.slots, slot+1)
+		return nil
+	}, `SELECT slot, name FROM sqlsync_column WHERE table_id = ?`, tab.id)
+	if err != nil {
+		return err
+	}
+	exact := tab.def.ExactKey(tab.key)
+	for _, i := range tab.def.Stored() {
+		place := keyPlace(tab.key, i)
+		if place >= 0 && exact {
+			continue
+		}
+		col := tab.def.Columns[i]
+		slot, ok := slots[strings.ToLower(col.Name)]
+		if !ok {
+			slot = tab.slots
+			tab.slots++
+			if _, err := t.Exec(`INSERT INTO sqlsync_column (table_id, slot, name) VALUES (?, ?, ?)`, tab.id, slot, col.Name); err != nil {
+				return fmt.Errorf("number column: %w", err)
+			}
+		}
+		c := cell{name: col.Name, slot: slot, key: place}
+		if col.HasDefault {
+			// A default that is no constant cannot have come with ADD COLUMN.
+			_ = t.Query(func(row []any) error { c.initial = row[0]; return nil }, `SELECT `+col.Default)
+		}
+		tab.cells = append(tab.cells, c)
+	}
+	return nil
+}
+
+func keyPlace(key schema.Key, column int) int {
+	for place, i := range key {
+		if i == column {
+			return place
+		}
+	}
+	return -1
+}
+
+// cellNamed returns the index in cells of a column, -1 if there is none.
+func (tab *table) cellNamed(name string) int {
+	for i := range tab.cells {
+		if strings.EqualFold(tab.cells[i].name, name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// cellAt returns the index in cells of a slot, -1 if its column is gone.
+func (tab *table) cellAt(slot int) int {
+	for i := range tab.cells {
+		if tab.cells[i].slot == slot {
+			return i
+		}
+	}
+	return -1
+}
+
+// recapture puts the triggers back if they are not what they should be, which
+// is so after the application has rebuilt its table, and marks every key,
+// because what happened meanwhile was not captured.
+func (t *tx) recapture(tab *table) error {
+	want := schema.Triggers(tab.def, tab.key, schema.Capture{Dataset: tab.ds.id, TableID: tab.id})
+	ok := true
+	for _, trigger := range want {
+		n, err := t.Int(`SELECT count(*) FROM main.sqlite_master WHERE type = 'trigger' AND name = ? AND tbl_name = ? COLLATE NOCASE`, trigger.Name, tab.name)
+		if err != nil {
+			return err
+		}
+		ok = ok && n == 1
+	}
+	if ok {
+		return nil
+	}
+	if err := t.capture(tab); err != nil {
+		return err
+	}
+	t.s.log.Warn("capture was gone and is back; every row is compared", "table", tab.name)
+	return t.markAll(tab, opCheck)
+}
+
+// capture installs the triggers of a table.
+func (t *tx) capture(tab *table) error {
+	if err := t.uncapture(tab.id); err != nil {
+		return err
+	}
+	for _, trigger := range schema.Triggers(tab.def, tab.key, schema.Capture{Dataset: tab.ds.id, TableID: tab.id}) {
+		if _, err := t.Exec(trigger.SQL); err != nil {
+			return fmt.Errorf("create trigger on %s: %w", tab.name, err)
+		}
+	}
+	return nil
+}
+
+// uncapture drops a table's triggers, whatever they are.
+func (t *tx) uncapture(id int64) error {
+	var names []string
+	err := t.Query(func(row []any) error {
+		names = append(names, row[0].(string))
+		return nil
+	}, `SELECT name FROM main.sqlite_master WHERE type = 'trigger' AND name GLOB ?`, fmt.Sprintf("sqlsync_%d_*", id))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, err := t.Exec(`DROP TRIGGER main.` + schema.Quote(name)); err != nil {
+			return fmt.Errorf("drop trigger: %w", err)
+		}
+	}
+	return nil
+}
+
+// markAll marks every row of a table, and every row that is remembered and may
+// be gone.
+func (t *tx) markAll(tab *table, op int) error {
+	k := tab.list("k%d", ", ", len(tab.key))
+	mark := fmt.Sprintf(`INSERT INTO %s (table_id, op, at, %s) SELECT %d, %d, julianday('now'), `, tab.ds.oplog(), k, tab.id, op)
+	if _, err := t.Exec(mark + tab.keyList("") + ` FROM main.` + schema.Quote(tab.name)); err != nil {
+		return fmt.Errorf("mark rows of %s: %w", tab.name, err)
+	}
+	if op == opBaseline {
+		return nil
+	}
+	if _, err := t.Exec(mark + k + ` FROM ` + tab.meta() + ` WHERE coalesce(state, 0) <> 1`); err != nil {
+		return fmt.Errorf("mark rows of %s: %w", tab.name, err)
+	}
+	return nil
+}

@@ -1,0 +1,220 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sqlsync/schema"
+	"sqlsync/wire"
+)
+
+// TableStatus is a table of the database and how it stands.
+type TableStatus struct {
+	Name    string
+	Watched bool
+	// Dataset, Policy and Waiting are set for watched tables; Waiting says why
+	// peers' changes are held back.
+	Dataset, Policy, Waiting string
+	Key                      []string
+	// Rows is the number of rows, -1 where the table cannot be read.
+	Rows int64
+	// Refused says why the table cannot be watched, nil if it can.
+	Refused error
+}
+
+// Tables lists the application's tables, watched or not.
+func (s *Store) Tables(ctx context.Context) ([]TableStatus, error) {
+	var list []TableStatus
+	err := s.look(ctx, func(t *tx) error {
+		names, err := schema.Names(ctx, t.Conn)
+		if err != nil {
+			return err
+		}
+		list = nil
+		for _, name := range names {
+			st, err := t.tableStatus(name)
+			if err != nil {
+				return fmt.Errorf("table %s: %w", name, err)
+			}
+			list = append(list, st)
+		}
+		for _, tab := range t.cfg.tables {
+			if tab.def == nil && !slices.ContainsFunc(names, func(n string) bool { return equalNames(n, tab.name) }) {
+				list = append(list, TableStatus{Name: tab.name, Watched: true, Dataset: tab.ds.name, Policy: tab.policy,
+					Key: tab.keyCols, Waiting: tab.waiting, Rows: -1})
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+func (t *tx) tableStatus(name string) (TableStatus, error) {
+	st := TableStatus{Name: name, Rows: -1}
+	if tab := t.cfg.byName[strings.ToLower(name)]; tab != nil {
+		st.Watched, st.Dataset, st.Policy, st.Waiting, st.Key = true, tab.ds.name, tab.policy, tab.waiting, tab.keyCols
+	} else if err := t.verdict(&st); err != nil {
+		return st, err
+	}
+	if n, err := t.Int(`SELECT count(*) FROM main.` + schema.Quote(name)); err == nil {
+		st.Rows = n
+	}
+	return st, nil
+}
+
+// verdict says whether a table could be watched.
+func (t *tx) verdict(st *TableStatus) error {
+	def, err := schema.Load(t.ctx, t.Conn, st.Name)
+	if err != nil {
+		return err
+	}
+	key, err := def.Key(nil)
+	if err == nil {
+		st.Key = keyNames(def, key)
+		err = schema.Check(t.ctx, t.Conn, def, key)
+	}
+	var refusal *schema.Refusal
+	if errors.As(err, &refusal) {
+		st.Refused, err = refusal, nil
+	}
+	return err
+}
+
+func (tab *table) fingerprint() string { return schema.Fingerprint(tab.def, tab.key) }
+
+// Schema returns what another node needs to create and watch the tables of the
+// dataset, and to be like this file otherwise.
+func (d *Stream) Schema(ctx context.Context) (*wire.Schema, error) {
+	out := &wire.Schema{Datasets: d.s.Datasets()}
+	err := d.s.look(ctx, func(t *tx) error {
+		out.Tables, out.Settings = nil, make(map[string]string)
+		for _, tab := range t.cfg.tables {
+			if tab.ds.name != d.name || tab.def == nil {
+				continue
+			}
+			ts := wire.TableSchema{Name: tab.name, Create: tab.def.Statements(), Key: tab.keyCols, Policy: tab.policy}
+			for _, trigger := range tab.def.Triggers {
+				ts.Triggers = append(ts.Triggers, trigger.SQL)
+			}
+			out.Tables = append(out.Tables, ts)
+		}
+		for _, name := range clonedSettings {
+			v, err := t.Int(`PRAGMA main.` + name)
+			if err != nil {
+				return err
+			}
+			out.Settings[name] = strconv.FormatInt(v, 10)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// clonedSettings are the settings of a file that an application looks at to
+// know its own.
+var clonedSettings = []string{"user_version", "application_id"}
+
+// Create creates tables as another node has them and watches them in a
+// dataset, in one transaction. A table that exists is watched as it is. It
+// returns the application triggers that could not be created because they
+// need something this database does not have.
+func (s *Store) Create(ctx context.Context, dataset string, from *wire.Schema) (skipped []string, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		skipped = nil
+		if _, err := t.dataset(dataset); errors.Is(err, ErrNoDataset) {
+			if _, err := t.addDataset(dataset); err != nil {
+				return err
+			}
+		}
+		if err := t.createSettings(from.Settings); err != nil {
+			return err
+		}
+		for _, ts := range from.Tables {
+			left, err := t.create(dataset, ts)
+			if err != nil {
+				return fmt.Errorf("create %s: %w", ts.Name, err)
+			}
+			skipped = append(skipped, left...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Seal(ctx, dataset); err != nil {
+		return nil, err
+	}
+	return skipped, s.replay(ctx, dataset)
+}
+
+// createSettings takes over settings, where the file has no tables yet.
+func (t *tx) createSettings(settings map[string]string) error {
+	names, err := schema.Names(t.ctx, t.Conn)
+	if err != nil || len(names) > 0 {
+		return err
+	}
+	for _, name := range clonedSettings {
+		n, err := strconv.ParseInt(settings[name], 10, 32)
+		if err != nil {
+			continue
+		}
+		if _, err := t.Exec(fmt.Sprintf(`PRAGMA main.%s = %d`, name, n)); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (t *tx) create(dataset string, ts wire.TableSchema) (skipped []string, err error) {
+	_, err = schema.Load(t.ctx, t.Conn, ts.Name)
+	var missing *schema.NoTable
+	isNew := errors.As(err, &missing)
+	if isNew {
+		for _, q := range ts.Create {
+			if _, err := t.Exec(q); err != nil {
+				return nil, err
+			}
+		}
+	} else if err != nil {
+		return nil, err
+	}
+	name := ts.Name
+	if _, err := t.watch(&name, WatchOptions{Dataset: dataset, Policy: ts.Policy, Key: ts.Key}); err != nil || !isNew {
+		return nil, err
+	}
+	for _, q := range ts.Triggers {
+		if ok, err := t.createTrigger(name, q); err != nil {
+			return nil, err
+		} else if !ok {
+			skipped = append(skipped, q)
+		}
+	}
+	return skipped, t.changed()
+}
+
+// createTrigger creates an application's trigger, unless writes to its table
+// would not compile with it.
+func (t *tx) createTrigger(table, q string) (ok bool, err error) {
+	if _, err := t.Exec(`SAVEPOINT sqlsync_trigger`); err != nil {
+		return false, err
+	}
+	_, bad := t.Exec(q)
+	if bad == nil {
+		for _, p := range t.cfg.byName[strings.ToLower(table)].probes() {
+			if _, bad = t.Exec("EXPLAIN "+p.sql, make([]any, p.args)...); bad != nil {
+				break
+			}
+		}
+	}
+	if bad != nil {
+		if _, err := t.Exec(`ROLLBACK TO sqlsync_trigger`); err != nil {
+			return false, err
+		}
+	}
+	_, err = t.Exec(`RELEASE sqlsync_trigger`)
+	return bad == nil, err
+}

@@ -1,0 +1,151 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"sqlsync/cdc/internal/sqlconn"
+	"sqlsync/merge"
+)
+
+// tx is one write transaction: BEGIN IMMEDIATE … COMMIT on the store's writer,
+// with the configuration as it is inside the transaction.
+type tx struct {
+	*sqlconn.Conn
+	ctx   context.Context
+	s     *Store
+	cfg   *config
+	now   time.Time
+	clock merge.Clock
+	// before is the clock when the transaction began, to save it only when it
+	// moved.
+	before merge.HLC
+	// held says that a batch was added, so that subscribers are told.
+	held bool
+}
+
+// write runs fn in one transaction and commits it durably. Another program's
+// lock is waited for: fn may run several times, each time from the start, so
+// it must set what it reports rather than add to it.
+func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var grown bool
+	err := s.retry(ctx, func() error {
+		var err error
+		grown, err = s.attempt(ctx, fn)
+		return err
+	})
+	if err == nil && grown {
+		s.grown.send()
+	}
+	return err
+}
+
+// retry calls fn until another program's lock is out of its way. The pauses
+// grow and are jittered, so that two nodes on one file do not march in step.
+// Waiting here and not in SQLite's busy handler means that nothing of ours is
+// locked meanwhile.
+func (s *Store) retry(ctx context.Context, fn func() error) error {
+	var waited, pause time.Duration
+	for {
+		err := fn()
+		if !sqlconn.Busy(err) {
+			return err
+		}
+		if s.lockWait > 0 && waited >= s.lockWait {
+			return fmt.Errorf("%w (waited %v)", ErrLocked, s.lockWait)
+		}
+		pause = min(max(pause*2, 200*time.Microsecond), 25*time.Millisecond)
+		nap := pause/2 + rand.N(pause)
+		waited += nap
+		t := time.NewTimer(nap)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return errors.Join(ctx.Err(), ErrLocked)
+		case <-t.C:
+		}
+	}
+}
+
+func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (grown bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	if _, err := s.w.Exec(`BEGIN IMMEDIATE`); err != nil {
+		return false, s.explainWrite(err)
+	}
+	defer func() {
+		if err != nil {
+			s.cfg = nil // it may describe what was just rolled back
+			if _, rerr := s.w.Exec(`ROLLBACK`); rerr != nil && !sqlconn.Busy(err) {
+				err = errors.Join(err, rerr)
+			}
+		}
+	}()
+	t := &tx{Conn: s.w, ctx: ctx, s: s, now: s.now()}
+	if err := t.load(); err != nil {
+		return false, err
+	}
+	if err := fn(t); err != nil {
+		return false, err
+	}
+	if err := t.saveClock(); err != nil {
+		return false, err
+	}
+	confirmed := s.watermarks.take()
+	defer func() {
+		if err != nil {
+			s.watermarks.putBack(confirmed)
+		}
+	}()
+	if err := t.saveWatermarks(confirmed); err != nil {
+		return false, err
+	}
+	if err := s.commit(); err != nil {
+		return false, err
+	}
+	return t.held, nil
+}
+
+// commit commits. In rollback-journal mode that waits for readers, and while
+// it waits no new reader gets in; so after a few tries the transaction is
+// given up and run again later: the application goes first.
+func (s *Store) commit() error {
+	var err error
+	for try := range 5 {
+		if _, err = s.w.Exec(`COMMIT`); !sqlconn.Busy(err) {
+			break
+		}
+		time.Sleep(time.Duration(1+try) * time.Millisecond)
+	}
+	return err
+}
+
+func (s *Store) explainWrite(err error) error {
+	if sqlconn.Busy(err) {
+		return err
+	}
+	return s.explain(err)
+}
+
+func (t *tx) load() error {
+	hlc, err := t.Int(`SELECT hlc FROM sqlsync_node`)
+	if err != nil {
+		return err
+	}
+	t.clock.Last, t.before = merge.HLC(hlc), merge.HLC(hlc)
+	return t.configure()
+}
+
+func (t *tx) saveClock() error {
+	if t.clock.Last == t.before {
+		return nil
+	}
+	_, err := t.Exec(`UPDATE sqlsync_node SET hlc = ?`, int64(t.clock.Last))
+	return err
+}

@@ -1,0 +1,217 @@
+package cdc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sqlsync/schema"
+)
+
+// WatchOptions say how tables are watched. The zero value is the default.
+type WatchOptions struct {
+	// Dataset is created if it does not exist; "" is DefaultDataset.
+	Dataset string
+	// Policy is how rows merge: "lww", the default, or "row".
+	Policy string
+	// Key names the columns of a UNIQUE NOT NULL index to use as the key; nil
+	// is the primary key.
+	Key []string
+}
+
+// Verdict is what became of one table.
+type Verdict struct {
+	Table string
+	// Refused is nil when the table is watched; otherwise it says why not, as
+	// a *schema.Refusal where the table itself is the reason.
+	Refused error
+	// Rows is how many rows the baseline took.
+	Rows int64
+}
+
+// Watch installs capture on tables and takes their rows as the baseline, each
+// table in a transaction of its own. A table that is refused leaves no trace;
+// the others go on. Watching a table again changes how it is watched.
+func (s *Store) Watch(ctx context.Context, names []string, o WatchOptions) ([]Verdict, error) {
+	if o.Dataset == "" {
+		o.Dataset = DefaultDataset
+	}
+	if o.Policy == "" {
+		o.Policy = "lww"
+	}
+	if _, ok := policies[o.Policy]; !ok {
+		return nil, fmt.Errorf("merge policy %q: must be lww or row", o.Policy)
+	}
+	var list []Verdict
+	for _, name := range names {
+		v := Verdict{Table: name}
+		err := s.write(ctx, func(t *tx) (err error) {
+			v.Rows, err = t.watch(&v.Table, o)
+			return err
+		})
+		var refusal *schema.Refusal
+		var missing *schema.NoTable
+		if errors.As(err, &refusal) || errors.As(err, &missing) {
+			v.Refused = err
+		} else if err != nil {
+			return list, fmt.Errorf("watch %s: %w", name, err)
+		}
+		list = append(list, v)
+	}
+	if err := s.Seal(ctx, o.Dataset); err != nil {
+		return list, err
+	}
+	return list, s.replay(ctx, o.Dataset)
+}
+
+// watch watches one table; name becomes the table's own spelling.
+func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
+	def, err := schema.Load(t.ctx, t.Conn, *name)
+	if err != nil {
+		return 0, err
+	}
+	*name = def.Name
+	if old := t.cfg.byName[strings.ToLower(def.Name)]; old != nil {
+		return t.rewatch(old, o)
+	}
+	key, err := def.Key(o.Key)
+	if err != nil {
+		return 0, err
+	}
+	if err := schema.Check(t.ctx, t.Conn, def, key); err != nil {
+		return 0, err
+	}
+	ds, err := t.dataset(o.Dataset)
+	if errors.Is(err, ErrNoDataset) {
+		ds, err = t.addDataset(o.Dataset)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if err := t.widen(ds, len(key)); err != nil {
+		return 0, err
+	}
+	id, again, err := t.addTable(def, key, ds, o.Policy)
+	if err != nil {
+		return 0, err
+	}
+	tab := &table{id: id, name: def.Name, ds: ds, keyCols: keyNames(def, key), def: def, key: key}
+	tab.tableSQL = newTableSQL(tab)
+	if _, err := t.Exec(tab.createMeta()); err != nil {
+		return 0, fmt.Errorf("create metadata: %w", err)
+	}
+	if err := t.capture(tab); err != nil {
+		return 0, err
+	}
+	if err := t.changed(); err != nil {
+		return 0, err
+	}
+	if tab = t.cfg.byID[id]; again {
+		err = t.rebuild(tab)
+	} else {
+		err = t.markAll(tab, opBaseline)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return t.Int(`SELECT count(*) FROM main.` + schema.Quote(def.Name))
+}
+
+// addTable records a watched table; again says that it was watched before.
+// Batches that are held may have changes to it already: they are replayed.
+func (t *tx) addTable(def *schema.Table, key schema.Key, ds *dataset, policy string) (id int64, again bool, err error) {
+	if id, err = t.Int(`SELECT id FROM sqlsync_table WHERE name = ?`, def.Name); err != nil {
+		return 0, false, err
+	}
+	again = id > 0
+	if !again {
+		if id, err = t.Int(`SELECT 1 + coalesce(max(id), 0) FROM sqlsync_table`); err != nil {
+			return 0, false, err
+		}
+	}
+	cols, err := json.Marshal(keyNames(def, key))
+	if err != nil {
+		return 0, false, err
+	}
+	var replay any
+	if first, err := t.Int(`SELECT min(pos) FROM sqlsync_batch WHERE dataset_id = ?`, ds.id); err != nil {
+		return 0, false, err
+	} else if first > 0 && !again {
+		replay = first
+	}
+	_, err = t.Exec(`INSERT OR REPLACE INTO sqlsync_table (id, name, dataset_id, policy, key, watched, waiting, replay_from)
+		VALUES (?, ?, ?, ?, ?, 1, NULL, ?)`, id, def.Name, ds.id, policy, string(cols), replay)
+	return id, again, err
+}
+
+func keyNames(def *schema.Table, key schema.Key) []string {
+	names := make([]string, len(key))
+	for i, c := range key {
+		names[i] = def.Columns[c].Name
+	}
+	return names
+}
+
+// rewatch changes how a table is watched.
+func (t *tx) rewatch(tab *table, o WatchOptions) (int64, error) {
+	if o.Dataset != tab.ds.name {
+		return 0, &schema.Refusal{Table: tab.name, Cause: fmt.Sprintf("it is watched in dataset %s", tab.ds.name),
+			Remedy: "unwatch it first, then watch it with the other dataset"}
+	}
+	if o.Key != nil && !slices.EqualFunc(o.Key, tab.keyCols, equalNames) {
+		return 0, &schema.Refusal{Table: tab.name, Cause: fmt.Sprintf("it is watched with key %s", strings.Join(tab.keyCols, ",")),
+			Remedy: "unwatch it first, then watch it with the other key"}
+	}
+	if o.Policy == tab.policy {
+		return 0, nil
+	}
+	if _, err := t.Exec(`UPDATE sqlsync_table SET policy = ? WHERE id = ?`, o.Policy, tab.id); err != nil {
+		return 0, err
+	}
+	return 0, t.changed()
+}
+
+// Unwatch removes the capture and the metadata of tables; their data stays.
+// It returns the tables that were not watched.
+func (s *Store) Unwatch(ctx context.Context, names []string) (unknown []string, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		unknown = nil
+		for _, name := range names {
+			tab := t.cfg.byName[strings.ToLower(name)]
+			if tab == nil {
+				unknown = append(unknown, name)
+				continue
+			}
+			if err := t.unwatch(tab); err != nil {
+				return fmt.Errorf("unwatch %s: %w", name, err)
+			}
+		}
+		if len(unknown) == len(names) {
+			return nil
+		}
+		return t.changed()
+	})
+	return unknown, err
+}
+
+func (t *tx) unwatch(tab *table) error {
+	if err := t.uncapture(tab.id); err != nil {
+		return err
+	}
+	if _, err := t.Exec(`DROP TABLE IF EXISTS ` + metaName(tab.id)); err != nil {
+		return err
+	}
+	for _, q := range []string{
+		`DELETE FROM ` + tab.ds.oplog() + ` WHERE table_id = ?`,
+		`DELETE FROM sqlsync_conflict WHERE table_id = ?`,
+		`UPDATE sqlsync_table SET watched = 0, waiting = NULL, replay_from = NULL WHERE id = ?`,
+	} {
+		if _, err := t.Exec(q, tab.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}

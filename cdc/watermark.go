@@ -1,0 +1,116 @@
+package cdc
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"sqlsync/merge"
+)
+
+// flushAfter is how long a watermark may stay in memory. A lost one costs a
+// later prune, never data, so it is written along with something else.
+const flushAfter = time.Second
+
+// watermarks are confirmations on their way into the database.
+type watermarks struct {
+	mu    sync.Mutex
+	since time.Time
+	m     map[confirmation]uint64
+}
+
+type confirmation struct {
+	dataset string
+	peer    merge.NodeID
+	origin  merge.NodeID
+}
+
+// Confirm records what a peer has applied durably, within a second. A peer
+// that is no remote is not recorded.
+func (d *Stream) Confirm(_ context.Context, peer merge.NodeID, v merge.Vector) error {
+	w := &d.s.watermarks
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.m) == 0 {
+		w.m, w.since = make(map[confirmation]uint64), d.s.now()
+	}
+	for origin, p := range v {
+		c := confirmation{d.name, peer, origin}
+		w.m[c] = max(w.m[c], p.Seq)
+	}
+	return nil
+}
+
+// take returns what is to be written and forgets it.
+func (w *watermarks) take() map[confirmation]uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := w.m
+	w.m = nil
+	return m
+}
+
+// putBack undoes take after a transaction failed.
+func (w *watermarks) putBack(m map[confirmation]uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.m == nil {
+		w.m = m
+		return
+	}
+	for c, seq := range m {
+		w.m[c] = max(w.m[c], seq)
+	}
+}
+
+// stale reports whether something has waited for long enough.
+func (w *watermarks) stale(now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.m) > 0 && now.Sub(w.since) >= flushAfter
+}
+
+// saveWatermarks writes confirmations in this transaction.
+func (t *tx) saveWatermarks(m map[confirmation]uint64) error {
+	for c, seq := range m {
+		ds, err := t.dataset(c.dataset)
+		if err != nil {
+			continue
+		}
+		remote, err := t.Int(`SELECT id FROM sqlsync_remote WHERE key = ?`, c.peer[:])
+		if err != nil {
+			return err
+		}
+		if remote == 0 {
+			continue
+		}
+		origin, err := t.origin(c.origin)
+		if err != nil {
+			return err
+		}
+		if _, err := t.Exec(`INSERT OR REPLACE INTO sqlsync_watermark (remote_id, dataset_id, origin_id, seq) VALUES (?, ?, ?, ?)`,
+			remote, ds.id, origin, int64(seq)); err != nil {
+			return fmt.Errorf("record watermark: %w", err)
+		}
+	}
+	return nil
+}
+
+// flush writes what is in memory.
+func (s *Store) flush(ctx context.Context) error {
+	s.watermarks.mu.Lock()
+	n := len(s.watermarks.m)
+	s.watermarks.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	return s.write(ctx, func(*tx) error { return nil })
+}
+
+func (s *Store) flushStale(ctx context.Context) error {
+	if !s.watermarks.stale(s.now()) {
+		return nil
+	}
+	return s.flush(ctx)
+}

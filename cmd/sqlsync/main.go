@@ -1,0 +1,111 @@
+// Command sqlsync makes an existing SQLite file multi-master.
+//
+// Every verb has a file of its own, named after it. The grammar is the struct
+// in this file; app.go has what verbs share.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// grammar is the command line. The comments on its fields are its help.
+type grammar struct {
+	DB        []string `name:"db" env:"SQLSYNC_DB" sep:"none" placeholder:"FILE" help:"Database file ($$SQLSYNC_DB)."`
+	JSON      bool     `name:"json" help:"Print JSON."`
+	LogLevel  string   `enum:"debug,info,warn,error" default:"info" help:"Least level that is logged: debug, info, warn or error."`
+	LogFormat string   `enum:"text,json" default:"text" help:"Format of the log: text or json."`
+
+	Init      initCmd      `cmd:"" help:"Create this node's identity and tables, and print its public key."`
+	Key       keyCmd       `cmd:"" help:"Print this node's public key."`
+	Watch     watchCmd     `cmd:"" help:"Replicate tables: install capture and take the existing rows as baseline."`
+	Unwatch   unwatchCmd   `cmd:"" help:"Stop replicating tables; their data stays."`
+	Tables    tablesCmd    `cmd:"" help:"List the tables: watched or not, and whether they could be."`
+	Dataset   datasetCmd   `cmd:"" help:"List and set up datasets."`
+	Remote    remoteCmd    `cmd:"" help:"Add, list, change and remove peers."`
+	Serve     serveCmd     `cmd:"" help:"Capture, serve, dial and apply until stopped."`
+	Sync      syncCmd      `cmd:"" help:"Exchange with remotes until both sides have everything, then exit."`
+	Clone     cloneCmd     `cmd:"" help:"Make a new replica of a remote's watched tables."`
+	Digest    digestCmd    `cmd:"" help:"Print a digest of the content of tables."`
+	Status    statusCmd    `cmd:"" help:"Show how everything stands."`
+	Log       logCmd       `cmd:"" help:"Show sealed changes, the newest last."`
+	Conflicts conflictsCmd `cmd:"" help:"Show what lost, to what, and by which rule."`
+	Uninstall uninstallCmd `cmd:"" help:"Remove every trace of sqlsync from the database."`
+	Demo      demoCmd      `cmd:"" help:"Show two databases that become one, in a temporary folder."`
+	Version   versionCmd   `cmd:"" help:"Print the versions of sqlsync, Go and SQLite."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var g grammar
+	exit := -1
+	parser, err := kong.New(&g, kong.Name("sqlsync"), kong.Writers(stdout, stderr),
+		kong.Description("Makes an existing SQLite file multi-master."),
+		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(func(code int) { exit = code }))
+	if err != nil {
+		panic(err) // the grammar itself is wrong
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	k, err := parser.Parse(args)
+	if exit >= 0 { // --help
+		return exit
+	}
+	a := &app{grammar: &g, stdin: stdin, stdout: stdout, stderr: stderr}
+	if err != nil {
+		a.complain(usage(err.Error(), "sqlsync --help shows the verbs and their flags"))
+		return exitUsage
+	}
+	if g.DB != nil && slicesContainsEmpty(g.DB) {
+		a.complain(usage("--db is empty", "name the database file"))
+		return exitUsage
+	}
+	k.BindTo(ctx, (*context.Context)(nil))
+	err = k.Run(a)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errQuiet):
+		return exitFailed
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		fmt.Fprintln(stderr, "sqlsync: interrupted")
+		return exitFailed
+	}
+	a.complain(err)
+	if errors.Is(err, errUsage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func slicesContainsEmpty(list []string) bool {
+	for _, s := range list {
+		if s == "" {
+			return true
+		}
+	}
+	return false
+}

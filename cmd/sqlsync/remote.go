@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"sqlsync/cdc"
+	"sqlsync/crypto"
+	"sqlsync/merge"
+)
+
+type remoteCmd struct {
+	Add    remoteAddCmd    `cmd:"" help:"Add a peer by its key."`
+	List   remoteListCmd   `cmd:"" help:"List the peers."`
+	Set    remoteSetCmd    `cmd:"" help:"Change where a peer is and what is exchanged with it."`
+	Remove remoteRemoveCmd `cmd:"" help:"Forget a peer."`
+}
+
+// remoteFlags are what can be said of a remote at any time.
+type remoteFlags struct {
+	Addr    []string `sep:"none" placeholder:"HOST:PORT" help:"Where the peer listens; may be repeated. Without one, it has to dial us."`
+	Dataset []string `sep:"none" help:"Dataset to exchange; may be repeated. Without one, all of them."`
+	Pull    bool     `xor:"direction" help:"Only take the peer's changes."`
+	Push    bool     `xor:"direction" help:"Only give the peer ours."`
+}
+
+func (f *remoteFlags) check() error {
+	for _, addr := range f.Addr {
+		if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
+			return usage(fmt.Sprintf("address %q is not HOST:PORT", addr), "for example 192.168.1.20:7117")
+		}
+	}
+	return nil
+}
+
+func (f *remoteFlags) apply(r *cdc.Remote) {
+	if f.Addr != nil {
+		r.Addrs = f.Addr
+	}
+	if f.Dataset != nil {
+		r.Datasets = f.Dataset
+	}
+	if f.Pull || f.Push {
+		r.Pull, r.Push = f.Pull, f.Push
+	}
+}
+
+type remoteAddCmd struct {
+	Name string `arg:"" help:"What to call the peer."`
+	Key  string `arg:"" help:"The peer's public key, as its sqlsync key prints it."`
+	remoteFlags
+}
+
+// Run adds a peer.
+func (c *remoteAddCmd) Run(ctx context.Context, a *app) error {
+	key, err := parseKey(c.Key)
+	if err != nil {
+		return err
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	store, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	r := cdc.Remote{Name: c.Name, Key: key, Pull: true, Push: true}
+	c.apply(&r)
+	err = store.AddRemote(ctx, r)
+	if errors.Is(err, cdc.ErrRemoteExists) {
+		return hint(err, "sqlsync remote list shows the remotes; sqlsync remote set changes one")
+	}
+	return explain(store.Path(), err)
+}
+
+func parseKey(s string) (merge.NodeID, error) {
+	key, err := crypto.ParsePublicKey(s)
+	if err != nil {
+		return merge.NodeID{}, usage(err.Error(), "copy the key again: sqlsync key prints it on the other machine")
+	}
+	return merge.NodeID(key), nil
+}
+
+type remoteListCmd struct{}
+
+type remoteRow struct {
+	Name     string   `json:"name"`
+	Key      string   `json:"key"`
+	Addrs    []string `json:"addrs"`
+	Datasets []string `json:"datasets"`
+	Pull     bool     `json:"pull"`
+	Push     bool     `json:"push"`
+}
+
+// Run lists the peers.
+func (remoteListCmd) Run(ctx context.Context, a *app) error {
+	store, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	list, err := store.Remotes(ctx)
+	if err != nil {
+		return err
+	}
+	rows := []remoteRow{}
+	for _, r := range list {
+		rows = append(rows, remoteRow{r.Name, nodeKey(r.Key), slices.Concat([]string{}, r.Addrs), slices.Concat([]string{}, r.Datasets), r.Pull, r.Push})
+	}
+	if a.JSON {
+		return a.printJSON(rows)
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tADDRESS\tDATASETS\tDIRECTION\tKEY")
+	for _, r := range rows {
+		datasets := "all"
+		if len(r.Datasets) > 0 {
+			datasets = strings.Join(r.Datasets, ",")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Name, dash(strings.Join(r.Addrs, ",")), datasets, direction(r.Pull, r.Push), r.Key)
+	}
+	return w.Flush()
+}
+
+func direction(pull, push bool) string {
+	switch {
+	case pull && push:
+		return "both"
+	case pull:
+		return "pull"
+	case push:
+		return "push"
+	}
+	return "none"
+}
+
+type remoteSetCmd struct {
+	Name string `arg:"" help:"The peer."`
+	remoteFlags
+	Both        bool `xor:"direction" help:"Exchange in both directions."`
+	AllDatasets bool `help:"Exchange every dataset."`
+}
+
+// Run changes a peer.
+func (c *remoteSetCmd) Run(ctx context.Context, a *app) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	store, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	list, err := store.Remotes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		if r.Name != c.Name {
+			continue
+		}
+		c.apply(&r)
+		if c.Both {
+			r.Pull, r.Push = true, true
+		}
+		if c.AllDatasets {
+			r.Datasets = nil
+		}
+		return store.SetRemote(ctx, r)
+	}
+	return unknownRemote(c.Name, list)
+}
+
+func unknownRemote(name string, list []cdc.Remote) error {
+	var names []string
+	for _, r := range list {
+		names = append(names, r.Name)
+	}
+	if len(names) == 0 {
+		return hint(fmt.Errorf("no remote %q", name), "there are none: sqlsync remote add NAME KEY adds one")
+	}
+	return hint(fmt.Errorf("no remote %q", name), "the remotes are: %s", strings.Join(names, ", "))
+}
+
+type remoteRemoveCmd struct {
+	Name string `arg:"" help:"The peer."`
+	Yes  bool   `help:"Do not ask."`
+}
+
+// Run forgets a peer.
+func (c *remoteRemoveCmd) Run(ctx context.Context, a *app) error {
+	if err := a.confirm(c.Yes, "remove remote "+c.Name); err != nil {
+		return err
+	}
+	store, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	err = store.RemoveRemote(ctx, c.Name)
+	if errors.Is(err, cdc.ErrNoRemote) {
+		list, lerr := store.Remotes(ctx)
+		if lerr != nil {
+			return lerr
+		}
+		return unknownRemote(c.Name, list)
+	}
+	return explain(store.Path(), err)
+}

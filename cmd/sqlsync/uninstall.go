@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"sqlsync/cdc"
+)
+
+type uninstallCmd struct {
+	Yes     bool `help:"Do not ask."`
+	KeepKey bool `help:"Keep the key file, so that the database can be the same node again."`
+}
+
+// Run removes every trace.
+func (c *uninstallCmd) Run(ctx context.Context, a *app) error {
+	path, err := a.path()
+	if err != nil {
+		return err
+	}
+	if err := a.confirm(c.Yes, "remove sqlsync from "+path); err != nil {
+		return err
+	}
+	if served(path) {
+		return hint(errors.New(path+" is being served"), "stop sqlsync serve first")
+	}
+	if err := cdc.Uninstall(ctx, path); err != nil {
+		return explain(path, err)
+	}
+	files := []string{path + "-sqlsync.lock"}
+	if !c.KeepKey {
+		files = append(files, keyPath(path))
+	}
+	for _, f := range files {
+		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

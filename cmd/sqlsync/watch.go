@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"sqlsync/cdc"
+)
+
+type watchCmd struct {
+	Tables  []string `arg:"" optional:"" name:"table" help:"Tables to watch."`
+	All     bool     `help:"Watch every table that can be watched."`
+	Dataset string   `default:"primary" help:"Dataset the tables belong to; it is created if it does not exist."`
+	Merge   string   `default:"lww" help:"How rows merge: lww (per cell, the last writer) or row (the whole row)."`
+	Key     string   `placeholder:"COLS" help:"Columns of a UNIQUE NOT NULL index to use as the key, separated by commas."`
+}
+
+// Run watches tables and prints a verdict for each.
+func (c *watchCmd) Run(ctx context.Context, a *app) error {
+	switch {
+	case c.All == (len(c.Tables) > 0):
+		return usage("name the tables to watch, or use --all", "sqlsync tables lists them")
+	case c.Key != "" && len(c.Tables) != 1:
+		return usage("--key is for one table", "watch the other tables in a command of their own")
+	case c.Merge != "lww" && c.Merge != "row":
+		return usage(fmt.Sprintf("unknown merge policy %q", c.Merge), "use lww or row")
+	}
+	store, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	names := c.Tables
+	if c.All {
+		if names, err = unwatched(ctx, store); err != nil {
+			return err
+		}
+	}
+	o := cdc.WatchOptions{Dataset: c.Dataset, Policy: c.Merge}
+	if c.Key != "" {
+		for _, col := range strings.Split(c.Key, ",") {
+			o.Key = append(o.Key, strings.TrimSpace(col))
+		}
+	}
+	verdicts, err := store.Watch(ctx, names, o)
+	if perr := c.print(a, verdicts); err == nil {
+		err = perr
+	}
+	return explain(store.Path(), err)
+}
+
+// unwatched lists the tables that are not watched yet.
+func unwatched(ctx context.Context, store *cdc.Store) ([]string, error) {
+	list, err := store.Tables(ctx)
+	var names []string
+	for _, t := range list {
+		if !t.Watched {
+			names = append(names, t.Name)
+		}
+	}
+	return names, err
+}
+
+// print gives a line per table, and complains of the refused ones.
+func (c *watchCmd) print(a *app, verdicts []cdc.Verdict) error {
+	type row struct {
+		Table   string `json:"table"`
+		Watched bool   `json:"watched"`
+		Dataset string `json:"dataset,omitempty"`
+		Rows    int64  `json:"rows"`
+		Reason  string `json:"reason,omitempty"`
+	}
+	rows := []row{}
+	refused := false
+	for _, v := range verdicts {
+		r := row{Table: v.Table, Watched: v.Refused == nil, Dataset: c.Dataset, Rows: v.Rows}
+		if v.Refused != nil {
+			r.Reason, r.Dataset = reason(v.Refused), ""
+			refused = true
+			a.complain(v.Refused)
+		} else if !a.JSON {
+			a.printf("%s: watched in %s, %d rows\n", v.Table, c.Dataset, v.Rows)
+		}
+		rows = append(rows, r)
+	}
+	if a.JSON {
+		if err := a.printJSON(rows); err != nil {
+			return err
+		}
+	}
+	if refused && !c.All {
+		return errQuiet
+	}
+	return nil
+}
+
+// reason is why a table is refused and what to do, on one line.
+func reason(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) && h.Hint() != "" {
+		return err.Error() + "; " + h.Hint()
+	}
+	return err.Error()
+}
+
+type unwatchCmd struct {
+	Tables []string `arg:"" name:"table" help:"Tables to stop watching."`
+	Yes    bool     `help:"Do not ask."`
+}
+
+// Run removes capture and metadata of tables.
+func (c *unwatchCmd) Run(ctx context.Context, a *app) error {
+	if err := a.confirm(c.Yes, "unwatch "+strings.Join(c.Tables, ", ")); err != nil {
+		return err
+	}
+	store, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	unknown, err := store.Unwatch(ctx, c.Tables)
+	if err != nil {
+		return explain(store.Path(), err)
+	}
+	if len(unknown) > 0 {
+		return hint(fmt.Errorf("not watched: %s", strings.Join(unknown, ", ")), "sqlsync tables lists what is")
+	}
+	return nil
+}

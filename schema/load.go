@@ -1,0 +1,214 @@
+package schema
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Names lists the application's tables in schema main, in the order in which
+// they were made: virtual ones and their shadows too, none of SQLite's or
+// sqlsync's own.
+func Names(ctx context.Context, q Queryer) ([]string, error) {
+	var names []string
+	err := each(ctx, q, func(r *sql.Rows) error {
+		var name string
+		err := r.Scan(&name)
+		if !reserved(name) {
+			names = append(names, name)
+		}
+		return err
+	}, `SELECT name FROM main.sqlite_master WHERE type = 'table' ORDER BY rowid`)
+	if err != nil {
+		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	return names, nil
+}
+
+// reserved reports whether a name is SQLite's or ours.
+func reserved(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasPrefix(name, Prefix) || strings.HasPrefix(name, "sqlite_")
+}
+
+// Load describes the table of a name, whatever its case. The error is a
+// *NoTable where there is none, a *Refusal where the name is something else's.
+func Load(ctx context.Context, q Queryer, name string) (*Table, error) {
+	t := &Table{RowidAlias: -1}
+	kind := ""
+	err := each(ctx, q, func(r *sql.Rows) error {
+		var text sql.NullString
+		err := r.Scan(&kind, &t.Name, &text)
+		t.SQL = text.String
+		return err
+	}, `SELECT type, name, sql FROM main.sqlite_master WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE`, name)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read schema: %w", err)
+	case kind == "":
+		return nil, missing(ctx, q, name)
+	case kind == "view":
+		return nil, t.refuse("it is a view", "watch the tables that it is made of")
+	case reserved(t.Name):
+		return nil, t.refuse("it is SQLite's or sqlsync's own", "watch tables of the application only")
+	}
+	for _, step := range []func(context.Context, Queryer) error{t.readKind, t.readColumns, t.readUnique, t.readIndexes, t.readTriggers} {
+		if err := step(ctx, q); err != nil {
+			return nil, fmt.Errorf("read schema of %s: %w", t.Name, err)
+		}
+	}
+	return t, nil
+}
+
+func (t *Table) readKind(ctx context.Context, q Queryer) error {
+	return each(ctx, q, func(r *sql.Rows) error {
+		var kind string
+		err := r.Scan(&kind, &t.WithoutRowid, &t.Strict)
+		t.Virtual, t.Shadow = kind == "virtual", kind == "shadow"
+		return err
+	}, `SELECT type, wr, strict FROM pragma_table_list WHERE schema = 'main' AND name = ?`, t.Name)
+}
+
+func (t *Table) readColumns(ctx context.Context, q Queryer) error {
+	places := make(map[int]int) // place in the key → column
+	err := each(ctx, q, func(r *sql.Rows) error {
+		var c Column
+		var def sql.NullString
+		var place, hidden int
+		if err := r.Scan(&c.Name, &c.Type, &c.NotNull, &def, &place, &hidden); err != nil {
+			return err
+		}
+		c.Default, c.HasDefault = def.String, def.Valid
+		c.Affinity = affinity(c.Type)
+		c.Hidden, c.Generated = hidden == 1, hidden == 2 || hidden == 3
+		if place > 0 {
+			places[place] = len(t.Columns)
+		}
+		t.Columns = append(t.Columns, c)
+		return nil
+	}, `SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?, 'main') ORDER BY cid`, t.Name)
+	for i := range len(places) {
+		t.PrimaryKey = append(t.PrimaryKey, places[i+1])
+	}
+	return err
+}
+
+func (t *Table) readUnique(ctx context.Context, q Queryer) error {
+	primary := false
+	err := each(ctx, q, func(r *sql.Rows) error {
+		var ix Index
+		var origin string
+		err := r.Scan(&ix.Name, &origin, &ix.Partial)
+		ix.Primary = origin == "pk"
+		primary = primary || ix.Primary
+		t.Unique = append(t.Unique, ix)
+		return err
+	}, `SELECT name, origin, partial FROM pragma_index_list(?, 'main') WHERE "unique" ORDER BY seq`, t.Name)
+	if err != nil {
+		return err
+	}
+	for i := range t.Unique {
+		ix := &t.Unique[i]
+		if err := t.readIndex(ctx, q, ix); err != nil {
+			return err
+		}
+	}
+	// A primary key of a rowid table that needs no index is the rowid itself.
+	if len(t.PrimaryKey) == 1 && !primary && !t.WithoutRowid && !t.Virtual {
+		t.RowidAlias = t.PrimaryKey[0]
+	}
+	return nil
+}
+
+func (t *Table) readIndex(ctx context.Context, q Queryer, ix *Index) error {
+	err := each(ctx, q, func(r *sql.Rows) error {
+		var column int
+		var collation sql.NullString
+		err := r.Scan(&column, &collation)
+		ix.Columns = append(ix.Columns, max(column, -1))
+		ix.Collations = append(ix.Collations, collation.String)
+		return err
+	}, `SELECT cid, coll FROM pragma_index_xinfo(?, 'main') WHERE key ORDER BY seqno`, ix.Name)
+	if err != nil {
+		return err
+	}
+	err = each(ctx, q, func(r *sql.Rows) error { return r.Scan(&ix.SQL) },
+		`SELECT coalesce(sql, '') FROM main.sqlite_master WHERE type = 'index' AND name = ?`, ix.Name)
+	// A constraint's index has the columns' own collations.
+	if ix.SQL == "" {
+		for i, c := range ix.Columns {
+			if c >= 0 {
+				t.Columns[c].Collation = ix.Collations[i]
+			}
+		}
+	}
+	return err
+}
+
+func (t *Table) readIndexes(ctx context.Context, q Queryer) error {
+	return each(ctx, q, func(r *sql.Rows) error {
+		var text string
+		err := r.Scan(&text)
+		t.Indexes = append(t.Indexes, text)
+		return err
+	}, `SELECT sql FROM main.sqlite_master WHERE type = 'index' AND tbl_name = ? COLLATE NOCASE AND sql IS NOT NULL ORDER BY rowid`, t.Name)
+}
+
+func (t *Table) readTriggers(ctx context.Context, q Queryer) error {
+	return each(ctx, q, func(r *sql.Rows) error {
+		var tr Trigger
+		err := r.Scan(&tr.Name, &tr.SQL)
+		if !reserved(tr.Name) {
+			t.Triggers = append(t.Triggers, tr)
+		}
+		return err
+	}, `SELECT name, sql FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE ORDER BY rowid`, t.Name)
+}
+
+// missing makes the error for a name that is no table's.
+func missing(ctx context.Context, q Queryer, name string) error {
+	names, err := Names(ctx, q)
+	if err != nil {
+		return err
+	}
+	type near struct {
+		name     string
+		distance int
+	}
+	var list []near
+	for _, n := range names {
+		if d := distance(strings.ToLower(n), strings.ToLower(name)); d <= max(2, len(name)/3) {
+			list = append(list, near{n, d})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b near) int { return cmp.Compare(a.distance, b.distance) })
+	e := &NoTable{Name: name}
+	for _, n := range list[:min(len(list), 3)] {
+		e.Near = append(e.Near, n.name)
+	}
+	return e
+}
+
+// distance is the Levenshtein distance of two names, in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		last := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := last
+			if a[i] != b[j] {
+				cost++
+			}
+			last = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

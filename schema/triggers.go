@@ -1,0 +1,162 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// What a mark says of the statement that made it.
+const (
+	OpInsert    = 1
+	OpUpdate    = 2
+	OpDelete    = 3
+	OpDisplaced = 4 // a row that REPLACE may have removed
+)
+
+// Capture says where a table's marks go.
+type Capture struct{ Dataset, TableID int64 }
+
+// Triggers spells the capture of a table: triggers that write which row was
+// touched, how and when, into the dataset's oplog, and nothing else. They are
+// SQL that SQLite 3.8.5 parses, name no column but the key's and those of
+// UNIQUE indexes, and cannot fail where the application's statement does not.
+func Triggers(t *Table, k Key, c Capture) []Trigger {
+	b := builder{t: t, k: k, c: c}
+	b.add("insert", "AFTER INSERT", "", b.mark(OpInsert, "NEW."))
+	b.add("update", "AFTER UPDATE", "", b.mark(OpUpdate, "NEW."))
+	// Not UPDATE OF the key: UPDATE t SET rowid = … would not match the name
+	// of an INTEGER PRIMARY KEY.
+	b.add("rekey", "AFTER UPDATE", b.changed(k), b.mark(OpDelete, "OLD."))
+	b.add("delete", "AFTER DELETE", "", b.mark(OpDelete, "OLD."))
+	// REPLACE removes rows that hold a unique value of the new one, and fires
+	// no trigger for them unless recursive_triggers is on.
+	var rows, changes []string
+	for _, u := range b.others() {
+		rows = append(rows, b.displaced(u))
+		changes = append(changes, b.uniqueChanged(u))
+	}
+	if len(rows) > 0 {
+		b.add("displace_insert", "BEFORE INSERT", "", rows...)
+		b.add("displace_update", "BEFORE UPDATE", anyOf(changes), rows...)
+	}
+	return b.list
+}
+
+type builder struct {
+	t    *Table
+	k    Key
+	c    Capture
+	list []Trigger
+}
+
+func (b *builder) add(name, event, when string, statements ...string) {
+	name = fmt.Sprintf("%s%d_%s", Prefix, b.c.TableID, name)
+	if when != "" {
+		when = " WHEN " + when
+	}
+	b.list = append(b.list, Trigger{name, fmt.Sprintf("CREATE TRIGGER %s %s ON %s%s BEGIN\n  %s;\nEND",
+		name, event, Quote(b.t.Name), when, strings.Join(statements, ";\n  "))})
+}
+
+// into begins a mark.
+func (b *builder) into() string {
+	keys := make([]string, len(b.k))
+	for i := range keys {
+		keys[i] = fmt.Sprintf("k%d", i)
+	}
+	return fmt.Sprintf("INSERT INTO %soplog_%d (table_id, op, at, %s)", Prefix, b.c.Dataset, strings.Join(keys, ", "))
+}
+
+func (b *builder) key(prefix string) string {
+	names := make([]string, len(b.k))
+	for i, c := range b.k {
+		names[i] = prefix + Quote(b.t.Columns[c].Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (b *builder) mark(op int, row string) string {
+	return fmt.Sprintf("%s VALUES (%d, %d, julianday('now'), %s)", b.into(), b.c.TableID, op, b.key(row))
+}
+
+// changed compares columns as they are stored, whatever their collation.
+func (b *builder) changed(columns []int) string {
+	terms := make([]string, len(columns))
+	for i, c := range columns {
+		name := Quote(b.t.Columns[c].Name)
+		terms[i] = fmt.Sprintf("OLD.%s IS NOT NEW.%s", name, name)
+	}
+	return strings.Join(terms, " OR ")
+}
+
+func anyOf(conditions []string) string {
+	if slices.Contains(conditions, "") {
+		return "" // always
+	}
+	return strings.Join(conditions, " OR ")
+}
+
+// others are the UNIQUE indexes besides the key, and the rowid alias where it
+// is not the key.
+func (b *builder) others() []Index {
+	var list []Index
+	if r := b.t.RowidAlias; r >= 0 && !slices.Equal([]int(b.k), []int{r}) {
+		list = append(list, Index{Columns: []int{r}, Collations: []string{""}})
+	}
+	for _, ix := range b.t.Unique {
+		if !(ix.plain() && slices.Equal(ix.Columns, []int(b.k))) {
+			list = append(list, ix)
+		}
+	}
+	return list
+}
+
+// uniqueChanged is when an update may take another row's unique values; empty
+// for always, as for an index whose columns are not told.
+func (b *builder) uniqueChanged(ix Index) string {
+	if !ix.plain() {
+		return ""
+	}
+	return b.changed(ix.Columns)
+}
+
+// displaced marks the rows that hold the new row's values in an index.
+func (b *builder) displaced(ix Index) string {
+	terms := make([]string, len(ix.Columns))
+	texts, where := indexParts(ix.SQL)
+	for i, c := range ix.Columns {
+		if c < 0 {
+			terms[i] = fmt.Sprintf("%s = (SELECT %s FROM %s)", texts[i], texts[i], b.asRow())
+			continue
+		}
+		name := Quote(b.t.Columns[c].Name)
+		terms[i] = fmt.Sprintf("%s = NEW.%s%s", name, name, b.collate(ix, i))
+	}
+	if ix.Partial {
+		terms = append(terms, "("+where+")")
+	}
+	return fmt.Sprintf("%s SELECT %d, %d, julianday('now'), %s FROM %s WHERE %s",
+		b.into(), b.c.TableID, OpDisplaced, b.key(""), Quote(b.t.Name), strings.Join(terms, " AND "))
+}
+
+// collate names the collation of an index where it is not the column's, so
+// that the comparison is the index's and can use it.
+func (b *builder) collate(ix Index, i int) string {
+	if ix.SQL == "" || ix.Collations[i] == "" {
+		return ""
+	}
+	return " COLLATE " + ix.Collations[i]
+}
+
+// asRow makes a row of NEW with the columns' own names: an expression means
+// the stored row where it stands for itself, and the new one inside a SELECT
+// from this.
+func (b *builder) asRow() string {
+	var parts []string
+	for _, c := range b.t.Stored() {
+		name := Quote(b.t.Columns[c].Name)
+		parts = append(parts, "NEW."+name+" AS "+name)
+	}
+	return "(SELECT " + strings.Join(parts, ", ") + ")"
+}
