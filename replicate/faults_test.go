@@ -107,6 +107,25 @@ func TestSlowStore(t *testing.T) {
 	})
 }
 
+// A batch that takes longer than the patience with a silent peer arrives.
+func TestSlowLine(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := pair(w)
+		w.pace = 100 * time.Millisecond
+		a.store.size = 20_000_000
+		a.store.commit(1)
+		b.run()
+		a.run()
+		took := w.settles(10*time.Minute, a, b)
+		if took < defaultLimits.deadAfter {
+			t.Errorf("took only %v", took)
+		}
+		if n := w.dials(); n != 1 {
+			t.Errorf("%d dials", n)
+		}
+	})
+}
+
 func TestStoreFailsForAWhile(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		a, b := pair(w)
@@ -203,4 +222,21 @@ func newBlackhole() net.Conn {
 		}
 	}()
 	return near
+}
+
+// slowConn takes some time for every 32 KiB that it writes.
+type slowConn struct {
+	net.Conn
+	pace time.Duration
+}
+
+func (c slowConn) Write(b []byte) (n int, err error) {
+	for len(b) > 0 && err == nil {
+		wait(context.Background(), c.pace)
+		var m int
+		m, err = c.Conn.Write(b[:min(len(b), 32<<10)])
+		n += m
+		b = b[m:]
+	}
+	return n, err
 }

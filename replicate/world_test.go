@@ -21,6 +21,7 @@ type world struct {
 	mu    sync.Mutex
 	peers map[string]*peer // by address
 	pipes []net.Conn       // the dialing ends, in the order of their making
+	pace  time.Duration    // for every 32 KiB, none if 0
 }
 
 // peer is a node with its store, its name being its address.
@@ -135,6 +136,9 @@ func (p *peer) Dial(_ context.Context, id merge.NodeID, addr, _ string) (net.Con
 		far.accepted = append(far.accepted, err)
 		far.mu.Unlock()
 	})
+	if w.pace > 0 {
+		return slowConn{near, w.pace}, nil
+	}
 	return near, nil
 }
 
