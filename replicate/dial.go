@@ -50,6 +50,7 @@ func (l *link) startDialing(d *dialing) {
 // dialOn keeps a session with the peer until ctx ends.
 func (l *link) dialOn(ctx context.Context) {
 	var b backoff
+	var said string
 	begun := time.Now()
 	for attempt := 0; l.await(ctx); attempt++ {
 		reached, err := l.dialOnce(ctx, attempt)
@@ -63,7 +64,10 @@ func (l *link) dialOn(ctx context.Context) {
 				b.failures = 0
 			}
 		}
-		if !ordinary(err) {
+		if ordinary(err) {
+			said = ""
+		} else if err.Error() != said {
+			said = err.Error() // once, not with every attempt
 			l.node.options.Log.Warn("connection ended", "peer", l.name(), "dataset", l.key.dataset, "error", err)
 		}
 		l.pause(ctx, b.pause(now, l.node.options.Jitter()))
