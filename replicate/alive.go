@@ -13,6 +13,8 @@ import (
 type life struct {
 	heard, pinged time.Time
 	pings         uint64
+	// trip is the shortest round trip so far, 0 if none was measured.
+	trip time.Duration
 	// probing is when a probe began, zero if none is under way.
 	probing time.Time
 
@@ -71,6 +73,19 @@ func (s *session) ping() {
 	s.life.pinged = s.now
 	s.life.pings++
 	s.outbox.ping = &wire.Ping{ID: s.life.pings}
+}
+
+// ponged measures the round trip: how long a batch of someone else's is held
+// back depends on how far the peer is.
+func (s *session) ponged(id uint64) {
+	l := &s.life
+	if id != l.pings {
+		return
+	}
+	if trip := s.now.Sub(l.pinged); l.trip == 0 || trip < l.trip {
+		l.trip = trip
+		s.sender.relays.hold = s.limits.hold + min(2*trip, maxHold)
+	}
 }
 
 func (s *session) probe() {

@@ -32,6 +32,7 @@ type view struct {
 	open    bool
 	theirs  merge.Vector // nil before open
 	missing string
+	behind  error     // why the peer gets nothing more
 	inSync  time.Time // when both sides last had everything
 	hint    hint      // where the next session may start, once this has ended
 	err     error     // why it ended
@@ -71,11 +72,11 @@ func (c *conn) drive(ctx context.Context, first *wire.Hello) error {
 	grown, unsubscribe := c.store.Subscribe()
 	defer unsubscribe()
 	var err error
-	if c.config.vector, err = c.store.Vector(ctx); err != nil {
+	if c.config.vector, err = try(ctx, c.store.Vector); err != nil {
 		turnAway(c.stream, err)
 		return fmt.Errorf("read vector: %w", err)
 	}
-	if c.config.tables, err = c.store.Offers(ctx); err != nil {
+	if c.config.tables, err = try(ctx, c.store.Offers); err != nil {
 		turnAway(c.stream, err)
 		return fmt.Errorf("read offers: %w", err)
 	}

@@ -50,6 +50,7 @@ func (l *link) startDialing(d *dialing) {
 // dialOn keeps a session with the peer until ctx ends.
 func (l *link) dialOn(ctx context.Context) {
 	var b backoff
+	var said string
 	begun := time.Now()
 	for attempt := 0; l.await(ctx); attempt++ {
 		reached, err := l.dialOnce(ctx, attempt)
@@ -63,10 +64,13 @@ func (l *link) dialOn(ctx context.Context) {
 				b.failures = 0
 			}
 		}
-		if !ordinary(err) {
-			l.node.Log.Warn("connection ended", "peer", l.name(), "dataset", l.key.dataset, "error", err)
+		if ordinary(err) {
+			said = ""
+		} else if err.Error() != said {
+			said = err.Error() // once, not with every attempt
+			l.node.options.Log.Warn("connection ended", "peer", l.name(), "dataset", l.key.dataset, "error", err)
 		}
-		l.pause(ctx, b.pause(now, l.node.Jitter()))
+		l.pause(ctx, b.pause(now, l.node.options.Jitter()))
 		begun = time.Now()
 	}
 }
@@ -122,7 +126,7 @@ func (l *link) dial(ctx context.Context, attempt int) (*conn, error) {
 		return nil, ErrUnreachable
 	}
 	addr := addrs[attempt%len(addrs)]
-	nc, err := l.node.Dialer.Dial(ctx, l.key.peer, addr, l.key.dataset)
+	nc, err := l.node.options.Dialer.Dial(ctx, l.key.peer, addr, l.key.dataset)
 	if err != nil {
 		err = fmt.Errorf("dial %s: %w", addr, err)
 		if ctx.Err() == nil {

@@ -28,6 +28,9 @@ type (
 	confirmed struct{}
 	// schemaRead answers a readSchema.
 	schemaRead struct{ schema *wire.Schema }
+	// progressed says that part of a message has come in: a peer that sends
+	// something large over a slow line is not silent.
+	progressed struct{}
 	// ticked says that the deadline has come, or that time has passed.
 	ticked struct{}
 	// probed asks whether the peer is there; alive or an end follows.
@@ -87,6 +90,7 @@ func (applied) event()      {}
 func (sealed) event()       {}
 func (confirmed) event()    {}
 func (schemaRead) event()   {}
+func (progressed) event()   {}
 func (ticked) event()       {}
 func (probed) event()       {}
 func (syncWanted) event()   {}

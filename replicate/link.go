@@ -75,13 +75,13 @@ func (l *link) signal() {
 
 // conn returns a session over s that has not begun.
 func (l *link) conn(s stream, dialed bool) (*conn, error) {
-	store, ok := l.node.Stores.Store(l.key.dataset)
+	store, ok := l.node.options.Stores.Store(l.key.dataset)
 	if !ok {
 		return nil, fmt.Errorf("%w: %q", ErrNoDataset, l.key.dataset)
 	}
 	return newConn(config{
-		self: l.node.Self, peer: l.key.peer, dataset: l.key.dataset,
-		software: l.node.Software, limits: defaultLimits,
+		self: l.node.options.Self, peer: l.key.peer, dataset: l.key.dataset,
+		software: l.node.options.Software, limits: defaultLimits,
 	}, store, s, dialed), nil
 }
 
@@ -144,7 +144,7 @@ func (l *link) prefers(c, rival *conn) bool {
 	if c.dialed == rival.dialed {
 		return true
 	}
-	return c.dialed == (l.node.Self.Compare(l.key.peer) < 0)
+	return c.dialed == (l.node.options.Self.Compare(l.key.peer) < 0)
 }
 
 // release makes room for the next session and keeps what it needs to know.

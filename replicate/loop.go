@@ -24,6 +24,7 @@ type loop struct {
 	// reading says that the reader has a permit.
 	reading bool
 	waiting []ask
+	arrived int64 // bytes, as of the last tick
 	ended   *end
 }
 
@@ -48,7 +49,7 @@ func (l *loop) run(ctx context.Context) error {
 		case e := <-l.events:
 			l.step(e)
 		case <-timer.C:
-			l.step(ticked{})
+			l.tick()
 		case q := <-l.asks:
 			l.waiting = append(l.waiting, q)
 			l.step(q.event)
@@ -59,6 +60,15 @@ func (l *loop) run(ctx context.Context) error {
 		}
 	}
 	return l.ended.err
+}
+
+// tick gives the peer the benefit of what has come in since the last one.
+func (l *loop) tick() {
+	if n := l.stream.Arrived(); n != l.arrived {
+		l.arrived = n
+		l.step(progressed{})
+	}
+	l.step(ticked{})
 }
 
 // reason is what stop was called with, if it was.
@@ -160,7 +170,7 @@ func (l *loop) publish(e event) {
 	if _, ok := e.(received); ok && s.isOpen {
 		l.latest.open, l.latest.theirs = true, s.theirs.Clone()
 	}
-	l.latest.missing = s.missing()
+	l.latest.missing, l.latest.behind = s.missing(), s.sender.behind
 	if s.inSync() {
 		l.latest.inSync = s.now
 	}

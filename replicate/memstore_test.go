@@ -118,7 +118,7 @@ func (m *memStore) AfterExcept(_ context.Context, pos int64, have merge.Vector, 
 		if h.Pos <= pos || have[h.Origin].Seq >= h.Seq {
 			continue
 		}
-		if size += sealedSize(h.Sealed); size > maxBytes && len(out) > 0 {
+		if size += h.Sealed.Size(); size > maxBytes && len(out) > 0 {
 			break
 		}
 		out = append(out, h)

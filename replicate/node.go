@@ -48,7 +48,7 @@ type Options struct {
 // for concurrent use. A node that is not running dials nobody by itself;
 // Accept, Sync and Schema work.
 type Node struct {
-	Options
+	options Options
 
 	mu      sync.Mutex
 	remotes []Remote
@@ -77,7 +77,7 @@ func NewNode(o Options) *Node {
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
-	return &Node{Options: o, links: make(map[linkKey]*link)}
+	return &Node{options: o, links: make(map[linkKey]*link)}
 }
 
 // Run dials the remotes, and dials them again whenever a connection ends,
@@ -119,7 +119,7 @@ func (n *Node) SetRemotes(remotes []Remote) {
 func (n *Node) reconcile() {
 	wanted := make(map[linkKey]Remote)
 	for _, r := range n.remotes {
-		for _, dataset := range n.Stores.Datasets() {
+		for _, dataset := range n.options.Stores.Datasets() {
 			if r.allows(dataset) {
 				wanted[linkKey{r.Peer, dataset}] = r
 			}

@@ -54,7 +54,7 @@ func (l *link) sync(ctx context.Context) error {
 			return err
 		}
 		missing = fmt.Errorf("last attempt: %w", err)
-		l.pause(ctx, firstRetry<<min(attempt, 4))
+		wait(ctx, firstRetry<<min(attempt, 4))
 	}
 }
 
@@ -101,12 +101,12 @@ func (n *Node) Schema(ctx context.Context, remote, dataset string) (*wire.Schema
 }
 
 func (n *Node) schema(ctx context.Context, r Remote, addr, dataset string) (*wire.Schema, error) {
-	nc, err := n.Dialer.Dial(ctx, r.Peer, addr, dataset)
+	nc, err := n.options.Dialer.Dial(ctx, r.Peer, addr, dataset)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
 	}
 	c := newConn(config{
-		self: n.Self, peer: r.Peer, dataset: dataset, software: n.Software, limits: defaultLimits,
+		self: n.options.Self, peer: r.Peer, dataset: dataset, software: n.options.Software, limits: defaultLimits,
 	}, emptyStore{}, newStream(nc), true)
 	var group sync.WaitGroup
 	group.Go(func() { c.run(context.WithoutCancel(ctx), nil) }) // its error is schema's

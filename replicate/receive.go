@@ -31,7 +31,7 @@ func (s *session) take(batches []*wire.Sealed) {
 		return
 	}
 	for _, b := range batches {
-		s.inbox.bytes += sealedSize(b)
+		s.inbox.bytes += b.Size()
 	}
 	s.inbox.queue = append(s.inbox.queue, batches...)
 }

@@ -15,6 +15,9 @@ const (
 	lastSpan  = 32 * time.Second
 )
 
+// maxHold bounds what a round trip adds to the time that a batch is held back.
+const maxHold = time.Second
+
 // relays decide when batches that others made are passed on. In a mesh the
 // peer gets most of them from their author, at the same time as we did: so the
 // first is held back for a moment, in which the peer's Ack may make it
@@ -22,6 +25,8 @@ const (
 // a span of time its batches are passed on at once. Nothing overtakes a batch
 // that is held back, so the order stays causal.
 type relays struct {
+	// hold is how long: some time for the peer to apply a batch, and two round
+	// trips for it to come and for the Ack.
 	hold  time.Duration
 	spans map[merge.NodeID]span
 	// waiting is the last batch that was held back, and since when.

@@ -14,6 +14,11 @@ type sender struct {
 	scanned int64
 	// more says that there may be batches after scanned.
 	more, loading bool
+	// asked is the own vector when the load under way was begun.
+	asked merge.Vector
+	// behind is why nothing more can be sent, nil mostly: the peer lacks
+	// batches that are no longer held. What it has to give is still taken.
+	behind error
 	// queue holds loaded batches, in order; flight those sent and not
 	// acknowledged, and inFlight their bytes.
 	queue    []wire.Held
@@ -26,13 +31,32 @@ type sender struct {
 	relays relays
 }
 
-func (d *sender) loaded(held []wire.Held) {
+// loaded takes what a load found. If that is nothing, although the peer lacks
+// something that was here when the load was begun, it is not kept any more.
+func (s *session) loaded(held []wire.Held) {
+	d := &s.sender
 	d.loading = false
 	d.queue = held
 	if n := len(held); n > 0 {
-		d.scanned = held[n-1].Pos
-		d.more = true
+		d.scanned, d.more = held[n-1].Pos, true
+	} else if origin, ok := s.lacks(d.asked); ok {
+		d.behind = fmt.Errorf("%w: nothing of %v after %d", ErrPruned, origin, s.reach(origin))
 	}
+}
+
+// reach is how far a chain is with the peer, or on its way there.
+func (s *session) reach(origin merge.NodeID) uint64 {
+	return max(s.theirs[origin].Seq, s.sender.sent[origin])
+}
+
+// lacks returns an origin of which v has more than reaches the peer.
+func (s *session) lacks(v merge.Vector) (merge.NodeID, bool) {
+	for origin, p := range v {
+		if p.Seq > s.reach(origin) {
+			return origin, true
+		}
+	}
+	return merge.NodeID{}, false
 }
 
 // settled is the place up to which the peer has everything.
@@ -48,17 +72,17 @@ func (d *sender) settled() int64 {
 }
 
 // startLoad reads on when everything read so far was sent. A peer that has
-// all there is costs no read.
+// all there is, or will have it, costs no read.
 func (s *session) startLoad() {
 	d := &s.sender
-	if !s.isOpen || !s.sends || d.loading || !d.more || len(d.queue) > 0 || d.inFlight >= s.limits.window {
+	if !s.isOpen || !s.sends || d.behind != nil || d.loading || !d.more || len(d.queue) > 0 || d.inFlight >= s.limits.window {
 		return
 	}
 	d.more = false
-	if s.theirs.Covers(s.own) {
+	if _, ok := s.lacks(s.own); !ok {
 		return
 	}
-	d.loading = true
+	d.loading, d.asked = true, s.own.Clone()
 	s.do(load{d.scanned, s.theirs.Clone(), s.limits.load})
 }
 
@@ -73,16 +97,17 @@ func (s *session) batches() []*wire.Sealed {
 			break
 		}
 		h := d.queue[0]
-		n := sealedSize(h.Sealed)
+		n := h.Sealed.Size()
 		if d.inFlight > 0 && d.inFlight+n > s.limits.window || size > 0 && size+n > s.limits.message {
 			break
 		}
 		if d.held = h.Origin != s.self && !d.relays.ready(s.now, d.queue); d.held {
 			break
 		}
-		if next := max(s.theirs[h.Origin].Seq, d.sent[h.Origin]) + 1; h.Seq > next {
-			s.end(fmt.Errorf("%w: next of %v is %d, kept from %d", ErrPruned, h.Origin, next, h.Seq))
-			return nil
+		if next := s.reach(h.Origin) + 1; h.Seq > next {
+			d.behind = fmt.Errorf("%w: it needs %d of %v, kept from %d", ErrPruned, next, h.Origin, h.Seq)
+			d.queue = nil
+			break
 		}
 		size += n
 		d.inFlight += n
@@ -103,8 +128,15 @@ func (s *session) skip(queue []wire.Held) []wire.Held {
 	return queue
 }
 
+// maxOrigins bounds the vector that a peer may build up with its Acks.
+const maxOrigins = 1 << 16
+
 // acked takes what the peer says that it has now.
 func (s *session) acked(v merge.Vector) {
+	if len(s.theirs)+len(v) > maxOrigins {
+		s.end(fmt.Errorf("vector of more than %d origins: %w", maxOrigins, wire.ErrInvalid))
+		return
+	}
 	d := &s.sender
 	for origin, p := range v {
 		if p.Seq > d.sent[origin] {
@@ -116,22 +148,13 @@ func (s *session) acked(v merge.Vector) {
 	left := d.flight[:0]
 	for _, h := range d.flight {
 		if s.theirs[h.Origin].Seq >= h.Seq {
-			d.inFlight -= sealedSize(h.Sealed)
+			d.inFlight -= h.Sealed.Size()
 		} else {
 			left = append(left, h)
 		}
 	}
 	clear(d.flight[len(left):])
 	d.flight = left
-}
-
-// sealedSize is about what a batch takes in memory and on the wire.
-func sealedSize(b *wire.Sealed) int {
-	n := len(b.Head) + len(b.Signature)
-	for _, s := range b.Sections {
-		n += len(s)
-	}
-	return n
 }
 
 func (d *sender) init(limits limits) {

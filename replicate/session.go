@@ -107,12 +107,14 @@ func (s *session) handle(e event) {
 	case received:
 		s.life.hear(s)
 		s.receive(e.message)
+	case progressed:
+		s.life.hear(s)
 	case written:
 		s.outbox.busy = false
 	case grown:
 		s.grow(e.vector)
 	case loaded:
-		s.sender.loaded(e.held)
+		s.loaded(e.held)
 	case applied:
 		s.inbox.applied()
 		s.grow(e.vector)
@@ -200,7 +202,7 @@ func (s *session) receiveOpen(m wire.Message) {
 	case *wire.Ping:
 		s.outbox.answer(m.ID)
 	case *wire.Pong:
-		// It was heard, which is all it is for.
+		s.ponged(m.ID)
 	case *wire.Bye:
 		s.hung(m)
 	default:
@@ -225,7 +227,8 @@ func (s *session) open(h *wire.Hello) {
 	if s.theirs.Covers(s.hint.vector) {
 		s.sender.scanned = s.hint.pos
 	}
-	s.life.unconfirmed = true
+	s.life.unconfirmed = len(s.theirs) > 0
+	s.ping() // for the round trip
 	s.do(opened{h})
 }
 
@@ -261,7 +264,7 @@ func (s *session) end(err error) {
 // inSync reports whether both sides have everything that either may have of
 // the other.
 func (s *session) inSync() bool {
-	return s.isOpen && (!s.receives || s.own.Covers(s.theirs)) && (!s.sends || s.theirs.Covers(s.own))
+	return s.isOpen && (s.sends || s.receives) && (!s.receives || s.own.Covers(s.theirs)) && (!s.sends || s.theirs.Covers(s.own))
 }
 
 // resume is the hint for the next session with the peer.

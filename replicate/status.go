@@ -31,7 +31,7 @@ type Status struct {
 	// LastSync is when both sides last had everything in all datasets, zero
 	// if that was never so.
 	LastSync time.Time
-	// Error is why there is no session, empty if there is no trouble.
+	// Error is what is wrong in one of the datasets, empty if nothing is.
 	Error string
 }
 
@@ -64,22 +64,22 @@ func (l *link) report(ctx context.Context, s *Status, first bool) error {
 	l.node.mu.Lock()
 	theirs, at, trouble, state := l.theirs, l.lastSync, l.lastError, l.state()
 	if l.live != nil {
-		if v := l.live.view(); v.theirs != nil {
-			theirs = v.theirs
-			at = later(at, v.inSync)
+		v := l.live.view()
+		if v.open {
+			theirs, at, trouble = v.theirs, later(at, v.inSync), v.behind
 		}
 	}
 	l.node.mu.Unlock()
 	if rank[state] > rank[s.State] {
 		s.State = state
 	}
-	if trouble != nil && s.Error == "" && state != Connected {
+	if trouble != nil && s.Error == "" {
 		s.Error = trouble.Error()
 	}
 	if first || at.Before(s.LastSync) {
 		s.LastSync = at
 	}
-	store, ok := l.node.Stores.Store(l.key.dataset)
+	store, ok := l.node.options.Stores.Store(l.key.dataset)
 	if theirs == nil || !ok {
 		return nil
 	}

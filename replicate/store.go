@@ -40,7 +40,10 @@ type Store interface {
 	// the call, and returns the vector with them.
 	Seal(ctx context.Context) (merge.Vector, error)
 
-	// Confirm records what a peer has applied durably. Positions only rise.
+	// Confirm records what a peer has applied durably. It is called soon after
+	// a session has begun and then every few seconds at most; with the whole
+	// vector, which may hold more than this store does, of its own chain too
+	// if that was restored from a backup. Positions only rise.
 	Confirm(ctx context.Context, peer merge.NodeID, v merge.Vector) error
 
 	// Offers lists the watched tables, for the peer's information.

@@ -3,7 +3,9 @@ package replicate
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"sqlsync/wire"
@@ -14,6 +16,8 @@ import (
 type stream interface {
 	Read() (wire.Message, error)
 	Write(wire.Message) error
+	// Arrived counts the bytes that have come in, of unfinished messages too.
+	Arrived() int64
 	SetReadDeadline(time.Time) error
 	SetWriteDeadline(time.Time) error
 	Close() error
@@ -47,16 +51,35 @@ func turnAway(s stream, err error) {
 	s.Close()
 }
 
-// newStream carries messages over a network connection.
-var newStream = func(c net.Conn) stream {
-	return &wireStream{Conn: c, r: wire.NewReader(c, wire.Limits{}), w: wire.NewWriter(c)}
-}
+// maxMessage bounds what a peer's message may take. There is room for the
+// longest row that SQLite makes; it is taken only as bytes arrive.
+const maxMessage = 1200 << 20
 
-type wireStream struct {
+// netStream is a stream over a network connection.
+type netStream struct {
 	net.Conn
-	r *wire.Reader
-	w *wire.Writer
+	in  *counter
+	r   *wire.Reader
+	out *wire.Writer
 }
 
-func (s *wireStream) Read() (wire.Message, error) { return s.r.Read() }
-func (s *wireStream) Write(m wire.Message) error  { return s.w.Write(m) }
+func newStream(c net.Conn) stream {
+	in := &counter{r: c}
+	return &netStream{c, in, wire.NewReader(in, wire.Limits{MaxMessage: maxMessage}), wire.NewWriter(c)}
+}
+
+func (s *netStream) Read() (wire.Message, error) { return s.r.Read() }
+func (s *netStream) Write(m wire.Message) error  { return s.out.Write(m) }
+func (s *netStream) Arrived() int64              { return s.in.n.Load() }
+
+// counter counts what is read through it.
+type counter struct {
+	r io.Reader
+	n atomic.Int64
+}
+
+func (c *counter) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n.Add(int64(n))
+	return n, err
+}

@@ -35,6 +35,10 @@ func (s *session) startSeal() {
 }
 
 func (s *session) sealAsked(id uint64) {
+	if s.sender.behind != nil {
+		s.end(s.sender.behind) // what is sealed could not be sent
+		return
+	}
 	if len(s.seals.waiting.peers) == maxSealRequests {
 		s.end(fmt.Errorf("more than %d seal requests: %w", maxSealRequests, wire.ErrInvalid))
 		return
@@ -91,8 +95,15 @@ func (s *session) sealDone(m *wire.SealDone) {
 
 func (s *session) finishSync() {
 	y := &s.sync
+	if y.on && s.sender.behind != nil {
+		s.end(s.sender.behind)
+		return
+	}
 	if !y.on || !y.weSealed || !y.theySealed || !s.own.Covers(y.theirs) || !s.theirs.Covers(y.ours) {
 		return
+	}
+	if !s.told.Covers(y.theirs) || s.outbox.busy {
+		return // the peer is to hear of it before the connection may go
 	}
 	y.on = false
 	s.do(synced{})

@@ -21,11 +21,13 @@ type world struct {
 	mu    sync.Mutex
 	peers map[string]*peer // by address
 	pipes []net.Conn       // the dialing ends, in the order of their making
+	pace  time.Duration    // for every 32 KiB, none if 0
 }
 
 // peer is a node with its store, its name being its address.
 type peer struct {
 	*Node
+	Self   merge.NodeID
 	world  *world
 	name   string
 	store  *memStore
@@ -67,7 +69,7 @@ func (w *world) end() {
 func (w *world) join(id int, name string) *peer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p := &peer{world: w, name: name, store: newMemStore(nodeID(id))}
+	p := &peer{world: w, name: name, Self: nodeID(id), store: newMemStore(nodeID(id))}
 	if old := w.peers[name]; old != nil {
 		p.store = old.store
 	}
@@ -134,6 +136,9 @@ func (p *peer) Dial(_ context.Context, id merge.NodeID, addr, _ string) (net.Con
 		far.accepted = append(far.accepted, err)
 		far.mu.Unlock()
 	})
+	if w.pace > 0 {
+		return slowConn{near, w.pace}, nil
+	}
 	return near, nil
 }
 
