@@ -25,28 +25,53 @@ func (d *Stream) Vector(ctx context.Context) (merge.Vector, error) { return d.s.
 // After returns held batches whose place is after pos, in order: at least one
 // if there is any, and then as many as fit into about maxBytes.
 func (d *Stream) After(ctx context.Context, pos int64, maxBytes int) ([]wire.Held, error) {
-	rows, err := d.s.db.QueryxContext(ctx, `SELECT b.pos, o.key, b.seq, b.sealed
-		FROM sqlsync_batch AS b JOIN sqlsync_origin AS o ON o.id = b.origin_id
-		WHERE b.dataset_id = (SELECT id FROM sqlsync_dataset WHERE name = ?) AND b.pos > ? ORDER BY b.pos`, d.name, pos)
+	return d.AfterExcept(ctx, pos, nil, maxBytes)
+}
+
+// AfterExcept is After without the batches that have covers; those are not
+// read.
+func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, maxBytes int) ([]wire.Held, error) {
+	list, rowids, err := d.listAfter(ctx, pos, have, maxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read batches: %w", err)
 	}
-	defer rows.Close()
-	var list []wire.Held
-	for size := 0; size < maxBytes && rows.Next(); {
-		var h wire.Held
-		var origin, sealed []byte
-		if err := rows.Scan(&h.Pos, &origin, &h.Seq, &sealed); err != nil {
+	for i := range list {
+		var sealed []byte
+		if err := d.s.db.GetContext(ctx, &sealed, `SELECT sealed FROM sqlsync_batch WHERE rowid = ?`, rowids[i]); err != nil {
 			return nil, fmt.Errorf("read batches: %w", err)
 		}
-		if h.Sealed, err = wire.ParseSealed(sealed); err != nil {
-			return nil, fmt.Errorf("read batch %d of %s: %w", h.Pos, d.name, errDamaged)
+		if list[i].Sealed, err = wire.ParseSealed(sealed); err != nil {
+			return nil, fmt.Errorf("read batch %d of %s: %w", list[i].Pos, d.name, errDamaged)
+		}
+	}
+	return list, nil
+}
+
+// listAfter lists what AfterExcept reads. The length of a blob is told by its
+// row's header, so a batch that is passed over costs no more than that.
+func (d *Stream) listAfter(ctx context.Context, pos int64, have merge.Vector, maxBytes int) (list []wire.Held, rowids []int64, err error) {
+	rows, err := d.s.db.QueryxContext(ctx, `SELECT b.pos, o.key, b.seq, b.rowid, length(b.sealed)
+		FROM sqlsync_batch AS b JOIN sqlsync_origin AS o ON o.id = b.origin_id
+		WHERE b.dataset_id = (SELECT id FROM sqlsync_dataset WHERE name = ?) AND b.pos > ? ORDER BY b.pos`, d.name, pos)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	for size := 0; size < maxBytes && rows.Next(); {
+		var h wire.Held
+		var origin []byte
+		var rowid int64
+		var length int
+		if err := rows.Scan(&h.Pos, &origin, &h.Seq, &rowid, &length); err != nil {
+			return nil, nil, err
 		}
 		h.Origin = merge.NodeID(origin)
-		list = append(list, h)
-		size += len(sealed)
+		if h.Seq > have[h.Origin].Seq {
+			list, rowids = append(list, h), append(rowids, rowid)
+			size += length
+		}
 	}
-	return list, rows.Err()
+	return list, rowids, rows.Err()
 }
 
 // Apply merges batches in order. It returns when what it did is durable; the

@@ -40,7 +40,7 @@ func (c *cloneCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.store.Close()
-	if err := m.store.AddRemote(ctx, *r); err != nil {
+	if err := c.add(ctx, m.store, r); err != nil {
 		return err
 	}
 	if err := m.readRemotes(ctx); err != nil {
@@ -53,6 +53,23 @@ func (c *cloneCmd) Run(ctx context.Context, a *app) error {
 		return explainSync(r.Name, err, c.Timeout)
 	}
 	return c.report(ctx, a, m)
+}
+
+// add adds the remote, or takes the one that an earlier try has added.
+func (c *cloneCmd) add(ctx context.Context, store *cdc.Store, r *cdc.Remote) error {
+	list, err := store.Remotes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, have := range list {
+		if have.Key != r.Key || have.Name == r.Name {
+			continue
+		}
+		if err := store.RemoveRemote(ctx, have.Name); err != nil {
+			return err
+		}
+	}
+	return store.AddRemote(ctx, *r)
 }
 
 // remote reads KEY@HOST:PORT.

@@ -37,6 +37,7 @@ type grammar struct {
 	Status    statusCmd    `cmd:"" help:"Show how everything stands."`
 	Log       logCmd       `cmd:"" help:"Show sealed changes, the newest last."`
 	Conflicts conflictsCmd `cmd:"" help:"Show what lost, to what, and by which rule."`
+	Shell     shellCmd     `cmd:"" help:"SQL shell on the database."`
 	Uninstall uninstallCmd `cmd:"" help:"Remove every trace of sqlsync from the database."`
 	Demo      demoCmd      `cmd:"" help:"Show two databases that become one, in a temporary folder."`
 	Version   versionCmd   `cmd:"" help:"Print the versions of sqlsync, Go and SQLite."`

@@ -6,9 +6,11 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -27,13 +29,14 @@ func TestMain(m *testing.M) {
 //	shop FILE             make a database with the sample shop's tables
 //	lock FILE             hold an exclusive lock until the script ends
 //	port NAME             set $NAME to a loopback address nobody listens on
+//	listening ADDR        wait until somebody listens there
 //	taken NAME            set $NAME to one that somebody listens on
 //	keyof NAME FILE       set $NAME to a database's public key
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "keyof": scriptKeyOf,
+			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "keyof": scriptKeyOf,
 		},
 		RequireUniqueNames:  true,
 		RequireExplicitExec: false,
@@ -106,6 +109,20 @@ func scriptPort(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Setenv(args[0], l.Addr().String())
 	ts.Check(l.Close())
+}
+
+func scriptListening(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(time.Minute); ; {
+		c, err := net.Dial("tcp", args[0])
+		if err == nil {
+			c.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("nobody listens on %s: %v", args[0], err)
+		}
+		runtime.Gosched()
+	}
 }
 
 func scriptTaken(ts *testscript.TestScript, _ bool, args []string) {
