@@ -88,7 +88,7 @@ func (s *session) text(v value) string {
 }
 
 // shown is text for a terminal, where a stored escape sequence must not act:
-// control characters become ^X there, as in sqlite3 since 3.50.
+// control characters become ^X there, as newer sqlite3 programs have it.
 func (s *session) shown(v value) string {
 	if t := s.text(v); s.terminal {
 		return caret(t, "\t\n")
