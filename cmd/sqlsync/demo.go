@@ -137,7 +137,7 @@ func (d *demo) setUp(ctx context.Context) error {
 			return err
 		}
 		s.db.SetMaxOpenConns(1)
-		if err := s.exec(ctx, fixtures.Shop); err != nil {
+		if err := s.exec(ctx, fixtures.ShopSchema); err != nil {
 			return err
 		}
 		if _, err := s.verb(ctx, append([]string{"watch"}, fixtures.ShopTables...)...); err != nil {
@@ -232,9 +232,9 @@ func (d *demo) live(ctx context.Context) error {
 		sql, want, query string
 	}{
 		{d.office, d.till, `INSERT INTO products (id, sku, name, price_cents) VALUES (1, 'TEA-01', 'Green tea', 450)`, "Green tea", `SELECT name FROM products WHERE id = 1`},
-		{d.till, d.office, `INSERT INTO customers VALUES (1, 'Ada', 'ada@example.org', 'London')`, "Ada", `SELECT name FROM customers WHERE id = 1`},
-		{d.till, d.office, `INSERT INTO stock VALUES ('shop', 1, 20)`, "20", `SELECT quantity FROM stock`},
-		{d.till, d.office, `BEGIN; INSERT INTO orders VALUES (50001, 1, datetime('now'), 'paid', 900, NULL); INSERT INTO order_lines VALUES (50001, 1, 1, 2, 450); UPDATE stock SET quantity = quantity - 2; COMMIT`,
+		{d.till, d.office, `INSERT INTO customers (id, name, email, created_at) VALUES (1, 'Ada', 'ada@example.org', datetime('now'))`, "Ada", `SELECT name FROM customers WHERE id = 1`},
+		{d.till, d.office, `INSERT INTO stock (product_id, location, quantity) VALUES (1, 'shop', 20)`, "20", `SELECT quantity FROM stock`},
+		{d.till, d.office, `BEGIN; INSERT INTO orders VALUES (50001, 1, datetime('now'), 'paid', 900, NULL); INSERT INTO order_lines VALUES (1, 50001, 1, 2, 450); UPDATE stock SET quantity = quantity - 2; COMMIT`,
 			"18", `SELECT s.quantity FROM stock AS s JOIN order_lines AS l ON l.product_id = s.product_id`},
 		{d.office, d.till, `UPDATE products SET price_cents = 475 WHERE id = 1`, "475", `SELECT price_cents FROM products WHERE id = 1`},
 	}
@@ -280,7 +280,7 @@ func (d *demo) offline(ctx context.Context) error {
 		sql  string
 	}{
 		{d.till, `INSERT INTO orders VALUES (60001, 1, datetime('now'), 'paid', 950, 'sold offline')`},
-		{d.till, `UPDATE customers SET city = 'Paris' WHERE id = 1`},
+		{d.till, `UPDATE customers SET points = 40 WHERE id = 1`},
 		{d.office, `UPDATE customers SET email = 'ada@lovelace.example' WHERE id = 1`},
 		{d.till, `UPDATE products SET price_cents = 500 WHERE id = 1`},
 		{d.office, `UPDATE products SET price_cents = 525 WHERE id = 1`},
@@ -304,7 +304,7 @@ func (d *demo) conflict(ctx context.Context) error {
 	for _, s := range []*side{d.till, d.office} {
 		for want, query := range map[string]string{
 			"sold offline":               `SELECT note FROM orders WHERE id = 60001`,
-			"Paris ada@lovelace.example": `SELECT city || ' ' || email FROM customers WHERE id = 1`,
+			"40 ada@lovelace.example": `SELECT points || ' ' || email FROM customers WHERE id = 1`,
 			"525":                        `SELECT price_cents FROM products WHERE id = 1`,
 			"0":                          `SELECT count(*) FROM orders WHERE id = 17`,
 		} {

@@ -89,7 +89,7 @@ func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
 func scriptShop(ts *testscript.TestScript, _ bool, args []string) {
 	for _, file := range args {
 		db := openScript(ts, file)
-		_, err := db.Exec(fixtures.Shop)
+		_, err := db.Exec(fixtures.ShopSchema)
 		ts.Check(err)
 		ts.Check(db.Close())
 	}
