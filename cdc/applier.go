@@ -21,8 +21,9 @@ type applier struct {
 	// columns maps the section's columns to the table's cells, -1 where the
 	// table has no such column.
 	columns []int
-	// insert are the cells that an insert of this section carries.
-	insert []int
+	// insert are the cells that an insert of this section carries, slots their
+	// slots.
+	insert, slots []int
 	// adopting says that rows found without metadata were sealed already.
 	adopting bool
 	// metaOnly leaves the user's table and the conflict log as they are.
@@ -53,7 +54,7 @@ func (t *tx) newApplier(tab *table, h *wire.Header, sec *wire.Section) (*applier
 		i := tab.cellNamed(name)
 		a.columns = append(a.columns, i)
 		if i >= 0 {
-			a.insert = append(a.insert, i)
+			a.insert, a.slots = append(a.insert, i), append(a.slots, tab.cells[i].slot)
 		}
 	}
 	return a, nil
@@ -115,18 +116,20 @@ func (a *applier) apply(changes []wire.Change) error {
 func (a *applier) decide(act *action, c *wire.Change, m *meta) {
 	act.c, act.m = c, m
 	w := merge.Write{Op: c.Op, Birth: c.BirthAt(a.origin), Version: c.Version(a.origin)}
-	carried := c.Columns
-	for i, v := range c.Values {
-		column := i
-		if c.Op == merge.Update {
-			column = carried[i]
+	switch {
+	case c.Op == merge.Insert && len(a.insert) == len(a.columns):
+		act.cells, act.values, w.Columns = a.insert, c.Values, a.slots
+	default:
+		for i, v := range c.Values {
+			column := i
+			if c.Op == merge.Update {
+				column = c.Columns[i]
+			}
+			if cell := a.columns[column]; cell >= 0 {
+				act.cells, act.values = append(act.cells, cell), append(act.values, v)
+				w.Columns = append(w.Columns, a.tab.cells[cell].slot)
+			}
 		}
-		cell := a.columns[column]
-		if cell < 0 {
-			continue
-		}
-		act.cells, act.values = append(act.cells, cell), append(act.values, v)
-		w.Columns = append(w.Columns, a.tab.cells[cell].slot)
 	}
 	act.out = merge.Merge(a.tab.rule, m.row, w, a.seen)
 }

@@ -203,20 +203,67 @@ type remembered struct {
 	m   *meta
 }
 
+// asBorn reports whether a row has not been written since its birth, so that
+// its metadata is its birth and its hashes.
+func (m *meta) asBorn() bool {
+	return m.state == alive && !m.row.Dead && len(m.row.Cells) == 0 && m.row.Latest == m.row.Birth
+}
+
 // remember writes metadata, many rows to a statement.
 func (t *tx) remember(tab *table, list []remembered) error {
-	width := len(tab.key) + metaWidth
-	var args []any
-	for part := range parts(list, width) {
-		args = args[:0]
-		for _, r := range part {
-			args = append(args, r.key...)
-			var err error
-			if args, err = t.appendMeta(args, tab, r.m); err != nil {
+	for len(list) > 0 {
+		n := 1
+		if list[0].m.asBorn() {
+			origin := list[0].m.row.Birth.Origin
+			for n < len(list) && list[n].m.asBorn() && list[n].m.row.Birth.Origin == origin {
+				n++
+			}
+			if err := t.rememberNew(tab, origin, list[:n]); err != nil {
+				return err
+			}
+		} else {
+			for n < len(list) && !list[n].m.asBorn() {
+				n++
+			}
+			if err := t.rememberAny(tab, list[:n]); err != nil {
 				return err
 			}
 		}
-		if _, err := t.Exec(tab.remember(len(part)), args...); err != nil {
+		list = list[n:]
+	}
+	return nil
+}
+
+// rememberNew writes the metadata of rows as one origin bore them.
+func (t *tx) rememberNew(tab *table, origin merge.NodeID, list []remembered) error {
+	id, err := t.origin(origin)
+	if err != nil {
+		return err
+	}
+	width := len(tab.key) + 2
+	for part := range parts(list, width) {
+		t.args = t.args[:0]
+		for _, r := range part {
+			t.args = append(append(t.args, r.key...), int64(r.m.row.Birth.HLC), []byte(r.m.hashes))
+		}
+		if _, err := t.Exec(tab.rememberNew(len(part), id), t.args...); err != nil {
+			return fmt.Errorf("write metadata of %s: %w", tab.name, err)
+		}
+	}
+	return nil
+}
+
+func (t *tx) rememberAny(tab *table, list []remembered) error {
+	width := len(tab.key) + metaWidth
+	for part := range parts(list, width) {
+		t.args = t.args[:0]
+		for _, r := range part {
+			var err error
+			if t.args, err = t.appendMeta(append(t.args, r.key...), tab, r.m); err != nil {
+				return err
+			}
+		}
+		if _, err := t.Exec(tab.remember(len(part)), t.args...); err != nil {
 			return fmt.Errorf("write metadata of %s: %w", tab.name, err)
 		}
 	}
@@ -228,12 +275,12 @@ func (t *tx) lookup(tab *table, keys [][]wire.Value) ([]meta, error) {
 	out := make([]meta, len(keys))
 	k := len(tab.key)
 	from := 0
-	var args []any
 	for part := range parts(keys, k) {
-		args = args[:0]
+		args := t.args[:0]
 		for _, key := range part {
 			args = append(args, key...)
 		}
+		t.args = args
 		err := t.Query(func(row []any) error {
 			m, err := t.readMeta(row[1:])
 			m.key = slices.Clone(row[1+metaWidth : 1+metaWidth+k])

@@ -34,7 +34,7 @@ func (t *tx) seal(ds *dataset) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section)}
+	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section), seen: make(map[string]int)}
 	from := first - 1
 	for from < last && s.roomy(from-first+1) {
 		to := min(from+sealChunk, first-1+ds.batchRows, last)
@@ -61,6 +61,9 @@ type sealer struct {
 	order    []int64
 	cells    int
 	bytes    int
+	// seen are the keys marked in a chunk, keyBuf is room for one.
+	seen   map[string]int
+	keyBuf []byte
 }
 
 func (s *sealer) roomy(marks int64) bool {
@@ -105,39 +108,37 @@ func (s *sealer) chunk(from, to int64) (int64, error) {
 	return to, nil
 }
 
-// readMarks reads the marks of one table, a row once. It stops early, and says
-// where, when the rows become large.
+// readMarks reads the marks of one table, a row once, and the metadata of
+// those that have any. It stops early, and says where, when the rows become
+// large.
 func (s *sealer) readMarks(tab *table, from, to int64) ([]touched, int64, error) {
-	var list []touched
-	seen := make(map[string]int)
-	var keyBuf []byte
+	list := make([]touched, 0, to-from)
+	var known []int
 	k := len(tab.key)
 	size := 0
+	clear(s.seen)
 	err := s.Query(func(row []any) error {
 		op, _ := row[1].(int64)
 		at, _ := row[2].(float64)
-		m, err := s.readMeta(row[3:])
-		if err != nil {
-			return err
-		}
-		row2 := row[3+metaWidth:]
-		tr := touched{meta: m, at: at, baseline: op == opBaseline, reborn: op == schema.OpInsert || op == schema.OpDelete}
+		tr := touched{at: at, baseline: op == opBaseline, reborn: op == schema.OpInsert || op == schema.OpDelete}
+		here := row[4+k] != nil
 		switch {
-		case row2[k] != nil:
-			both := slices.Clone(row2[k : 2*k+len(tab.cells)])
+		case here:
+			both := slices.Clone(row[4+k:])
 			tr.key, tr.values = both[:k:k], both[k:]
-		case m.exists():
-			tr.key = slices.Clone(row2[:k])
+		case row[3] != nil:
+			tr.key = slices.Clone(row[4 : 4+k])
 		default:
 			return nil // came and went unseen
 		}
-		keyBuf = wire.AppendRow(keyBuf[:0], tr.key)
-		if i, ok := seen[string(keyBuf)]; ok {
-			was := &list[i]
-			was.at, was.baseline, was.reborn = max(was.at, at), was.baseline && tr.baseline, was.reborn || tr.reborn
+		if was, ok := s.twice(tr.key, len(list)); ok {
+			w := &list[was]
+			w.at, w.baseline, w.reborn = max(w.at, at), w.baseline && tr.baseline, w.reborn || tr.reborn
 			return nil
 		}
-		seen[string(keyBuf)] = len(list)
+		if row[3] != nil {
+			known = append(known, len(list))
+		}
 		list = append(list, tr)
 		for _, v := range tr.values {
 			size += sizeOf(v)
@@ -149,7 +150,43 @@ func (s *sealer) readMarks(tab *table, from, to int64) ([]touched, int64, error)
 		return nil
 	}, tab.marked, from, to, tab.id)
 	s.bytes += size
+	if err == nil {
+		err = s.readKnown(tab, list, known)
+	}
 	return list, to, err
+}
+
+// twice reports whether a key was marked before in this chunk, and at which
+// place; if not it notes the place.
+func (s *sealer) twice(key []wire.Value, place int) (int, bool) {
+	s.keyBuf = wire.AppendRow(s.keyBuf[:0], key)
+	if was, ok := s.seen[string(s.keyBuf)]; ok {
+		return was, true
+	}
+	s.seen[string(s.keyBuf)] = place
+	return 0, false
+}
+
+// readKnown reads the metadata of the rows at some places.
+func (s *sealer) readKnown(tab *table, list []touched, places []int) error {
+	keys := make([][]wire.Value, len(places))
+	for i, p := range places {
+		keys[i] = list[p].key
+	}
+	metas, err := s.lookup(tab, keys)
+	for i := range metas {
+		tr := &list[places[i]]
+		if tr.meta = metas[i]; tr.values != nil || !tr.meta.exists() {
+			continue
+		}
+		// Of keys that are equal but for their bytes, the one the row had; the
+		// others stand for the same row.
+		tr.key = tr.meta.key
+		if was, again := s.twice(tr.key, places[i]); again && was != places[i] {
+			tr.meta = meta{}
+		}
+	}
+	return err
 }
 
 func sizeOf(v wire.Value) int {

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"sqlsync/schema"
@@ -11,7 +12,8 @@ import (
 // kept by the connection at first use.
 type tableSQL struct {
 	t *table
-	// marked reads the marks of a range of the oplog with row and metadata.
+	// marked reads the marks of a range of the oplog with the row, and of its
+	// metadata whether there is any: every column that is read costs.
 	marked string
 	// read reads one row's cells.
 	read string
@@ -25,8 +27,7 @@ func newTableSQL(tab *table) tableSQL {
 	q := tableSQL{t: tab}
 	user := "main." + schema.Quote(tab.name)
 	cells := q.cellList("+t.")
-	q.marked = `SELECT o.rowid, o.op, o.at, ` + metaColumns("m.") + `, ` + q.list("m.k%d", ", ", len(tab.key)) +
-		`, ` + q.keyList("+t.") + cells +
+	q.marked = `SELECT o.rowid, o.op, o.at, m.birth, ` + q.list("o.k%d", ", ", len(tab.key)) + `, ` + q.keyList("+t.") + cells +
 		` FROM ` + tab.ds.oplog() + ` AS o LEFT JOIN ` + q.meta() + ` AS m ON ` + q.list("m.k%[1]d = o.k%[1]d", " AND ", len(tab.key)) +
 		` LEFT JOIN ` + user + ` AS t ON ` + q.keyEquals("t.", "o.k%d") +
 		` WHERE o.rowid > ? AND o.rowid <= ? AND o.table_id = ? ORDER BY o.rowid`
@@ -119,6 +120,15 @@ func (q tableSQL) remember(n int) string {
 	k := len(q.t.key)
 	row := "(" + strings.Repeat("?, ", k) + "?, ?, ?, ?, ?, ?, ?)"
 	return `INSERT OR REPLACE INTO ` + q.meta() + ` (` + q.list("k%d", ", ", k) + `, ` + metaColumns("") + `) VALUES ` +
+		strings.TrimSuffix(strings.Repeat(row+", ", n), ", ")
+}
+
+// rememberNew writes the metadata of n rows as they were born, all of one
+// origin. What is not named is NULL.
+func (q tableSQL) rememberNew(n int, origin int64) string {
+	k := len(q.t.key)
+	row := "(" + strings.Repeat("?, ", k) + "?, " + strconv.FormatInt(origin, 10) + ", ?)"
+	return `INSERT OR REPLACE INTO ` + q.meta() + ` (` + q.list("k%d", ", ", k) + `, birth, birth_origin, hashes) VALUES ` +
 		strings.TrimSuffix(strings.Repeat(row+", ", n), ", ")
 }
 

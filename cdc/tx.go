@@ -23,6 +23,8 @@ type tx struct {
 	// before is the clock when the transaction began, to save it only when it
 	// moved.
 	before merge.HLC
+	// args is room for a statement's arguments.
+	args []any
 	// held says that a batch was added, so that subscribers are told.
 	held bool
 }

@@ -42,8 +42,8 @@ type Write struct {
 	// Version is the version of the write itself. For an Insert it is Birth,
 	// with a baseline's sign removed.
 	Version Version
-	// Columns are the columns whose values the write carries, ascending: those
-	// an Update sets, all of an Insert's, none of a Delete's.
+	// Columns are the columns whose values the write carries: those an Update
+	// sets, all of an Insert's, none of a Delete's. Outcomes may share them.
 	Columns []int
 }
 

@@ -303,10 +303,10 @@ func (d *demo) conflict(ctx context.Context) error {
 	}
 	for _, s := range []*side{d.till, d.office} {
 		for want, query := range map[string]string{
-			"sold offline":               `SELECT note FROM orders WHERE id = 60001`,
+			"sold offline":            `SELECT note FROM orders WHERE id = 60001`,
 			"40 ada@lovelace.example": `SELECT points || ' ' || email FROM customers WHERE id = 1`,
-			"525":                        `SELECT price_cents FROM products WHERE id = 1`,
-			"0":                          `SELECT count(*) FROM orders WHERE id = 17`,
+			"525":                     `SELECT price_cents FROM products WHERE id = 1`,
+			"0":                       `SELECT count(*) FROM orders WHERE id = 17`,
 		} {
 			if _, err := s.await(ctx, want, query); err != nil {
 				return err
