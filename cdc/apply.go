@@ -25,12 +25,11 @@ type opened struct {
 // apply merges batches into the user's tables, in order, and returns the
 // vector as it then is, also when a batch in the middle was refused.
 func (s *Store) apply(ctx context.Context, name string, batches []*wire.Sealed) (merge.Vector, error) {
-	if err := s.replay(ctx, name); err != nil {
-		return s.vectorAfter(ctx, name, err)
-	}
+	var vector merge.Vector
 	for len(batches) > 0 {
 		group, refused := s.openGroup(batches)
 		for done := false; !done && len(group) > 0; {
+			late := false
 			err := s.write(ctx, func(t *tx) error {
 				ds, err := t.dataset(name)
 				if err != nil {
@@ -39,7 +38,8 @@ func (s *Store) apply(ctx context.Context, name string, batches []*wire.Sealed) 
 				// What the application did before this moment is older than
 				// what is about to be merged over it.
 				more, err := t.seal(ds)
-				if done = !more; err != nil || more {
+				late = t.late(ds)
+				if done = !more && !late; err != nil || !done {
 					return err
 				}
 				for _, o := range group {
@@ -47,8 +47,13 @@ func (s *Store) apply(ctx context.Context, name string, batches []*wire.Sealed) 
 						return err
 					}
 				}
-				return nil
+				now, err := t.chains(ds)
+				vector = now.vector()
+				return err
 			})
+			if err == nil && late { // what came earlier goes first
+				err = s.replay(ctx, name)
+			}
 			if err != nil {
 				return s.vectorAfter(ctx, name, err)
 			}
@@ -56,7 +61,9 @@ func (s *Store) apply(ctx context.Context, name string, batches []*wire.Sealed) 
 		if refused != nil {
 			return s.vectorAfter(ctx, name, refused)
 		}
-		batches = batches[len(group):]
+		if batches = batches[len(group):]; len(batches) == 0 {
+			return vector, nil
+		}
 	}
 	return s.vectorAfter(ctx, name, nil)
 }

@@ -2,12 +2,12 @@ package cdc
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
 
 	"sqlsync/cdc/internal/filewatch"
+	"sqlsync/cdc/internal/sqlconn"
 )
 
 const (
@@ -37,7 +37,7 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 		w = &filewatch.Watcher{}
 	}
 	defer w.Close()
-	conn, err := s.db.Conn(ctx)
+	conn, err := sqlconn.Open(ctx, s.db.DB)
 	if err != nil {
 		return fmt.Errorf("follow %s: %w", s.path, err)
 	}
@@ -76,7 +76,7 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 // follower is what Follow has seen.
 type follower struct {
 	s          *Store
-	conn       *sql.Conn
+	conn       *sqlconn.Conn
 	write      bool
 	version    int64 // PRAGMA data_version
 	generation int64
@@ -87,8 +87,8 @@ type follower struct {
 // database had changed.
 func (f *follower) look(ctx context.Context) (changed bool, err error) {
 	// data_version is relative to a connection, so it is always the same one.
-	var version int64
-	if err := f.conn.QueryRowContext(ctx, `PRAGMA main.data_version`).Scan(&version); err != nil {
+	version, err := f.conn.Int(`PRAGMA main.data_version`)
+	if err != nil {
 		return false, err
 	}
 	if version == f.version {
@@ -98,10 +98,17 @@ func (f *follower) look(ctx context.Context) (changed bool, err error) {
 		return false, f.s.flushStale(ctx)
 	}
 	var generation, pos int64
-	if err := f.conn.QueryRowContext(ctx, `SELECT (SELECT generation FROM sqlsync_node), (SELECT sum(pos) FROM sqlsync_dataset)`).Scan(&generation, &pos); err != nil {
+	if err := f.conn.Query(func(row []any) error {
+		generation, _ = row[0].(int64)
+		pos, _ = row[1].(int64)
+		return nil
+	}, `SELECT (SELECT generation FROM sqlsync_node), (SELECT sum(pos) FROM sqlsync_dataset)`); err != nil {
 		return false, err
 	}
-	datasets, err := f.pending(ctx)
+	if generation != f.generation {
+		f.conn.Forget()
+	}
+	datasets, err := f.pending()
 	if err != nil {
 		return false, err
 	}
@@ -137,31 +144,22 @@ func (f *follower) settle(ctx context.Context, datasets []string, reconfigured b
 }
 
 // pending lists the enabled datasets that have marks.
-func (f *follower) pending(ctx context.Context) ([]string, error) {
-	rows, err := f.conn.QueryContext(ctx, `SELECT id, name FROM sqlsync_dataset WHERE enabled`)
+func (f *follower) pending() ([]string, error) {
+	var all []dataset
+	err := f.conn.Query(func(row []any) error {
+		all = append(all, dataset{id: row[0].(int64), name: row[1].(string)})
+		return nil
+	}, `SELECT id, name FROM sqlsync_dataset WHERE enabled`)
 	if err != nil {
 		return nil, err
 	}
-	all := make(map[string]dataset)
-	for rows.Next() {
-		var d dataset
-		if err := rows.Scan(&d.id, &d.name); err != nil {
-			rows.Close()
-			return nil, err
-		}
-		all[d.name] = d
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return nil, err
-	}
 	var list []string
-	for name, d := range all {
-		var some bool
-		if err := f.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM `+d.oplog()+`)`).Scan(&some); err != nil {
+	for _, d := range all {
+		switch some, err := f.conn.Int(`SELECT EXISTS (SELECT 1 FROM ` + d.oplog() + `)`); {
+		case err != nil:
 			return nil, err
-		}
-		if some {
-			list = append(list, name)
+		case some != 0:
+			list = append(list, d.name)
 		}
 	}
 	return list, nil

@@ -25,6 +25,13 @@ func (t *tx) replayLater(tab *table, pos int64) error {
 	return err
 }
 
+// late reports whether a table that no longer waits has changes that do.
+func (t *tx) late(ds *dataset) bool {
+	return slices.ContainsFunc(t.cfg.tables, func(tab *table) bool {
+		return tab.ds.id == ds.id && tab.waiting == "" && tab.replayFrom != 0
+	})
+}
+
 // replay merges what waits for the tables of a dataset that no longer wait, a
 // group of batches to a transaction.
 func (s *Store) replay(ctx context.Context, dataset string) error {

@@ -67,6 +67,8 @@ type Store struct {
 	reconfigured broadcast // tables, remotes or datasets were changed
 	watermarks   watermarks
 
+	prepared prepared
+
 	peersMu sync.Mutex
 	peers   map[merge.NodeID]PeerState // as noted last
 }
@@ -130,6 +132,7 @@ func (s *Store) Close() error {
 	if s.pool != nil {
 		errs = append(errs, s.pool.Close())
 	}
+	s.prepared.close()
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
 	}

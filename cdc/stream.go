@@ -37,7 +37,7 @@ func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, 
 	}
 	for i := range list {
 		var sealed []byte
-		if err := d.s.db.GetContext(ctx, &sealed, `SELECT sealed FROM sqlsync_batch WHERE rowid = ?`, rowids[i]); err != nil {
+		if err := d.s.get(ctx, &sealed, `SELECT sealed FROM sqlsync_batch WHERE rowid = ?`, rowids[i]); err != nil {
 			return nil, fmt.Errorf("read batches: %w", err)
 		}
 		if list[i].Sealed, err = wire.ParseSealed(sealed); err != nil {
@@ -50,7 +50,7 @@ func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, 
 // listAfter lists what AfterExcept reads. The length of a blob is told by its
 // row's header, so a batch that is passed over costs no more than that.
 func (d *Stream) listAfter(ctx context.Context, pos int64, have merge.Vector, maxBytes int) (list []wire.Held, rowids []int64, err error) {
-	rows, err := d.s.db.QueryxContext(ctx, `SELECT b.pos, o.key, b.seq, b.rowid, length(b.sealed)
+	rows, err := d.s.query(ctx, `SELECT b.pos, o.key, b.seq, b.rowid, length(b.sealed)
 		FROM sqlsync_batch AS b JOIN sqlsync_origin AS o ON o.id = b.origin_id
 		WHERE b.dataset_id = (SELECT id FROM sqlsync_dataset WHERE name = ?) AND b.pos > ? ORDER BY b.pos`, d.name, pos)
 	if err != nil {
@@ -132,12 +132,12 @@ func (s *Store) Seal(ctx context.Context, dataset string) error {
 
 func (s *Store) vector(ctx context.Context, dataset string) (merge.Vector, error) {
 	var id int64
-	if err := s.db.GetContext(ctx, &id, `SELECT coalesce((SELECT id FROM sqlsync_dataset WHERE name = ?), 0)`, dataset); err != nil {
+	if err := s.get(ctx, &id, `SELECT coalesce((SELECT id FROM sqlsync_dataset WHERE name = ?), 0)`, dataset); err != nil {
 		return nil, fmt.Errorf("read vector: %w", err)
 	} else if id == 0 {
 		return nil, fmt.Errorf("%w: %q", ErrNoDataset, dataset)
 	}
-	rows, err := s.db.QueryxContext(ctx, `SELECT o.key, v.seq, v.hlc FROM sqlsync_vector AS v
+	rows, err := s.query(ctx, `SELECT o.key, v.seq, v.hlc FROM sqlsync_vector AS v
 		JOIN sqlsync_origin AS o ON o.id = v.origin_id WHERE v.dataset_id = ?`, id)
 	if err != nil {
 		return nil, fmt.Errorf("read vector: %w", err)
