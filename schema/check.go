@@ -12,11 +12,8 @@ import (
 // through the connection behind q: nil, or a *Refusal with the reason and the
 // remedy. It looks for NULL in the key's data.
 func Check(ctx context.Context, q Queryer, t *Table, k Key) error {
-	switch {
-	case t.Virtual:
-		return t.refuse("it is a virtual table", "watch the table that it indexes or reads; triggers can keep the virtual one current")
-	case t.Shadow:
-		return t.refuse("it is the inside of a virtual table", "leave it to the virtual table")
+	if err := t.checkKind(); err != nil {
+		return err
 	}
 	if err := t.checkCollations(); err != nil {
 		return err
@@ -25,6 +22,16 @@ func Check(ctx context.Context, q Queryer, t *Table, k Key) error {
 		return err
 	}
 	return t.checkNulls(ctx, q, k)
+}
+
+func (t *Table) checkKind() error {
+	switch {
+	case t.Virtual:
+		return t.refuse("it is a virtual table", "watch the table that it indexes or reads; triggers can keep the virtual one current")
+	case t.Shadow:
+		return t.refuse("it is the inside of a virtual table", "leave it to the virtual table")
+	}
+	return nil
 }
 
 // builtin are the collations that every SQLite has.
@@ -59,7 +66,9 @@ func (t *Table) refuseCollation(name string) error {
 	return t.refuse(fmt.Sprintf("it uses the collation %s, which only the application has", name), "use BINARY, NOCASE or RTRIM in the table and its indexes")
 }
 
-var missingWord = regexp.MustCompile(`no such (function|collation sequence|module|table|column): (.*?)( \(\d+\))?$`)
+// missingWord finds what an error of SQLite's says is missing. "unknown
+// function" is what it says of one in the schema.
+var missingWord = regexp.MustCompile(`(?:no such|unknown) (function|collation sequence|module|table|column): (.*?)(?:\(\))?(?: \(\d+\))?$`)
 
 // compile prepares what capture and apply run, so that whatever of the table
 // this connection does not understand comes out now.

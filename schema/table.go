@@ -121,6 +121,9 @@ type Key []int
 // Key chooses the key: the primary key, or by name the columns of a UNIQUE
 // index on all rows, none of which can be NULL. The error is a *Refusal.
 func (t *Table) Key(names []string) (Key, error) {
+	if err := t.checkKind(); err != nil {
+		return nil, err
+	}
 	if len(names) == 0 {
 		return t.primaryKey()
 	}

@@ -104,6 +104,9 @@ func indexParts(text string) (terms []string, where string) {
 			if depth--; depth > 0 {
 				continue
 			}
+			if from < 0 {
+				return nil, ""
+			}
 			terms = append(terms, text[from:tok.start])
 			if i+1 < len(tokens) && tokens[i+1].is("WHERE") {
 				where = strings.TrimSpace(text[tokens[i+1].end:])

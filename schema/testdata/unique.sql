@@ -1,0 +1,26 @@
+CREATE TRIGGER sqlsync_7_insert AFTER INSERT ON "users" BEGIN
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) VALUES (7, 1, julianday('now'), NEW."id");
+END;
+
+CREATE TRIGGER sqlsync_7_update AFTER UPDATE ON "users" BEGIN
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) VALUES (7, 2, julianday('now'), NEW."id");
+END;
+
+CREATE TRIGGER sqlsync_7_rekey AFTER UPDATE ON "users" WHEN OLD."id" IS NOT NEW."id" BEGIN
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) VALUES (7, 3, julianday('now'), OLD."id");
+END;
+
+CREATE TRIGGER sqlsync_7_delete AFTER DELETE ON "users" BEGIN
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) VALUES (7, 3, julianday('now'), OLD."id");
+END;
+
+CREATE TRIGGER sqlsync_7_displace_insert BEFORE INSERT ON "users" BEGIN
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "users" WHERE "first" = NEW."first" AND "last" = NEW."last";
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "users" WHERE "mail" = NEW."mail";
+END;
+
+CREATE TRIGGER sqlsync_7_displace_update BEFORE UPDATE ON "users" WHEN OLD."first" IS NOT NEW."first" OR OLD."last" IS NOT NEW."last" OR OLD."mail" IS NOT NEW."mail" BEGIN
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "users" WHERE "first" = NEW."first" AND "last" = NEW."last";
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "users" WHERE "mail" = NEW."mail";
+END;
+
