@@ -218,7 +218,9 @@ func (m merger) older() Outcome {
 // within merges a write to the local incarnation.
 func (m merger) within() Outcome {
 	out := m.keep()
-	out.Row.Birth = later(m.local.Birth, m.w.Birth)
+	if m.w.Op != Update { // an update of another baseline does not bring its cells
+		out.Row.Birth = later(m.local.Birth, m.w.Birth)
+	}
 	switch {
 	case m.w.Op == Delete:
 		m.kill(&out)
