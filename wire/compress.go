@@ -7,8 +7,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// SpeedFastest encodes twice as fast as SpeedDefault here and gives columns
-// within a few per cent of its size: BenchmarkSeal has both figures.
+// Of columns, SpeedDefault makes nothing smaller than SpeedFastest does
+// (BenchmarkSeal), and it needs more memory.
 var encoders = sync.Pool{New: func() any {
 	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 		zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false))
