@@ -62,6 +62,9 @@ type Store struct {
 	mu  sync.Mutex // held for the length of a transaction of w
 	w   *sqlconn.Conn
 	cfg *config // as of the last transaction, nil if unknown
+	// lastEnd and lastTook are of the last transaction, see yield.
+	lastEnd  time.Time
+	lastTook time.Duration
 
 	grown        broadcast // a batch came to be held
 	reconfigured broadcast // tables, remotes or datasets were changed

@@ -35,6 +35,9 @@ type tx struct {
 func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.yield(ctx); err != nil {
+		return err
+	}
 	var grown bool
 	err := s.retry(ctx, func() error {
 		var err error
@@ -45,6 +48,27 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 		s.grown.send()
 	}
 	return err
+}
+
+// yieldMost bounds the pause between two transactions.
+const yieldMost = 20 * time.Millisecond
+
+// yield leaves the lock to the application for a part of the time for which
+// the last transaction had it. Whoever waits for a lock of SQLite's asks for
+// it now and then, so without a pause it might ask in vain for long.
+func (s *Store) yield(ctx context.Context) error {
+	rest := time.Until(s.lastEnd.Add(min(s.lastTook/4, yieldMost)))
+	if rest < 50*time.Microsecond { // less than a timer is good for
+		return nil
+	}
+	t := time.NewTimer(rest)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
 }
 
 // retry calls fn until another program's lock is out of its way. The pauses
@@ -81,6 +105,8 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (grown bool, er
 	if _, err := s.w.Exec(`BEGIN IMMEDIATE`); err != nil {
 		return false, s.explainWrite(err)
 	}
+	begun := time.Now()
+	defer func() { s.lastEnd, s.lastTook = time.Now(), time.Since(begun) }()
 	defer func() {
 		if err != nil {
 			s.cfg = nil // it may describe what was just rolled back
