@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // Names lists the application's tables in schema main, in the order in which
@@ -180,7 +182,7 @@ func missing(ctx context.Context, q Queryer, name string) error {
 	}
 	var list []near
 	for _, n := range names {
-		if d := distance(strings.ToLower(n), strings.ToLower(name)); d <= max(2, len(name)/3) {
+		if d := levenshtein.ComputeDistance(strings.ToLower(n), strings.ToLower(name)); d <= max(2, len(name)/3) {
 			list = append(list, near{n, d})
 		}
 	}
@@ -192,23 +194,3 @@ func missing(ctx context.Context, q Queryer, name string) error {
 	return e
 }
 
-// distance is the Levenshtein distance of two names, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		last := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := last
-			if a[i] != b[j] {
-				cost++
-			}
-			last = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // command is one dot command. args are what its help line shows.
@@ -72,30 +74,9 @@ func findCommand(name string) (command, error) {
 		return found[0], nil
 	}
 	near := slices.MinFunc(commands, func(a, b command) int {
-		return distance(a.name, name) - distance(b.name, name)
+		return levenshtein.ComputeDistance(a.name, name) - levenshtein.ComputeDistance(b.name, name)
 	})
 	return command{}, fmt.Errorf(`no command ".%s"; did you mean ".%s"? ".help" lists all`, name, near.name)
-}
-
-// distance is the edit distance of Levenshtein, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // splitWords splits at spaces; '…' and "…" hold spaces, and in "…" a backslash

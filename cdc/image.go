@@ -1,0 +1,61 @@
+package cdc
+
+import (
+	"strings"
+
+	"sqlsync/wire"
+)
+
+// image is a row, or some of its columns, by name.
+type image []imageCell
+
+type imageCell struct {
+	name  string
+	value wire.Value
+}
+
+func (im image) encode() []byte {
+	flat := make([]wire.Value, 0, 2*len(im))
+	for _, c := range im {
+		flat = append(flat, c.name, c.value)
+	}
+	return wire.AppendRow(nil, flat)
+}
+
+func decodeImage(b []byte) (image, error) {
+	flat, err := wire.DecodeRow(b)
+	if err != nil || len(flat)%2 != 0 {
+		return nil, errDamaged
+	}
+	var im image
+	for i := 0; i < len(flat); i += 2 {
+		name, ok := flat[i].(string)
+		if !ok {
+			return nil, errDamaged
+		}
+		im = append(im, imageCell{name, flat[i+1]})
+	}
+	return im, nil
+}
+
+// set returns im with a column's value.
+func (im image) set(name string, v wire.Value) image {
+	for i := range im {
+		if equalNames(im[i].name, name) {
+			im[i].value = v
+			return im
+		}
+	}
+	return append(im, imageCell{name, v})
+}
+
+func equalNames(a, b string) bool { return strings.EqualFold(a, b) }
+
+// imageOf names the values of some of the table's cells.
+func (tab *table) imageOf(cells []int, values []wire.Value) image {
+	im := make(image, len(cells))
+	for i, c := range cells {
+		im[i] = imageCell{tab.cells[c].name, values[i]}
+	}
+	return im
+}

@@ -1,0 +1,139 @@
+package cdc
+
+import (
+	"fmt"
+	"slices"
+
+	"sqlsync/cdc/internal/sqlconn"
+	"sqlsync/schema"
+	"sqlsync/wire"
+)
+
+// touched is one row that was marked: as it is and as it was known.
+type touched struct {
+	meta   meta
+	key    []wire.Value
+	values []wire.Value // nil when the row is not there
+	at     float64      // Julian day
+	// baseline says that every mark was the baseline's, reborn that a
+	// statement inserted the row or deleted it.
+	baseline, reborn bool
+}
+
+// chunk seals the marks in (from, to] and returns how far it came.
+func (s *sealer) chunk(from, to int64) (int64, error) {
+	var ids []int64
+	err := s.Query(func(row []any) error {
+		ids = append(ids, row[0].(int64))
+		return nil
+	}, `SELECT DISTINCT table_id FROM `+s.ds.oplog()+` WHERE rowid > ? AND rowid <= ?`, from, to)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
+		tab := s.cfg.byID[id]
+		if tab == nil || tab.def == nil {
+			continue // no longer watched, or dropped: marked again if it returns
+		}
+		rows, reached, err := s.readMarks(tab, from, to)
+		if err != nil {
+			return 0, fmt.Errorf("table %s: %w", tab.name, err)
+		}
+		to = reached
+		if err := s.compare(tab, rows); err != nil {
+			return 0, fmt.Errorf("table %s: %w", tab.name, err)
+		}
+	}
+	return to, nil
+}
+
+// readMarks reads the marks of one table, a row once, and the metadata of
+// those that have any. It stops early, and says where, when the rows become
+// large.
+func (s *sealer) readMarks(tab *table, from, to int64) ([]touched, int64, error) {
+	list := make([]touched, 0, to-from)
+	var known []int
+	k := len(tab.key)
+	size := 0
+	clear(s.seen)
+	err := s.Query(func(row []any) error {
+		op, _ := row[1].(int64)
+		at, _ := row[2].(float64)
+		tr := touched{at: at, baseline: op == opBaseline, reborn: op == schema.OpInsert || op == schema.OpDelete}
+		here := row[4+k] != nil
+		switch {
+		case here:
+			both := slices.Clone(row[4+k:])
+			tr.key, tr.values = both[:k:k], both[k:]
+		case row[3] != nil:
+			tr.key = slices.Clone(row[4 : 4+k])
+		default:
+			return nil // came and went unseen
+		}
+		if was, ok := s.twice(tr.key, len(list)); ok {
+			w := &list[was]
+			w.at, w.baseline, w.reborn = max(w.at, at), w.baseline && tr.baseline, w.reborn || tr.reborn
+			return nil
+		}
+		if row[3] != nil {
+			known = append(known, len(list))
+		}
+		list = append(list, tr)
+		for _, v := range tr.values {
+			size += sizeOf(v)
+		}
+		if size > sealBytes {
+			to = row[0].(int64)
+			return sqlconn.Stop
+		}
+		return nil
+	}, tab.marked, from, to, tab.id)
+	s.bytes += size
+	if err == nil {
+		err = s.readKnown(tab, list, known)
+	}
+	return list, to, err
+}
+
+// twice reports whether a key was marked before in this chunk, and at which
+// place; if not it notes the place.
+func (s *sealer) twice(key []wire.Value, place int) (int, bool) {
+	s.keyBuf = wire.AppendRow(s.keyBuf[:0], key)
+	if was, ok := s.seen[string(s.keyBuf)]; ok {
+		return was, true
+	}
+	s.seen[string(s.keyBuf)] = place
+	return 0, false
+}
+
+// readKnown reads the metadata of the rows at some places.
+func (s *sealer) readKnown(tab *table, list []touched, places []int) error {
+	keys := make([][]wire.Value, len(places))
+	for i, p := range places {
+		keys[i] = list[p].key
+	}
+	metas, err := s.lookup(tab, keys)
+	for i := range metas {
+		tr := &list[places[i]]
+		if tr.meta = metas[i]; tr.values != nil || !tr.meta.exists() {
+			continue
+		}
+		// Of keys that are equal but for their bytes, the one the row had; the
+		// others stand for the same row.
+		tr.key = tr.meta.key
+		if was, again := s.twice(tr.key, places[i]); again && was != places[i] {
+			tr.meta = meta{}
+		}
+	}
+	return err
+}
+
+func sizeOf(v wire.Value) int {
+	switch v := v.(type) {
+	case string:
+		return len(v)
+	case []byte:
+		return len(v)
+	}
+	return 8
+}
