@@ -3,6 +3,7 @@ package cdc
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sqlsync/merge"
@@ -37,7 +38,7 @@ func (s *Store) apply(ctx context.Context, name string, batches []*wire.Sealed) 
 				}
 				// What the application did before this moment is older than
 				// what is about to be merged over it.
-				more, err := t.seal(ds)
+				more, err := t.sealBefore(ds, group)
 				late = t.late(ds)
 				if done = !more && !late; err != nil || !done {
 					return err
@@ -66,6 +67,28 @@ func (s *Store) apply(ctx context.Context, name string, batches []*wire.Sealed) 
 		}
 	}
 	return s.vectorAfter(ctx, name, nil)
+}
+
+// sealBefore seals what is pending before a group is merged. If the group
+// brings this node its own chain back, the file is an older copy of itself:
+// then nothing may be sealed before that, because it would get numbers that
+// were given before.
+func (t *tx) sealBefore(ds *dataset, group []*opened) (more bool, err error) {
+	chains, err := t.chains(ds)
+	if err != nil {
+		return false, err
+	}
+	lost := slices.ContainsFunc(group, func(o *opened) bool {
+		return o.header.Origin == t.s.node && o.header.Seq > chains[t.s.node].Seq
+	})
+	if !lost {
+		return t.seal(ds)
+	}
+	marks, err := t.Int(`SELECT count(*) FROM ` + ds.oplog())
+	if err == nil && marks > 0 {
+		err = fmt.Errorf("%w, and its application has written since", ErrRolledBack)
+	}
+	return false, err
 }
 
 func (s *Store) vectorAfter(ctx context.Context, name string, err error) (merge.Vector, error) {
@@ -134,8 +157,6 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 		return fmt.Errorf("%w: batch %d of %v came after %d", wire.ErrGap, h.Seq, h.Origin, have.Seq)
 	case h.Prev != have.hash:
 		return fmt.Errorf("%w: batch %d of %v does not continue the chain held here", wire.ErrInvalid, h.Seq, h.Origin)
-	case h.Origin == t.s.node:
-		return fmt.Errorf("%w: batch %d of this node's own chain came from outside", wire.ErrInvalid, h.Seq)
 	}
 	pos, err := t.hold(ds, h, o.sealed, o.changes)
 	if err != nil {

@@ -23,7 +23,20 @@ type node struct {
 // the identity, so that runs are the same.
 func newNode(t testing.TB, seed byte, schema string) *node {
 	t.Helper()
-	n := &node{t: t, path: filepath.Join(t.TempDir(), "app.db")}
+	return openNode(t, seed, filepath.Join(t.TempDir(), "app.db"), schema)
+}
+
+// copyOf opens a copy of the file as it is now, as the same node.
+func (n *node) copyOf(t testing.TB, seed byte) *node {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "copy.db")
+	n.exec(`VACUUM INTO '` + path + `'`)
+	return openNode(t, seed, path, "")
+}
+
+func openNode(t testing.TB, seed byte, path, schema string) *node {
+	t.Helper()
+	n := &node{t: t, path: path}
 	app, err := sql.Open("sqlite", "file:"+n.path+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -26,9 +27,22 @@ type confirmation struct {
 	origin  merge.NodeID
 }
 
+// ErrRolledBack says that a peer has more of this node's own chain than the
+// node has: the file is an older copy of itself. What it seals now has numbers
+// that were given before, so it must not be exchanged.
+var ErrRolledBack = errors.New("this database is older than what its peers have of it: it was restored from a backup or copied")
+
 // Confirm records what a peer has applied durably, within a second. A peer
-// that is no remote is not recorded.
-func (d *Stream) Confirm(_ context.Context, peer merge.NodeID, v merge.Vector) error {
+// that is no remote is not recorded. It returns ErrRolledBack where the peer
+// has batches of this node's that the node does not.
+func (d *Stream) Confirm(ctx context.Context, peer merge.NodeID, v merge.Vector) error {
+	own, err := d.Vector(ctx)
+	if err != nil {
+		return err
+	}
+	if had, has := v[d.s.node].Seq, own[d.s.node].Seq; had > has {
+		return fmt.Errorf("%w (a peer has its batch %d of %s, it has %d)", ErrRolledBack, had, d.name, has)
+	}
 	w := &d.s.watermarks
 	w.mu.Lock()
 	defer w.mu.Unlock()

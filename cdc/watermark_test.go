@@ -1,0 +1,46 @@
+package cdc_test
+
+import (
+	"errors"
+	"testing"
+
+	"sqlsync/cdc"
+	"sqlsync/merge"
+)
+
+// A file that was put back from a backup is recognised by what peers have of
+// it, before it says anything that they have heard otherwise.
+func TestRolledBackFileIsRecognised(t *testing.T) {
+	a, b := pair(t, items, "items")
+	a.exec(`INSERT INTO items (id) VALUES (1)`)
+	converge(t, a, b)
+	stream := a.Stream(cdc.DefaultDataset)
+	v, err := stream.Vector(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Confirm(t.Context(), b.Node(), v); err != nil {
+		t.Errorf("a peer that has what we have: %v", err)
+	}
+	v[a.Node()] = merge.Position{Seq: v[a.Node()].Seq + 1}
+	if err := stream.Confirm(t.Context(), b.Node(), v); !errors.Is(err, cdc.ErrRolledBack) {
+		t.Errorf("a peer that has more: %v", err)
+	}
+}
+
+// What the file had lost by that comes back from a peer, and its chain goes on
+// where it was.
+func TestRolledBackFileGetsItsChainBack(t *testing.T) {
+	a, b := pair(t, items, "items")
+	a.exec(`INSERT INTO items (id) VALUES (1)`)
+	converge(t, a, b)
+	older := a.copyOf(t, 1)
+	a.exec(`INSERT INTO items (id) VALUES (2)`)
+	converge(t, a, b)
+	older.pull(b)
+	older.exec(`INSERT INTO items (id) VALUES (3)`)
+	converge(t, older, b)
+	if got := b.text(`SELECT group_concat(id) FROM items`); got != "1,2,3" {
+		t.Errorf("rows are %s", got)
+	}
+}
