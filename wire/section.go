@@ -3,7 +3,6 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
-	"math/bits"
 
 	"sqlsync/merge"
 )
@@ -165,15 +164,11 @@ func appendBitmap(b []byte, set []bool) []byte {
 }
 
 // bitmap reads n flags. The bits behind the last are 0.
-func (r *reader) bitmap(n int) (m []byte, ones int) {
-	m = r.take((n + 7) / 8)
-	for _, v := range m {
-		ones += bits.OnesCount8(v)
-	}
+func (r *reader) bitmap(n int) []byte {
+	m := r.take((n + 7) / 8)
 	if n%8 != 0 && len(m) > 0 && m[len(m)-1]>>(n%8) != 0 {
 		r.fail("bits behind a bitmap")
+		return nil
 	}
-	return m, ones
+	return m
 }
-
-func has(m []byte, i int) bool { return m[i/8]>>(i%8)&1 == 1 }
