@@ -35,4 +35,6 @@ const (
 	maxSections = 1 << 16
 	// maxHorizons bounds the origins of one dataset.
 	maxHorizons = 1 << 16
+	// maxItems bounds the strings in the lists of one message.
+	maxItems = 1 << 20
 )
