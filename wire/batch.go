@@ -22,7 +22,8 @@ type Header struct {
 	// First and Last are the lowest and the highest HLC among the changes.
 	First, Last merge.HLC
 	// Seen is what the author had applied when it sealed, its own chain left
-	// out. It serves to tell a conflict from a change of mind.
+	// out. It serves to tell a conflict from a change of mind. Seal puts it in
+	// the order of origins.
 	Seen []Horizon
 }
 

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 )
 
 // A column of values is coded as
@@ -105,113 +106,5 @@ func appendInts(b []byte, n int, at func(int) Value) []byte {
 }
 
 func varintLen(v int64) int {
-	u := uint64(v)<<1 ^ uint64(v>>63)
-	n := 1
-	for u >= 0x80 {
-		u >>= 7
-		n++
-	}
-	return n
-}
-
-// column reads n values and gives each to set.
-func (r *reader) column(n int, set func(int, Value)) {
-	types, ok := r.types(n)
-	if !ok {
-		return
-	}
-	each := func(tag byte, fn func(i int)) {
-		i := 0
-		for _, run := range types {
-			if run.tag == tag || tag == tagText && run.tag == tagBlob {
-				for j := i; j < i+run.n && r.err == nil; j++ {
-					fn(j)
-				}
-			}
-			i += run.n
-		}
-	}
-	if types.has(tagInt) {
-		delta := r.bool()
-		var last int64
-		each(tagInt, func(i int) {
-			v := r.varint()
-			if delta {
-				v += last
-				last = v
-			}
-			set(i, v)
-		})
-	}
-	each(tagReal, func(i int) { set(i, r.real()) })
-	r.bytesOf(types, each, set)
-}
-
-// bytesOf reads the texts and blobs of a column: all lengths, then all bytes.
-func (r *reader) bytesOf(types typeRuns, each func(byte, func(int)), set func(int, Value)) {
-	if !types.has(tagText) && !types.has(tagBlob) {
-		return
-	}
-	var lengths []int
-	total := 0
-	each(tagText, func(int) {
-		n := r.count(0, len(r.b))
-		lengths = append(lengths, n)
-		total += n
-	})
-	data := r.take(total)
-	if r.err != nil {
-		return
-	}
-	text := string(data) // once for all of the column's texts
-	k, at := 0, 0
-	i := 0
-	for _, run := range types {
-		for j := i; j < i+run.n && (run.tag == tagText || run.tag == tagBlob); j++ {
-			end := at + lengths[k]
-			if run.tag == tagText {
-				set(j, text[at:end])
-			} else {
-				set(j, data[at:end:end])
-			}
-			k, at = k+1, end
-		}
-		i += run.n
-	}
-}
-
-type typeRun struct {
-	tag byte
-	n   int
-}
-
-type typeRuns []typeRun
-
-func (t typeRuns) has(tag byte) bool {
-	for _, run := range t {
-		if run.tag == tag {
-			return true
-		}
-	}
-	return false
-}
-
-// types reads the runs of types of n values. Runs are as long as can be.
-func (r *reader) types(n int) (typeRuns, bool) {
-	var runs typeRuns
-	last := byte(0xff)
-	for left := n; left > 0; {
-		tag := r.byte()
-		run := r.count(0, left)
-		if r.err == nil && (tag > tagBlob || tag == last || run == 0) {
-			r.fail("bad run of types")
-		}
-		if r.err != nil {
-			return nil, false
-		}
-		runs = append(runs, typeRun{tag, run})
-		left -= run
-		last = tag
-	}
-	return runs, true
+	return (bits.Len64(uint64(v)<<1^uint64(v>>63)|1) + 6) / 7
 }

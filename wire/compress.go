@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"io"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -38,8 +39,9 @@ func compress(b []byte) []byte {
 
 var errSize = errors.New("does not decompress to the size it claims")
 
-// grow is how much room is made ahead of what has been decompressed.
-const grow = 1 << 20
+// room is how much is made ahead of what has been decompressed; columns rarely
+// become eight times as long as they were.
+func room(packed, size int) int { return min(size, max(1<<20, 8*packed)) }
 
 // decompress gives the size bytes of one frame. Room is made as bytes come
 // out, so a claim costs nothing and a bomb no more than its limit.
@@ -52,20 +54,20 @@ func decompress(b []byte, size int) ([]byte, error) {
 	if err := d.Reset(&sliceReader{b}); err != nil {
 		return nil, errSize
 	}
-	out := make([]byte, 0, min(size, grow)+1)
-	for {
+	out := make([]byte, 0, room(len(b), size))
+	for len(out) < size {
 		if len(out) == cap(out) {
-			out = append(out, 0)[:len(out)]
+			out = append(make([]byte, 0, min(size, 2*cap(out))), out...)
 		}
 		n, err := d.Read(out[len(out):cap(out)])
 		out = out[:len(out)+n]
-		switch {
-		case len(out) > size:
-			return nil, errSize
-		case err != nil && len(out) == size && isEOF(err):
-			return out, nil
-		case err != nil:
+		if err != nil && (len(out) < size || !isEOF(err)) {
 			return nil, errSize
 		}
 	}
+	var more [1]byte
+	if n, err := io.ReadFull(d, more[:]); n > 0 || !isEOF(err) {
+		return nil, errSize
+	}
+	return out, nil
 }

@@ -19,9 +19,7 @@ func decodeMessage(kind byte, body []byte) (Message, error) {
 func (r *reader) message(kind byte) Message {
 	switch kind {
 	case kindHello:
-		m := r.hello()
-		r.b = nil // what a later version has added
-		return m
+		return r.hello()
 	case kindBatches:
 		m := &Batches{Sealed: make([]*Sealed, r.count(signatureSize+2, maxSections))}
 		for i := range m.Sealed {
@@ -59,7 +57,20 @@ func (r *reader) hello() *Hello {
 		m.Tables[i] = TableOffer{Name: r.name(), Policy: r.string(), Fingerprint: r.string()}
 	}
 	m.Now = r.hlc(0)
+	r.fields()
 	return m
+}
+
+// fields reads what later versions add to a message: numbered fields,
+// ascending. None is known yet; all are passed over.
+func (r *reader) fields() {
+	for last := uint64(0); len(r.b) > 0; {
+		field := r.uvarint()
+		if r.bytes(); r.err == nil && field <= last {
+			r.fail("fields are not in order")
+		}
+		last = field
+	}
 }
 
 func (r *reader) uint32() uint32 {
@@ -106,7 +117,7 @@ func (r *reader) schema() *Schema {
 
 // pairs reads a map, ascending by key.
 func (r *reader) pairs() map[string]string {
-	n := r.count(2, len(r.b))
+	n := r.list(2)
 	if n == 0 {
 		return nil
 	}

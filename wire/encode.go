@@ -69,7 +69,7 @@ func appendHello(b []byte, m *Hello) []byte {
 		b = appendBytes(appendBytes(appendBytes(b, t.Name), t.Policy), t.Fingerprint)
 	}
 	return binary.AppendUvarint(b, uint64(m.Now))
-	// What later versions add follows here: readers pass over the rest.
+	// What later versions add follows as numbered fields: see reader.fields.
 }
 
 func appendVector(b []byte, v merge.Vector) []byte {

@@ -37,6 +37,9 @@ func (w *Writer) Write(m Message) error {
 	if err != nil {
 		return err
 	}
+	if !large(kind) && len(body) > maxSmall {
+		return fmt.Errorf("write message of type %d: %d bytes are more than readers accept", kind, len(body))
+	}
 	w.buf = body
 	if cap(w.buf) > maxSmall { // do not keep what one large batch took
 		w.buf = nil
@@ -124,8 +127,10 @@ func (r *Reader) more(body []byte, n int) ([]byte, error) {
 
 // most is how long a message of a kind may be.
 func (r *Reader) most(kind byte) int {
-	if kind == kindBatches || kind == kindSchema {
+	if large(kind) {
 		return r.l.MaxMessage
 	}
 	return maxSmall
 }
+
+func large(kind byte) bool { return kind == kindBatches || kind == kindSchema }

@@ -31,6 +31,8 @@ func FuzzSection(f *testing.F) {
 	for i := range b.Sections {
 		f.Add(appendSection(nil, &b.Sections[i]))
 	}
+	sparse := wide(9, 4)
+	f.Add(appendSection(nil, &sparse))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := decodeSection(b, Limits{MaxCells: 1 << 16}.withDefaults())
 		if err == nil && !bytes.Equal(appendSection(nil, s), b) {
@@ -48,8 +50,20 @@ func FuzzReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := NewReader(bytes.NewReader(b), Limits{MaxMessage: 1 << 20})
 		for {
-			if _, err := r.Read(); err != nil {
+			m, err := r.Read()
+			if err != nil {
 				return
+			}
+			kind, body, err := appendMessage(nil, m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err = decodeMessage(kind, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, again, _ := appendMessage(nil, m); !bytes.Equal(again, body) {
+				t.Fatal("encoded again, the bytes differ")
 			}
 		}
 	})

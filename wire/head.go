@@ -2,7 +2,9 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
+	"slices"
 
 	"sqlsync/merge"
 )
@@ -28,7 +30,7 @@ func appendHead(b []byte, h *Header, dir []SectionHead) []byte {
 	b = binary.AppendUvarint(b, uint64(h.First))
 	b = binary.AppendUvarint(b, uint64(h.Last-h.First))
 	b = binary.AppendUvarint(b, uint64(len(h.Seen)))
-	for _, s := range h.Seen {
+	for _, s := range inOrder(h.Seen) {
 		b = append(b, s.Origin[:]...)
 		b = binary.AppendUvarint(b, uint64(s.HLC))
 	}
@@ -40,6 +42,18 @@ func appendHead(b []byte, h *Header, dir []SectionHead) []byte {
 		b = append(b, d.Hash[:]...)
 	}
 	return b
+}
+
+// inOrder returns horizons ascending by origin, and by time where eight bytes
+// do not tell origins apart.
+func inOrder(seen []Horizon) []Horizon {
+	compare := func(a, b Horizon) int {
+		return cmp.Or(bytes.Compare(a.Origin[:], b.Origin[:]), cmp.Compare(a.HLC, b.HLC))
+	}
+	if slices.IsSortedFunc(seen, compare) {
+		return seen
+	}
+	return slices.SortedFunc(slices.Values(seen), compare)
 }
 
 func decodeHead(b []byte) (h Header, dir []SectionHead, err error) {
@@ -56,7 +70,7 @@ func decodeHead(b []byte) (h Header, dir []SectionHead, err error) {
 	if r.err == nil && (h.Seq == 0 || h.Dataset == "" || h.First == 0) {
 		r.fail("batch without number, dataset or time")
 	}
-	h.Seen = make([]Horizon, min(r.count(9, maxHorizons), maxHorizons))
+	h.Seen = make([]Horizon, r.count(9, maxHorizons))
 	for i := range h.Seen {
 		copy(h.Seen[i].Origin[:], r.take(8))
 		h.Seen[i].HLC = r.hlc(0)

@@ -2,8 +2,8 @@ package wire
 
 // Limits bound what is decoded. A field that is 0 has its default.
 type Limits struct {
-	// MaxChanges and MaxCells bound a section: 1,048,576 changes, 8,388,608
-	// values.
+	// MaxChanges and MaxCells bound a section: 1,048,576 changes, and 8,388,608
+	// values that those carry, keys included.
 	MaxChanges, MaxCells int
 	// MaxSection bounds a section's bytes before compression: 1,181,116,006,
 	// which has room for the longest row that SQLite makes.
@@ -29,8 +29,12 @@ func (l Limits) withDefaults() Limits {
 const (
 	// maxName bounds the name of a table, dataset or column.
 	maxName = 1 << 16
+	// maxColumns bounds the columns of one table: SQLite's highest setting.
+	maxColumns = 32767
 	// maxSections bounds the tables of one batch.
 	maxSections = 1 << 16
 	// maxHorizons bounds the origins of one dataset.
 	maxHorizons = 1 << 16
+	// maxItems bounds the strings in the lists of one message.
+	maxItems = 1 << 20
 )

@@ -8,28 +8,37 @@ import (
 // have been seen to hold.
 func decodeSection(b []byte, l Limits) (*Section, error) {
 	r := reader{b: b}
-	s := &Section{Key: r.strings(), Columns: r.strings()}
-	n := r.count(1, l.MaxChanges)
-	if r.err == nil && n*(len(s.Key)+len(s.Columns)+1) > l.MaxCells {
-		r.fail("more cells than the limit")
-	}
-	if r.err != nil {
-		return nil, r.err
-	}
-	s.Changes = make([]Change, n)
-	updates := r.kinds(s.Changes)
+	s := &Section{Key: r.columnNames(), Columns: r.columnNames()}
+	s.Changes = make([]Change, r.count(1, l.MaxChanges))
+	inserts, updates := r.kinds(s.Changes)
 	r.times(s.Changes)
 	r.births(s.Changes)
-	r.keys(s)
-	r.cells(s, updates)
+	cells := cellReader{reader: &r, s: s, left: l.MaxCells}
+	cells.keys()
+	cells.inserts(inserts)
+	cells.values(inserts, updates)
 	if err := r.end(); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// kinds reads what the changes do, and returns the indexes of the updates.
-func (r *reader) kinds(changes []Change) (updates []int) {
+// columnNames reads the names of a table's columns.
+func (r *reader) columnNames() []string {
+	n := r.count(1, maxColumns)
+	if n == 0 {
+		return nil
+	}
+	list := make([]string, n)
+	for i := range list {
+		list[i] = r.name()
+	}
+	return list
+}
+
+// kinds reads what the changes do, and returns which are inserts and which
+// updates.
+func (r *reader) kinds(changes []Change) (inserts, updates []int) {
 	last := byte(0xff)
 	for i := 0; i < len(changes); {
 		kind := r.byte()
@@ -38,13 +47,14 @@ func (r *reader) kinds(changes []Change) (updates []int) {
 			r.fail("bad run of kinds")
 		}
 		if r.err != nil {
-			return nil
+			return nil, nil
 		}
 		for end := i + run; i < end; i++ {
 			c := &changes[i]
 			switch kind {
 			case changeInsert, changeBaseline:
 				c.Op, c.Baseline = merge.Insert, kind == changeBaseline
+				inserts = append(inserts, i)
 			case changeUpdate:
 				c.Op = merge.Update
 				updates = append(updates, i)
@@ -54,7 +64,7 @@ func (r *reader) kinds(changes []Change) (updates []int) {
 		}
 		last = kind
 	}
-	return updates
+	return inserts, updates
 }
 
 func (r *reader) times(changes []Change) {
@@ -74,6 +84,9 @@ func (r *reader) births(changes []Change) {
 	origins := make([]merge.NodeID, r.count(32, len(r.b)))
 	for i := range origins {
 		copy(origins[i][:], r.take(32))
+	}
+	if !distinct(origins) {
+		r.fail("an origin of births is named twice")
 	}
 	used := 0
 	last := merge.HLC(0)
@@ -99,61 +112,13 @@ func (r *reader) births(changes []Change) {
 	}
 }
 
-func (r *reader) keys(s *Section) {
-	width := len(s.Key)
-	flat := make([]Value, len(s.Changes)*width)
-	for i := range s.Changes {
-		s.Changes[i].Key = flat[i*width : (i+1)*width : (i+1)*width]
+func distinct(list []merge.NodeID) bool {
+	if len(list) < 2 {
+		return true
 	}
-	for k := range s.Key {
-		r.column(len(s.Changes), func(i int, v Value) { flat[i*width+k] = v })
+	seen := make(map[merge.NodeID]bool, len(list))
+	for _, o := range list {
+		seen[o] = true
 	}
-}
-
-// cells reads the values. Each change's are put one behind the other into its
-// part of one slice; how many an update has is known when all bitmaps are, so
-// the values are gathered by column first.
-func (r *reader) cells(s *Section, updates []int) {
-	inserts := make([]int, 0, len(s.Changes)-len(updates))
-	for i := range s.Changes {
-		if s.Changes[i].Op == merge.Insert {
-			inserts = append(inserts, i)
-		}
-	}
-	width := len(s.Columns)
-	flat := make([]Value, len(inserts)*width)
-	for k, i := range inserts {
-		s.Changes[i].Values = flat[k*width : (k+1)*width : (k+1)*width]
-	}
-	rows := make([]int, 0, len(s.Changes)) // the changes that have this column
-	for col := 0; col < width && r.err == nil; col++ {
-		m, ones := r.bitmap(len(updates))
-		if n := r.count(0, len(s.Changes)); r.err != nil || n != len(inserts)+ones {
-			r.fail("bad number of values")
-			return
-		}
-		rows = rows[:0]
-		u := 0
-		for i := range s.Changes {
-			switch s.Changes[i].Op {
-			case merge.Insert:
-				rows = append(rows, i)
-			case merge.Update:
-				if has(m, u) {
-					rows = append(rows, i)
-					s.Changes[i].Columns = append(s.Changes[i].Columns, col)
-					s.Changes[i].Values = append(s.Changes[i].Values, nil)
-				}
-				u++
-			}
-		}
-		r.column(len(rows), func(j int, v Value) {
-			c := &s.Changes[rows[j]]
-			if c.Op == merge.Insert {
-				c.Values[col] = v
-			} else {
-				c.Values[len(c.Values)-1] = v
-			}
-		})
-	}
+	return len(seen) == len(list)
 }

@@ -39,18 +39,22 @@ const hashDomain = "sqlsync batch v1\x00"
 // signatureSize is that of Ed25519.
 const signatureSize = 64
 
-// Seal encodes a batch and signs its hash. A batch whose sections do not agree
-// in themselves is a mistake of the caller's and gives an error.
+// Seal encodes a batch and signs its hash. A batch that does not agree in
+// itself, or is beyond the limits that readers have by default, gives an
+// error; a value that is not SQLite's panics.
 func Seal(b *Batch, sign func(Hash) []byte) (*Sealed, error) {
+	if err := b.check(); err != nil {
+		return nil, fmt.Errorf("encode batch: %w", err)
+	}
 	s := &Sealed{}
 	dir := make([]SectionHead, len(b.Sections))
 	var payload []byte
 	for i := range b.Sections {
 		sec := &b.Sections[i]
-		if err := sec.check(); err != nil {
-			return nil, fmt.Errorf("encode batch: %w", err)
-		}
 		payload = appendSection(payload[:0], sec)
+		if len(payload) > (Limits{}).withDefaults().MaxSection {
+			return nil, fmt.Errorf("encode batch: table %s: %d bytes are more than a batch can hold", sec.Table, len(payload))
+		}
 		packed := compress(payload)
 		s.Sections = append(s.Sections, packed)
 		dir[i] = SectionHead{Table: sec.Table, Changes: len(sec.Changes), Size: len(payload), Hash: blake2b.Sum256(packed)}
@@ -107,7 +111,7 @@ func (s *Sealed) Open(l Limits) (*Batch, error) {
 		if i >= len(s.Sections) || s.Sections[i] == nil {
 			continue
 		}
-		sec, err := s.OpenSection(i, l)
+		sec, err := s.openSection(i, &h, &dir[i], l)
 		if err != nil {
 			return nil, err
 		}
@@ -116,30 +120,37 @@ func (s *Sealed) Open(l Limits) (*Batch, error) {
 	return b, nil
 }
 
-// OpenSection decodes the section at a place of the directory, which must be
-// there.
+// OpenSection decodes the section at a place of the directory. One that was
+// left out is an error, too.
 func (s *Sealed) OpenSection(i int, l Limits) (*Section, error) {
-	l = l.withDefaults()
 	h, dir, err := s.Header()
 	if err != nil {
 		return nil, err
 	}
-	fail := func(what string) error {
-		return fmt.Errorf("%w: table %s in batch %d of %v: %s", ErrInvalid, dir[i].Table, h.Seq, h.Origin, what)
+	if i < 0 || i >= len(dir) || i >= len(s.Sections) || s.Sections[i] == nil {
+		return nil, fmt.Errorf("%w: batch %d of %v: section %d is not there", ErrInvalid, h.Seq, h.Origin, i)
 	}
-	if dir[i].Size > l.MaxSection || dir[i].Changes > l.MaxChanges {
+	return s.openSection(i, &h, &dir[i], l)
+}
+
+func (s *Sealed) openSection(i int, h *Header, d *SectionHead, l Limits) (*Section, error) {
+	l = l.withDefaults()
+	fail := func(what string) error {
+		return fmt.Errorf("%w: table %s in batch %d of %v: %s", ErrInvalid, d.Table, h.Seq, h.Origin, what)
+	}
+	if d.Size > l.MaxSection || d.Changes > l.MaxChanges {
 		return nil, fail("larger than the limit")
 	}
-	payload, err := decompress(s.Sections[i], dir[i].Size)
+	payload, err := decompress(s.Sections[i], d.Size)
 	if err != nil {
 		return nil, fail(err.Error())
 	}
 	sec, err := decodeSection(payload, l)
 	if err != nil {
-		return nil, fmt.Errorf("table %s in batch %d of %v: %w", dir[i].Table, h.Seq, h.Origin, err)
+		return nil, fmt.Errorf("table %s in batch %d of %v: %w", d.Table, h.Seq, h.Origin, err)
 	}
-	sec.Table = dir[i].Table
-	if n := len(sec.Changes); n != dir[i].Changes {
+	sec.Table = d.Table
+	if n := len(sec.Changes); n != d.Changes {
 		return nil, fail("number of changes is not the directory's")
 	} else if n > 0 && (sec.Changes[0].HLC < h.First || sec.Changes[n-1].HLC > h.Last) {
 		return nil, fail("a change is outside the batch's time")

@@ -2,8 +2,6 @@ package wire
 
 import (
 	"encoding/binary"
-	"fmt"
-	"math/bits"
 
 	"sqlsync/merge"
 )
@@ -38,37 +36,6 @@ func kindOf(c *Change) byte {
 		return changeBaseline
 	}
 	return changeInsert
-}
-
-// check says what is wrong with a section that is to be encoded.
-func (s *Section) check() error {
-	last := merge.HLC(0)
-	for i := range s.Changes {
-		c := &s.Changes[i]
-		want := len(c.Columns)
-		switch c.Op {
-		case merge.Insert:
-			want = len(s.Columns)
-		case merge.Delete:
-			want = 0
-		case merge.Update:
-		default:
-			return fmt.Errorf("table %s, change %d: unknown operation", s.Table, i)
-		}
-		switch {
-		case c.HLC <= last:
-			return fmt.Errorf("table %s, change %d: timestamps do not rise", s.Table, i)
-		case len(c.Key) != len(s.Key), len(c.Values) != want:
-			return fmt.Errorf("table %s, change %d: %d key values for %d columns, %d values for %d", s.Table, i, len(c.Key), len(s.Key), len(c.Values), want)
-		}
-		for j, col := range c.Columns {
-			if col >= len(s.Columns) || j > 0 && col <= c.Columns[j-1] || col < 0 {
-				return fmt.Errorf("table %s, change %d: columns do not rise", s.Table, i)
-			}
-		}
-		last = c.HLC
-	}
-	return nil
 }
 
 func appendSection(b []byte, s *Section) []byte {
@@ -165,15 +132,11 @@ func appendBitmap(b []byte, set []bool) []byte {
 }
 
 // bitmap reads n flags. The bits behind the last are 0.
-func (r *reader) bitmap(n int) (m []byte, ones int) {
-	m = r.take((n + 7) / 8)
-	for _, v := range m {
-		ones += bits.OnesCount8(v)
-	}
+func (r *reader) bitmap(n int) []byte {
+	m := r.take((n + 7) / 8)
 	if n%8 != 0 && len(m) > 0 && m[len(m)-1]>>(n%8) != 0 {
 		r.fail("bits behind a bitmap")
+		return nil
 	}
-	return m, ones
+	return m
 }
-
-func has(m []byte, i int) bool { return m[i/8]>>(i%8)&1 == 1 }

@@ -10,6 +10,8 @@ import (
 type reader struct {
 	b   []byte
 	err error
+	// items is how many strings of lists were read.
+	items int
 }
 
 func (r *reader) fail(what string) {
@@ -114,8 +116,20 @@ func appendStrings(b []byte, list []string) []byte {
 	return b
 }
 
+// list reads the number of things of which each has so many strings. Strings
+// may be empty and take 16 bytes all the same, so all that one message has are
+// counted together.
+func (r *reader) list(strings int) int {
+	n := r.count(strings, maxItems)
+	if r.items += n * strings; r.items > maxItems {
+		r.fail("more strings than the limit")
+		return 0
+	}
+	return n
+}
+
 func (r *reader) strings() []string {
-	n := r.count(1, len(r.b))
+	n := r.list(1)
 	if n == 0 {
 		return nil
 	}
