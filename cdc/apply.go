@@ -18,8 +18,7 @@ const groupChanges = 5000
 type opened struct {
 	sealed *wire.Sealed
 	header wire.Header
-	// sections are decoded; those of tables not watched here are left out.
-	sections []*wire.Section
+	sections []wire.Section
 	changes  int
 }
 
@@ -120,21 +119,13 @@ func (s *Store) openBatch(b *wire.Sealed) (*opened, error) {
 	if err := b.Verify(s.verify); err != nil {
 		return nil, err
 	}
-	header, heads, err := b.Header()
+	batch, err := b.Open(wire.Limits{})
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{sealed: b, header: header}
-	for i, head := range heads {
-		o.changes += head.Changes
-		if b.Sections[i] == nil {
-			continue
-		}
-		sec, err := b.OpenSection(i, wire.Limits{})
-		if err != nil {
-			return nil, err
-		}
-		o.sections = append(o.sections, sec)
+	o := &opened{sealed: b, header: batch.Header, sections: batch.Sections}
+	for i := range o.sections {
+		o.changes += len(o.sections[i].Changes)
 	}
 	return o, nil
 }
@@ -163,7 +154,8 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 		return err
 	}
 	t.clock.Observe(h.Last)
-	for _, sec := range o.sections {
+	for i := range o.sections {
+		sec := &o.sections[i]
 		tab := t.cfg.byName[strings.ToLower(sec.Table)]
 		if tab == nil || tab.ds.id != ds.id {
 			continue // kept with the batch; watching the table replays it
