@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -143,6 +144,18 @@ func TestKeys(t *testing.T) {
 		if tab.RowidAlias != c.alias || tab.ExactKey(key) != c.exact || len(tab.Stored()) != c.stored {
 			t.Errorf("%s: alias %d, exact %v, stored %d", c.sql, tab.RowidAlias, tab.ExactKey(key), len(tab.Stored()))
 		}
+	}
+}
+
+func TestForeignKeys(t *testing.T) {
+	tab, _ := load(t, open(t, `CREATE TABLE p (a, b, PRIMARY KEY (a, b)); CREATE TABLE c (id INTEGER PRIMARY KEY, x, y, z REFERENCES c,
+		FOREIGN KEY (x, y) REFERENCES p (a, b) ON DELETE CASCADE ON UPDATE SET NULL)`), "c")
+	want := []schema.ForeignKey{
+		{Parent: "p", Columns: []int{1, 2}, ParentColumns: []string{"a", "b"}, OnDelete: "CASCADE", OnUpdate: "SET NULL"},
+		{Parent: "c", Columns: []int{3}, OnDelete: "NO ACTION", OnUpdate: "NO ACTION"},
+	}
+	if !reflect.DeepEqual(tab.ForeignKeys, want) {
+		t.Errorf("foreign keys are %+v, want %+v", tab.ForeignKeys, want)
 	}
 }
 

@@ -57,7 +57,7 @@ func Load(ctx context.Context, q Queryer, name string) (*Table, error) {
 	case reserved(t.Name):
 		return nil, t.refuse("it is SQLite's or sqlsync's own", "watch tables of the application only")
 	}
-	for _, step := range []func(context.Context, Queryer) error{t.readKind, t.readColumns, t.readUnique, t.readIndexes, t.readTriggers} {
+	for _, step := range []func(context.Context, Queryer) error{t.readKind, t.readColumns, t.readUnique, t.readIndexes, t.readForeignKeys, t.readTriggers} {
 		if err := step(ctx, q); err != nil {
 			return nil, fmt.Errorf("read schema of %s: %w", t.Name, err)
 		}
@@ -159,6 +159,29 @@ func (t *Table) readIndexes(ctx context.Context, q Queryer) error {
 	}, `SELECT sql FROM main.sqlite_master WHERE type = 'index' AND tbl_name = ? COLLATE NOCASE AND sql IS NOT NULL ORDER BY rowid`, t.Name)
 }
 
+func (t *Table) readForeignKeys(ctx context.Context, q Queryer) error {
+	last := -1
+	return each(ctx, q, func(r *sql.Rows) error {
+		var id int
+		var fk ForeignKey
+		var from string
+		var to sql.NullString
+		if err := r.Scan(&id, &fk.Parent, &from, &to, &fk.OnDelete, &fk.OnUpdate); err != nil {
+			return err
+		}
+		if id != last {
+			t.ForeignKeys = append(t.ForeignKeys, fk)
+			last = id
+		}
+		f := &t.ForeignKeys[len(t.ForeignKeys)-1]
+		f.Columns = append(f.Columns, t.column(from))
+		if to.Valid {
+			f.ParentColumns = append(f.ParentColumns, to.String)
+		}
+		return nil
+	}, `SELECT id, "table", "from", "to", on_delete, on_update FROM pragma_foreign_key_list(?, 'main') ORDER BY id, seq`, t.Name)
+}
+
 func (t *Table) readTriggers(ctx context.Context, q Queryer) error {
 	return each(ctx, q, func(r *sql.Rows) error {
 		var tr Trigger
@@ -193,4 +216,3 @@ func missing(ctx context.Context, q Queryer, name string) error {
 	}
 	return e
 }
-

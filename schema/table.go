@@ -25,6 +25,8 @@ type Table struct {
 	Unique []Index
 	// Indexes are the CREATE INDEX statements.
 	Indexes []string
+	// ForeignKeys are the declared ones.
+	ForeignKeys []ForeignKey
 	// Triggers are the application's.
 	Triggers []Trigger
 
@@ -97,6 +99,17 @@ type Index struct {
 
 // plain reports whether the index is on columns only and on all rows.
 func (ix *Index) plain() bool { return !ix.Partial && !slices.Contains(ix.Columns, -1) }
+
+// ForeignKey is a declared reference to another table, or the same one.
+type ForeignKey struct {
+	Parent string
+	// Columns refer to ParentColumns; those are empty where the declaration
+	// means the parent's primary key.
+	Columns       []int
+	ParentColumns []string
+	// OnDelete and OnUpdate are SQL's words, such as CASCADE.
+	OnDelete, OnUpdate string
+}
 
 // Trigger is a trigger by name and text.
 type Trigger struct{ Name, SQL string }

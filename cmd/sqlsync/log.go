@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 )
 
 type logCmd struct {
-	Dataset string `default:"primary" help:"Dataset whose changes to show."`
+	Dataset string `help:"Only changes of this dataset; without it, of all."`
 	Table   string `help:"Only changes to this table."`
 	Key     string `help:"Only the row with this key; with several key columns, values separated by commas."`
 	Origin  string `help:"Only changes from this node: its key, or the start of it."`
@@ -31,9 +33,9 @@ func (c *logCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	after := cdc.Cursor{Dataset: c.Dataset}
+	var start cdc.Cursor
 	if c.Cursor != "" {
-		if after, err = cdc.ParseCursor(c.Cursor); err != nil {
+		if start, err = cdc.ParseCursor(c.Cursor); err != nil {
 			return usage(err.Error(), "take it from the cursor field of log --json")
 		}
 	}
@@ -42,13 +44,36 @@ func (c *logCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer store.Close()
-	p := &logPrinter{a: a, self: store.Node(), out: bufio.NewWriter(a.stdout), keep: func(e *cdc.Entry) bool { return c.wants(e, since) }}
-	grown, stop := store.Stream(after.Dataset).Subscribe()
-	defer stop()
-	if err := c.past(ctx, store, &after, p); err != nil || !c.Follow {
+	cursors, err := c.cursors(store, start)
+	if err != nil {
 		return err
 	}
-	return c.follow(ctx, store, after, p, grown)
+	p := &logPrinter{a: a, self: store.Node(), out: bufio.NewWriter(a.stdout), keep: func(e *cdc.Entry) bool { return c.wants(e, since) }}
+	grown, stop := store.Stream(cdc.DefaultDataset).Subscribe()
+	defer stop()
+	if err := c.past(ctx, store, cursors, p); err != nil || !c.Follow {
+		return err
+	}
+	return c.follow(ctx, store, cursors, p, grown)
+}
+
+// cursors are where to begin in each dataset that is wanted: a cursor's, the
+// one named, or all.
+func (c *logCmd) cursors(store *cdc.Store, start cdc.Cursor) ([]cdc.Cursor, error) {
+	if start.Dataset != "" {
+		return []cdc.Cursor{start}, nil
+	}
+	all := store.Datasets()
+	var list []cdc.Cursor
+	for _, d := range all {
+		if c.Dataset == "" || c.Dataset == d {
+			list = append(list, cdc.Cursor{Dataset: d})
+		}
+	}
+	if len(list) == 0 {
+		return nil, hint(fmt.Errorf("no dataset %q", c.Dataset), "the datasets are: %s", strings.Join(all, ", "))
+	}
+	return list, nil
 }
 
 func (c *logCmd) since(now time.Time) (merge.HLC, error) {
@@ -86,19 +111,43 @@ func (c *logCmd) wants(e *cdc.Entry, since merge.HLC) bool {
 	return true
 }
 
-// past prints what is held: the last Limit changes, or all behind a cursor.
-func (c *logCmd) past(ctx context.Context, store *cdc.Store, after *cdc.Cursor, p *logPrinter) error {
-	filtered := c.Table != "" || c.Key != "" || c.Origin != "" || c.Since != ""
-	if c.Cursor == "" && c.Limit > 0 && !filtered {
-		tail, err := store.Tail(ctx, after.Dataset, c.Limit)
-		if err != nil {
-			return err
-		}
-		*after = tail
-	}
+// past prints what is held, by time: the last Limit changes, or all behind a
+// cursor. The cursors move to the end.
+func (c *logCmd) past(ctx context.Context, store *cdc.Store, cursors []cdc.Cursor, p *logPrinter) error {
 	limit := c.Limit
 	if c.Cursor != "" {
 		limit = 0
+	}
+	var last []cdc.Entry
+	for i := range cursors {
+		part, err := c.tail(ctx, store, &cursors[i], limit, p)
+		if err != nil {
+			return err
+		}
+		last = append(last, part...)
+	}
+	slices.SortStableFunc(last, func(a, b cdc.Entry) int { return cmp.Compare(a.Change.HLC, b.Change.HLC) })
+	if limit > 0 && len(last) > limit {
+		last = last[len(last)-limit:]
+	}
+	for i := range last {
+		if err := p.print(&last[i]); err != nil {
+			return err
+		}
+	}
+	return p.out.Flush()
+}
+
+// tail reads a dataset from its cursor on and returns the last changes that
+// are wanted. Behind a cursor of the user's it prints them as it goes.
+func (c *logCmd) tail(ctx context.Context, store *cdc.Store, after *cdc.Cursor, limit int, p *logPrinter) ([]cdc.Entry, error) {
+	filtered := c.Table != "" || c.Key != "" || c.Origin != "" || c.Since != ""
+	if limit > 0 && !filtered {
+		from, err := store.Tail(ctx, after.Dataset, limit)
+		if err != nil {
+			return nil, err
+		}
+		*after = from
 	}
 	var last []cdc.Entry
 	err := store.Log(ctx, *after, func(e *cdc.Entry) error {
@@ -106,38 +155,36 @@ func (c *logCmd) past(ctx context.Context, store *cdc.Store, after *cdc.Cursor, 
 		if !p.keep(e) {
 			return nil
 		}
-		if limit == 0 {
+		if c.Cursor != "" {
 			return p.print(e)
 		}
-		if last = append(last, *e); len(last) >= 2*limit {
+		if last = append(last, *e); limit > 0 && len(last) >= 2*limit {
 			last = append(last[:0], last[len(last)-limit:]...)
 		}
 		return nil
 	})
-	for i := max(0, len(last)-limit); i < len(last) && err == nil; i++ {
-		err = p.print(&last[i])
-	}
-	return errors.Join(err, p.out.Flush())
+	return last, err
 }
 
 // follow prints changes as they come to be held, by this process or another.
-func (c *logCmd) follow(ctx context.Context, store *cdc.Store, after cdc.Cursor, p *logPrinter, grown <-chan struct{}) error {
+func (c *logCmd) follow(ctx context.Context, store *cdc.Store, cursors []cdc.Cursor, p *logPrinter, grown <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	var all group
 	defer all.Wait()
-	all.Go(func() { _ = store.Watchdog(ctx) })
+	defer cancel()
+	all.Go(func() { _ = store.Watchdog(ctx) }) // it ends with ctx
 	for {
-		err := store.Log(ctx, after, func(e *cdc.Entry) error {
-			after = e.Cursor
-			if !p.keep(e) {
-				return nil
+		for i := range cursors {
+			err := store.Log(ctx, cursors[i], func(e *cdc.Entry) error {
+				cursors[i] = e.Cursor
+				if !p.keep(e) {
+					return nil
+				}
+				return p.print(e)
+			})
+			if err := errors.Join(err, p.out.Flush()); err != nil && ctx.Err() == nil {
+				return err
 			}
-			return p.print(e)
-		})
-		if err := errors.Join(err, p.out.Flush()); err != nil {
-			cancel()
-			return err
 		}
 		select {
 		case <-ctx.Done():

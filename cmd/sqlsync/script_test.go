@@ -30,13 +30,14 @@ func TestMain(m *testing.M) {
 //	lock FILE             hold an exclusive lock until the script ends
 //	port NAME             set $NAME to a loopback address nobody listens on
 //	listening ADDR        wait until somebody listens there
+//	logged FILE TEXT      wait until the log has a change with the text
 //	taken NAME            set $NAME to one that somebody listens on
 //	keyof NAME FILE       set $NAME to a database's public key
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "keyof": scriptKeyOf,
+			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "keyof": scriptKeyOf,
 		},
 		RequireUniqueNames:  true,
 		RequireExplicitExec: false,
@@ -122,6 +123,18 @@ func scriptListening(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("nobody listens on %s: %v", args[0], err)
 		}
 		runtime.Gosched()
+	}
+}
+
+func scriptLogged(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(time.Minute); ; {
+		ts.Check(ts.Exec("sqlsync", "--db", ts.MkAbs(args[0]), "log"))
+		if strings.Contains(ts.ReadFile("stdout"), args[1]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the log has no %q", args[1])
+		}
 	}
 }
 
