@@ -16,8 +16,8 @@ const groupChanges = 5000
 
 // opened is a batch that has been verified and decoded.
 type opened struct {
-	sealed *wire.Sealed
-	header wire.Header
+	sealed   *wire.Sealed
+	header   wire.Header
 	sections []wire.Section
 	changes  int
 }
