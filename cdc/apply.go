@@ -147,7 +147,7 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 	case h.Seq > have.Seq+1:
 		return fmt.Errorf("%w: batch %d of %v came after %d", wire.ErrGap, h.Seq, h.Origin, have.Seq)
 	case h.Prev != have.hash:
-		return fmt.Errorf("%w: batch %d of %v does not continue the chain held here", wire.ErrInvalid, h.Seq, h.Origin)
+		return fmt.Errorf("%w: batch %d of %v does not continue the chain held here: the database of its origin was put back from a backup or copied", wire.ErrInvalid, h.Seq, h.Origin)
 	}
 	pos, err := t.hold(ds, h, o.sealed, o.changes)
 	if err != nil {

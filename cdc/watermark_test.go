@@ -2,10 +2,12 @@ package cdc_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"sqlsync/cdc"
 	"sqlsync/merge"
+	"sqlsync/wire"
 )
 
 // A file that was put back from a backup is recognised by what peers have of
@@ -42,5 +44,28 @@ func TestRolledBackFileGetsItsChainBack(t *testing.T) {
 	converge(t, older, b)
 	if got := b.text(`SELECT group_concat(id) FROM items`); got != "1,2,3" {
 		t.Errorf("rows are %s", got)
+	}
+}
+
+// Once its application has written, its chain is another than the one that
+// peers hold, and they refuse it.
+func TestRolledBackFileThatWentOnIsRefused(t *testing.T) {
+	a, b := pair(t, items, "items")
+	a.exec(`INSERT INTO items (id) VALUES (1)`)
+	converge(t, a, b)
+	older := a.copyOf(t, 1)
+	a.exec(`INSERT INTO items (id) VALUES (2)`)
+	converge(t, a, b)
+	for id := 3; id < 5; id++ {
+		older.exec(`INSERT INTO items (id) VALUES (?)`, id)
+		older.seal()
+	}
+	list, err := older.Stream(cdc.DefaultDataset).After(t.Context(), 0, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := []*wire.Sealed{list[len(list)-1].Sealed}
+	if _, err := b.Stream(cdc.DefaultDataset).Apply(t.Context(), older.Node(), last); !errors.Is(err, wire.ErrInvalid) || !strings.Contains(err.Error(), "backup") {
+		t.Errorf("the forked chain gave %v", err)
 	}
 }
