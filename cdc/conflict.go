@@ -82,7 +82,7 @@ func (a *applier) logLoss(act *action, l merge.Loss, cells []int) error {
 	if l.Incoming {
 		winner, loser = local, remote
 	}
-	return a.writeConflict(act.c.Key, l, winner, loser)
+	return a.writeConflict(a.tab, act.c.Key, l, winner, loser)
 }
 
 // localImage is the row as it is, in the table or held, nil if it is not.
@@ -116,24 +116,24 @@ func (a *applier) only(im image, cells []int) image {
 
 // logOrphan keeps an update whose row never came: nothing is dropped unseen.
 func (a *applier) logOrphan(act *action) error {
-	return a.writeConflict(act.c.Key, merge.Loss{
+	return a.writeConflict(a.tab, act.c.Key, merge.Loss{
 		Kind: merge.KindRow, Winner: act.m.row.Latest, Loser: act.c.Version(a.origin), Incoming: true,
 	}, nil, a.tab.imageOf(act.cells, act.values))
 }
 
-func (a *applier) writeConflict(key []wire.Value, l merge.Loss, winner, loser image) error {
-	winnerOrigin, err := a.tx.origin(l.Winner.Origin)
+func (t *tx) writeConflict(tab *table, key []wire.Value, l merge.Loss, winner, loser image) error {
+	winnerOrigin, err := t.origin(l.Winner.Origin)
 	if err != nil {
 		return err
 	}
-	loserOrigin, err := a.tx.origin(l.Loser.Origin)
+	loserOrigin, err := t.origin(l.Loser.Origin)
 	if err != nil {
 		return err
 	}
-	_, err = a.Exec(`INSERT OR IGNORE INTO sqlsync_conflict
+	_, err = t.Exec(`INSERT OR IGNORE INTO sqlsync_conflict
 		(id, table_id, kind, key, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		conflictID(a.tab.name, key, l.Loser), a.tab.id, string(l.Kind), wire.AppendRow(nil, key), winner.encode(), loser.encode(),
+		conflictID(tab.name, key, l.Loser), tab.id, string(l.Kind), wire.AppendRow(nil, key), winner.encode(), loser.encode(),
 		int64(l.Winner.HLC), winnerOrigin, int64(l.Loser.HLC), loserOrigin)
 	return err
 }

@@ -41,7 +41,16 @@ func (t *tx) mark(tab *table, key []wire.Value) error {
 // holdRow keeps a row that stands but cannot be in the table.
 func (t *tx) holdRow(tab *table, m *meta, key []wire.Value, cells []int, values []wire.Value, cause error) error {
 	m.state = held
-	return t.writeHeld(tab, key, tab.imageOf(cells, values), cause)
+	im := tab.imageOf(cells, values)
+	if err := t.writeHeld(tab, key, im, cause); err != nil || !sqlconn.Unique(cause) {
+		return err
+	}
+	it := &heldItem{key: key, im: im, m: *m}
+	blockers, err := t.blockers(tab, it)
+	if err != nil || len(blockers) == 0 {
+		return err
+	}
+	return t.logUnique(tab, it, blockers[0])
 }
 
 func (t *tx) writeHeld(tab *table, key []wire.Value, im image, cause error) error {

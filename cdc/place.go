@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"sqlsync/merge"
 	"sqlsync/schema"
 	"sqlsync/wire"
 )
@@ -101,6 +102,9 @@ func (t *tx) place(tab *table, it *heldItem) (displaced []*heldItem, err error) 
 	switch {
 	case inserted:
 		it.m.state = alive
+		if err := t.forgetUnique(tab, it); err != nil {
+			return nil, err
+		}
 		if err := t.unhold(tab, it.key); err != nil {
 			return nil, err
 		}
@@ -147,8 +151,39 @@ func (t *tx) displace(tab *table, it *heldItem) ([]*heldItem, error) {
 		if err := t.remember(tab, []remembered{{b.key, &b.m}}); err != nil {
 			return nil, err
 		}
+		if err := t.logUnique(tab, b, it); err != nil {
+			return nil, err
+		}
 	}
 	return blockers, nil
+}
+
+// logUnique lists a row that is held as lost to the one that has its unique
+// value.
+func (t *tx) logUnique(tab *table, loser, winner *heldItem) error {
+	return t.writeConflict(tab, loser.key, merge.Loss{
+		Kind: kindUnique, Winner: winner.m.row.Birth, Loser: loser.m.row.Birth,
+	}, winner.withKey(tab), loser.withKey(tab))
+}
+
+// forgetUnique takes a row that has come back off the list.
+func (t *tx) forgetUnique(tab *table, it *heldItem) error {
+	_, err := t.Exec(`DELETE FROM sqlsync_conflict WHERE id = ? AND kind = ?`, conflictID(tab.name, it.key, it.m.row.Birth), string(kindUnique))
+	return err
+}
+
+// kindUnique is the conflict of two rows that claim one unique value. It comes
+// of the table's constraints and not of the rules of merging.
+const kindUnique merge.Kind = "unique"
+
+// withKey is the row's image with its key in front, which tells the two rows
+// of a conflict apart.
+func (it *heldItem) withKey(tab *table) image {
+	var im image
+	for i, name := range tab.keyNames() {
+		im = append(im, imageCell{name, it.key[i]})
+	}
+	return append(im, it.im...)
 }
 
 // blockers finds the rows in the table that hold a unique value of a row.

@@ -315,10 +315,17 @@ func TestUniqueLoserIsHeldAndComesBack(t *testing.T) {
 	if got := a.text(`SELECT group_concat(name) FROM users`); got != "ann" {
 		t.Errorf("users are %q, want the one born first", got)
 	}
+	ca, cb := a.conflicts(), b.conflicts()
+	if len(ca) != 1 || len(cb) != 1 || ca[0].ID != cb[0].ID || ca[0].Kind != "unique" || cb[0].Kind != "unique" {
+		t.Errorf("conflicts are %+v and %+v, want the unique one on both", ca, cb)
+	}
 	a.exec(`UPDATE users SET mail = 'z' WHERE id = 1`)
 	converge(t, a, b)
 	if got := b.text(`SELECT group_concat(name) FROM (SELECT name FROM users ORDER BY id)`); got != "ann,bob" {
 		t.Errorf("users are %q, want both", got)
+	}
+	if n := len(a.conflicts()) + len(b.conflicts()); n != 0 {
+		t.Errorf("%d conflicts, though both rows are there", n)
 	}
 }
 
