@@ -123,16 +123,7 @@ UPDATE Customer SET Company = 'C%[1]d' WHERE CustomerId %% 3 = %[2]d AND Custome
 // What is committed while nobody serves is there when they meet again; what
 // both changed is in the log of both.
 func TestOfflineAndConflict(t *testing.T) {
-	needSqlite3(t)
-	dir := t.TempDir()
-	a, b := newNode(t, dir, "a"), newNode(t, dir, "b")
-	for _, n := range []*node{a, b} {
-		n.sqlite(`CREATE TABLE stock (sku TEXT PRIMARY KEY, qty INTEGER, place TEXT);`)
-		n.must("watch", "stock")
-	}
-	introduce(a, b)
-	a.serve()
-	b.serve()
+	a, b := meet(t, "stock", `sku TEXT PRIMARY KEY, qty INTEGER, place TEXT`)
 	a.sqlite(`INSERT INTO stock VALUES ('tea', 10, 'left'), ('milk', 5, 'right');`)
 	waitEqual(t, a, b)
 	b.stop()
@@ -153,16 +144,7 @@ func TestOfflineAndConflict(t *testing.T) {
 // A node that is killed at any moment loses nothing that its application saw
 // committed, and brings nothing twice.
 func TestKilled(t *testing.T) {
-	needSqlite3(t)
-	dir := t.TempDir()
-	a, b := newNode(t, dir, "a"), newNode(t, dir, "b")
-	for _, n := range []*node{a, b} {
-		n.sqlite(`CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER);`)
-		n.must("watch", "t")
-	}
-	introduce(a, b)
-	a.serve()
-	b.serve()
+	a, b := meet(t, "t", `id INTEGER PRIMARY KEY, n INTEGER`)
 	a.sqlite(`INSERT INTO t VALUES (1, 0);`)
 	for round := range 6 {
 		var sql strings.Builder

@@ -12,16 +12,7 @@ import (
 
 // Bytes from strangers end their connection and nothing else.
 func TestStrangers(t *testing.T) {
-	needSqlite3(t)
-	dir := t.TempDir()
-	a, b := newNode(t, dir, "a"), newNode(t, dir, "b")
-	for _, n := range []*node{a, b} {
-		n.sqlite(`CREATE TABLE t (id INTEGER PRIMARY KEY, v);`)
-		n.must("watch", "t")
-	}
-	introduce(a, b)
-	a.serve()
-	b.serve()
+	a, b := meet(t, "t", `id INTEGER PRIMARY KEY, v`)
 	for _, bytes := range []string{"", "GET / HTTP/1.1\r\n\r\n", strings.Repeat("\xff", 70_000), "\x00\x30" + strings.Repeat("x", 48), strings.Repeat("\x00", 1000)} {
 		c, err := net.Dial("tcp", a.addr)
 		if err != nil {
@@ -126,16 +117,7 @@ func TestOddNeighbours(t *testing.T) {
 // An application without any patience goes on while it is served: whoever
 // holds the lock, it is not for long.
 func TestImpatientApplication(t *testing.T) {
-	needSqlite3(t)
-	dir := t.TempDir()
-	a, b := newNode(t, dir, "a"), newNode(t, dir, "b")
-	for _, n := range []*node{a, b} {
-		n.sqlite(`CREATE TABLE t (id INTEGER PRIMARY KEY, v);`)
-		n.must("watch", "t")
-	}
-	introduce(a, b)
-	a.serve()
-	b.serve()
+	a, b := meet(t, "t", `id INTEGER PRIMARY KEY, v`)
 	busy := 0
 	for i := range 60 {
 		for {

@@ -228,3 +228,19 @@ func waitEqual(tb testing.TB, nodes ...*node) {
 		return true
 	})
 }
+
+// meet makes two nodes with a table, which know each other and are served.
+func meet(t *testing.T, table, columns string) (a, b *node) {
+	t.Helper()
+	needSqlite3(t)
+	dir := t.TempDir()
+	a, b = newNode(t, dir, "a"), newNode(t, dir, "b")
+	for _, n := range []*node{a, b} {
+		n.sqlite(`CREATE TABLE ` + table + ` (` + columns + `);`)
+		n.must("watch", table)
+	}
+	introduce(a, b)
+	a.serve()
+	b.serve()
+	return a, b
+}
