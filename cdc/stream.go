@@ -112,8 +112,10 @@ func (d *Stream) Offers(ctx context.Context) ([]wire.TableOffer, error) {
 }
 
 // Seal seals everything that applications have committed so far into batches
-// of the dataset, a transaction each.
+// of the dataset, a transaction each, and then merges what waited for tables
+// that no longer wait.
 func (s *Store) Seal(ctx context.Context, dataset string) error {
+	late := false
 	for more := true; more; {
 		err := s.write(ctx, func(t *tx) error {
 			ds, err := t.dataset(dataset)
@@ -121,11 +123,15 @@ func (s *Store) Seal(ctx context.Context, dataset string) error {
 				return err
 			}
 			more, err = t.seal(ds)
+			late = t.late(ds)
 			return err
 		})
 		if err != nil {
 			return fmt.Errorf("seal %s: %w", dataset, err)
 		}
+	}
+	if late {
+		return s.replay(ctx, dataset)
 	}
 	return nil
 }
