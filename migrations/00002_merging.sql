@@ -31,6 +31,18 @@ CREATE TABLE sqlsync_disagreement (
   PRIMARY KEY (table_id, node, kind)
 ) WITHOUT ROWID;
 
+-- Tables that a peer offers and that are not watched here, for status.
+CREATE TABLE sqlsync_absent (
+  node BLOB NOT NULL,
+  dataset_id INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  PRIMARY KEY (node, dataset_id, name)
+) WITHOUT ROWID;
+
+-- `follows` says that tables and columns which peers have and this database has
+-- not are made here.
+ALTER TABLE sqlsync_dataset ADD COLUMN follows INTEGER NOT NULL DEFAULT 0;
+
 -- Rows in the tables that break a foreign key or a CHECK of the schema, because
 -- what was merged was whole where it was written and is not here. They are
 -- looked at again whenever one of the tables concerned has changed.
