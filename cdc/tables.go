@@ -133,14 +133,25 @@ func (s *Store) Create(ctx context.Context, dataset string, from *wire.Schema) (
 		if err := t.createSettings(from.Settings); err != nil {
 			return err
 		}
+		var news []wire.TableSchema
 		for _, ts := range from.Tables {
-			left, err := t.create(dataset, ts)
+			isNew, err := t.create(dataset, ts)
 			if err != nil {
 				return fmt.Errorf("create %s: %w", ts.Name, err)
 			}
+			if isNew {
+				news = append(news, ts)
+			}
+		}
+		// After all tables: a trigger may name any of them.
+		for _, ts := range news {
+			left, err := t.createTriggers(ts)
+			if err != nil {
+				return fmt.Errorf("create triggers of %s: %w", ts.Name, err)
+			}
 			skipped = append(skipped, left...)
 		}
-		return nil
+		return t.changed()
 	})
 	if err != nil {
 		return nil, err
@@ -166,31 +177,33 @@ func (t *tx) createSettings(settings map[string]string) error {
 	return nil
 }
 
-func (t *tx) create(dataset string, ts wire.TableSchema) (skipped []string, err error) {
+func (t *tx) create(dataset string, ts wire.TableSchema) (isNew bool, err error) {
 	_, err = schema.Load(t.ctx, t.Conn, ts.Name)
 	var missing *schema.NoTable
-	isNew := errors.As(err, &missing)
+	isNew = errors.As(err, &missing)
 	if isNew {
 		for _, q := range ts.Create {
 			if _, err := t.Exec(q); err != nil {
-				return nil, err
+				return false, err
 			}
 		}
 	} else if err != nil {
-		return nil, err
+		return false, err
 	}
 	name := ts.Name
-	if _, err := t.watch(&name, WatchOptions{Dataset: dataset, Policy: ts.Policy, Key: ts.Key}); err != nil || !isNew {
-		return nil, err
-	}
+	_, err = t.watch(&name, WatchOptions{Dataset: dataset, Policy: ts.Policy, Key: ts.Key})
+	return isNew, err
+}
+
+func (t *tx) createTriggers(ts wire.TableSchema) (skipped []string, err error) {
 	for _, q := range ts.Triggers {
-		if ok, err := t.createTrigger(name, q); err != nil {
+		if ok, err := t.createTrigger(ts.Name, q); err != nil {
 			return nil, err
 		} else if !ok {
 			skipped = append(skipped, q)
 		}
 	}
-	return skipped, t.changed()
+	return skipped, nil
 }
 
 // createTrigger creates an application's trigger, unless writes to its table
@@ -200,6 +213,7 @@ func (t *tx) createTrigger(table, q string) (ok bool, err error) {
 		return false, err
 	}
 	_, bad := t.Exec(q)
+	t.Forget() // SQLite does not compile an EXPLAIN anew because the schema has changed
 	if bad == nil {
 		for _, p := range t.cfg.byName[strings.ToLower(table)].probes() {
 			if _, bad = t.Exec("EXPLAIN "+p.sql, make([]any, p.args)...); bad != nil {
