@@ -44,7 +44,7 @@ func (s *Store) Tables(ctx context.Context) ([]TableStatus, error) {
 		}
 		for _, tab := range t.cfg.tables {
 			if tab.def == nil && !slices.ContainsFunc(names, func(n string) bool { return equalNames(n, tab.name) }) {
-				list = append(list, TableStatus{Name: tab.name, Watched: true, Dataset: tab.ds.name, Policy: tab.policy,
+				list = append(list, TableStatus{Name: tab.name, Watched: true, Dataset: tab.ds.name, Policy: tab.policyText(),
 					Key: tab.keyCols, Waiting: tab.waiting, Rows: -1})
 			}
 		}
@@ -56,7 +56,7 @@ func (s *Store) Tables(ctx context.Context) ([]TableStatus, error) {
 func (t *tx) tableStatus(name string) (TableStatus, error) {
 	st := TableStatus{Name: name, Rows: -1}
 	if tab := t.cfg.byName[strings.ToLower(name)]; tab != nil {
-		st.Watched, st.Dataset, st.Policy, st.Waiting, st.Key = true, tab.ds.name, tab.policy, tab.waiting, tab.keyCols
+		st.Watched, st.Dataset, st.Policy, st.Waiting, st.Key = true, tab.ds.name, tab.policyText(), tab.waiting, tab.keyCols
 	} else if err := t.verdict(&st); err != nil {
 		return st, err
 	}
@@ -96,7 +96,7 @@ func (d *Stream) Schema(ctx context.Context) (*wire.Schema, error) {
 			if tab.ds.name != d.name || tab.def == nil {
 				continue
 			}
-			ts := wire.TableSchema{Name: tab.name, Create: tab.def.Statements(), Key: tab.keyCols, Policy: tab.policy}
+			ts := wire.TableSchema{Name: tab.name, Create: tab.def.Statements(), Key: tab.keyCols, Policy: tab.merging.policy, Options: tab.merging.schemaOptions()}
 			for _, trigger := range tab.def.Triggers {
 				ts.Triggers = append(ts.Triggers, trigger.SQL)
 			}
@@ -191,7 +191,7 @@ func (t *tx) create(dataset string, ts wire.TableSchema) (isNew bool, err error)
 		return false, err
 	}
 	name := ts.Name
-	_, err = t.watch(&name, WatchOptions{Dataset: dataset, Policy: ts.Policy, Key: ts.Key})
+	_, err = t.watch(&name, WatchOptions{Dataset: dataset, Policy: ts.Policy, Key: ts.Key, Columns: columnOptions(ts.Options), IDs: ts.Options[optionIDs]})
 	return isNew, err
 }
 
