@@ -139,3 +139,62 @@ func collisionsConverge(t *testing.T, seed uint64) {
 		n.checkIntegrity()
 	}
 }
+
+// Cells of every policy, on rows that come, go and collide, in one table.
+func TestPoliciesConverge(t *testing.T) {
+	first, last := uint64(1), 2**runsFlag
+	if *seedFlag > 0 {
+		first, last = *seedFlag, *seedFlag
+	}
+	for seed := first; seed <= last; seed++ {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { policiesConverge(t, seed) })
+	}
+}
+
+func policiesConverge(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 3))
+	policies := map[string]string{
+		"qty": "counter", "price": "counter", "seen": "max", "doc": "json", "tags": "sql:CASE WHEN length(:local) > length(:remote) THEN :local ELSE :remote END",
+	}
+	began := rng.IntN(2) == 0 // with copies of one file
+	var nodes []*node
+	for i := range 3 {
+		n := newNode(t, byte(i+1), stock)
+		if began {
+			n.exec(`INSERT INTO stock VALUES (1, 'tea', 10, 1.5, 100, '{"a":1}', 'green', NULL), (2, 'oil', NULL, 'x', 1, 'none', '', 1)`)
+		}
+		n.watch(cdc.WatchOptions{Columns: policies}, "stock")
+		nodes = append(nodes, n)
+	}
+	docs := []string{`{"a":1}`, `{"a":2,"b":{"x":1}}`, `{"b":{"x":2,"y":3}}`, `[{"id":1},{"id":2,"v":1}]`, `[{"id":2,"v":5}]`, `[]`, `none`, `{"b":[1]}`}
+	for range 100 {
+		n, id := nodes[rng.IntN(3)], 1+rng.IntN(3)
+		switch rng.IntN(11) {
+		case 0:
+			n.app.Exec(`INSERT OR IGNORE INTO stock (id, qty, seen, doc) VALUES (?, ?, ?, ?)`, id, rng.IntN(9), rng.IntN(9), docs[rng.IntN(8)])
+		case 1:
+			n.app.Exec(`DELETE FROM stock WHERE id = ? AND seen < 4`, id)
+		case 2, 3:
+			n.app.Exec(`UPDATE stock SET qty = qty + ?, price = price - 0.1 WHERE id = ?`, rng.IntN(5)-2, id)
+		case 4:
+			n.app.Exec(`UPDATE stock SET qty = ? WHERE id = ?`, []any{nil, "x", 7}[rng.IntN(3)], id)
+		case 5:
+			n.app.Exec(`UPDATE stock SET seen = ? WHERE id = ?`, rng.IntN(200), id)
+		case 6, 7:
+			n.app.Exec(`UPDATE stock SET doc = ? WHERE id = ?`, docs[rng.IntN(8)], id)
+		case 8:
+			n.app.Exec(`UPDATE stock SET tags = tags || ?, name = ? WHERE id = ?`, string(rune('a'+rng.IntN(3))), rng.IntN(5), id)
+		default:
+			n.pull(nodes[rng.IntN(3)])
+		}
+	}
+	converge(t, nodes...)
+	for _, n := range nodes {
+		n.exec(`UPDATE stock SET rowid = rowid`)
+		before := n.text(`SELECT count(*) FROM sqlsync_batch`)
+		n.seal()
+		if after := n.text(`SELECT count(*) FROM sqlsync_batch`); after != before {
+			t.Errorf("a seal of untouched rows made a batch")
+		}
+	}
+}

@@ -91,12 +91,24 @@ func logBatch(h wire.Held, after Cursor, fn func(*Entry) error) error {
 			}
 			e := Entry{Cursor: c, Origin: h.Origin, Seq: h.Seq, Table: sec.Table, Key: sec.Key, Change: sec.Changes[j]}
 			e.Columns = changedColumns(sec, &e.Change)
+			e.dropShadows()
 			if err := fn(&e); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// dropShadows leaves out what travels beside values.
+func (e *Entry) dropShadows() {
+	n := len(e.Columns)
+	for n > 0 && isShadow(e.Columns[n-1]) { // they are the last
+		n--
+	}
+	if n < len(e.Columns) {
+		e.Columns, e.Change.Values = e.Columns[:n], e.Change.Values[:n]
+	}
 }
 
 func changedColumns(sec *wire.Section, c *wire.Change) []string {

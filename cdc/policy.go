@@ -21,8 +21,8 @@ const (
 // IDSchemes lists who can give out ids, for people.
 const IDSchemes = "shared, local, range or rekey"
 
-// check looks at what can be told without a table.
-func (o WatchOptions) check(ctx context.Context) error {
+// Check looks at what can be told of the options without a table.
+func (o WatchOptions) Check(ctx context.Context) error {
 	switch _, ofCells := kindNamed(o.Policy); {
 	case o.Policy == "", o.Policy == policyRow, o.Policy == policyAppend:
 	case !ofCells:

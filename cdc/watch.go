@@ -45,7 +45,7 @@ func (s *Store) Watch(ctx context.Context, names []string, o WatchOptions) ([]Ve
 	if o.Dataset == "" {
 		o.Dataset = DefaultDataset
 	}
-	if err := o.check(ctx); err != nil {
+	if err := o.Check(ctx); err != nil {
 		return nil, err
 	}
 	var list []Verdict

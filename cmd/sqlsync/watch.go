@@ -13,8 +13,10 @@ type watchCmd struct {
 	Tables  []string `arg:"" optional:"" name:"table" help:"Tables to watch."`
 	All     bool     `help:"Watch every table that can be watched."`
 	Dataset string   `default:"primary" help:"Dataset the tables belong to; it is created if it does not exist."`
-	Merge   string   `default:"lww" help:"How rows merge: lww (per cell, the last writer) or row (the whole row)."`
+	Merge   string   `placeholder:"POLICY" help:"How rows merge: lww (per cell, the last writer; the default), row (the whole row), append (rows are only added), or for the columns it fits json, counter, max, min, sql:EXPR."`
+	Column  []string `sep:"none" placeholder:"COL=POLICY" help:"How one column merges; may be repeated."`
 	Key     string   `placeholder:"COLS" help:"Columns of a UNIQUE NOT NULL index to use as the key, separated by commas."`
+	IDs     string   `name:"ids" placeholder:"SCHEME" help:"Who gives out ids: shared (whoever inserts; the default), range (from a range of the node's own), rekey (the loser of a collision gets another), or with --merge append local (each node its own)."`
 }
 
 // Run watches tables and prints a verdict for each.
@@ -24,8 +26,10 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 		return usage("name the tables to watch, or use --all", "sqlsync tables lists them")
 	case c.Key != "" && len(c.Tables) != 1:
 		return usage("--key is for one table", "watch the other tables in a command of their own")
-	case c.Merge != "lww" && c.Merge != "row":
-		return usage(fmt.Sprintf("unknown merge policy %q", c.Merge), "use lww or row")
+	}
+	o, err := c.options(ctx)
+	if err != nil {
+		return err
 	}
 	store, err := a.open(ctx)
 	if err != nil {
@@ -38,17 +42,32 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	o := cdc.WatchOptions{Dataset: c.Dataset, Policy: c.Merge}
-	if c.Key != "" {
-		for _, col := range strings.Split(c.Key, ",") {
-			o.Key = append(o.Key, strings.TrimSpace(col))
-		}
-	}
 	verdicts, err := store.Watch(ctx, names, o)
 	if perr := c.print(a, verdicts); err == nil {
 		err = perr
 	}
 	return explain(store.Path(), err)
+}
+
+// options are what the flags say. They are looked at before the file is.
+func (c *watchCmd) options(ctx context.Context) (cdc.WatchOptions, error) {
+	o := cdc.WatchOptions{Dataset: c.Dataset, Policy: c.Merge, IDs: c.IDs, Columns: make(map[string]string)}
+	if c.Key != "" {
+		for _, col := range strings.Split(c.Key, ",") {
+			o.Key = append(o.Key, strings.TrimSpace(col))
+		}
+	}
+	for _, text := range c.Column {
+		name, policy, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return o, usage(fmt.Sprintf("--column %q", text), "use --column COL=POLICY, such as --column stock=counter")
+		}
+		o.Columns[name] = policy
+	}
+	if err := o.Check(ctx); err != nil {
+		return o, usage(err.Error(), "sqlsync watch --help lists the policies")
+	}
+	return o, nil
 }
 
 // unwatched lists the tables that are not watched yet.
