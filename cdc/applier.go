@@ -78,6 +78,9 @@ func (t *tx) newApplier(tab *table, pos int64, h *wire.Header, sec *wire.Section
 
 // apply merges up to applyChunk changes, each to a row of its own.
 func (a *applier) apply(changes []wire.Change) error {
+	if a.tab.localIDs() {
+		return a.addRows(changes)
+	}
 	keys := make([][]wire.Value, len(changes))
 	for i := range changes {
 		keys[i] = changes[i].Key

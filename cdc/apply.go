@@ -170,7 +170,7 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 			return fmt.Errorf("apply to %s: %w", tab.name, err)
 		}
 	}
-	return nil
+	return t.rekey()
 }
 
 // waits reports whether a section is left to a later replay.
@@ -206,5 +206,8 @@ func (t *tx) mergeSection(tab *table, pos int64, h *wire.Header, sec *wire.Secti
 		}
 		changes = changes[n:]
 	}
-	return t.retryHeld(tab)
+	if err := t.retryHeld(tab); err != nil {
+		return err
+	}
+	return t.keepRange(tab)
 }

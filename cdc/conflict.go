@@ -30,6 +30,9 @@ func (a *applier) logLosses(act *action) error {
 		if len(cells) == 0 {
 			continue
 		}
+		if err := a.lostID(act, l); err != nil {
+			return err
+		}
 		if err := a.logLoss(act, l, cells); err != nil {
 			return fmt.Errorf("log conflict: %w", err)
 		}
@@ -45,6 +48,11 @@ func (a *applier) lostCells(act *action, l merge.Loss) []int {
 		all = []int{-1} // a row that is nothing but its key
 	}
 	tombstone := act.m.row.Dead
+	if len(act.m.hashes) == 0 && act.m.exists() && act.m.state == alive { // of a table merged by append
+		if row, err := a.readRow(a.tab, act.m.key); err == nil && row != nil {
+			act.m.hashes = a.tab.hash(row)
+		}
+	}
 	switch {
 	case l.Kind == merge.KindDelete && !l.Incoming,
 		l.Kind == merge.KindDelete && act.c.Op == merge.Update:

@@ -45,6 +45,15 @@ func (tab *table) hash(values []wire.Value) hashes {
 	return h
 }
 
+// bornHashes are the hashes of a row that was just born, none where what is
+// written to it later does not matter.
+func (tab *table) bornHashes(values []wire.Value) hashes {
+	if tab.appends() {
+		return nil
+	}
+	return tab.hash(values)
+}
+
 func (tab *table) keyNames() []string {
 	names := make([]string, len(tab.key))
 	for i, c := range tab.key {

@@ -30,16 +30,20 @@ type Digest struct {
 // encoding of the database, or on who is watching: it is the sum, modulo
 // 2^256, of a BLAKE2b-256 per row.
 func (s *Store) Digest(ctx context.Context, tables []string) (map[string]Digest, error) {
+	var watched []string
+	list, err := s.Tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	local := make(map[string]bool)
+	for _, t := range list {
+		if tables == nil && t.Watched && t.Rows >= 0 {
+			watched = append(watched, t.Name)
+		}
+		local[strings.ToLower(t.Name)] = t.LocalIDs
+	}
 	if tables == nil {
-		list, err := s.Tables(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range list {
-			if t.Watched && t.Rows >= 0 {
-				tables = append(tables, t.Name)
-			}
-		}
+		tables = watched
 	}
 	c, err := sqlconn.Open(ctx, s.db.DB)
 	if err != nil {
@@ -56,16 +60,20 @@ func (s *Store) Digest(ctx context.Context, tables []string) (map[string]Digest,
 		if err != nil {
 			return nil, err
 		}
-		if out[def.Name], err = digestTable(ctx, c, def); err != nil {
+		if out[def.Name], err = digestTable(ctx, c, def, local[strings.ToLower(name)]); err != nil {
 			return nil, fmt.Errorf("digest %s: %w", name, s.explain(err))
 		}
 	}
 	return out, nil
 }
 
-func digestTable(ctx context.Context, c *sqlconn.Conn, def *schema.Table) (Digest, error) {
+// digestTable digests one table, without the ids where every node has its own.
+func digestTable(ctx context.Context, c *sqlconn.Conn, def *schema.Table, withoutID bool) (Digest, error) {
 	var names []string
 	for _, i := range def.Stored() {
+		if withoutID && i == def.RowidAlias {
+			continue
+		}
 		names = append(names, def.Columns[i].Name)
 	}
 	slices.SortFunc(names, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })

@@ -46,9 +46,12 @@ func (a *applier) bearAll(list []*action, news *[]remembered) {
 
 // bear makes the metadata that of the row the change carries.
 func (a *applier) bear(act *action) {
-	h := make(hashes, a.tab.slots*hashSize)
-	for i, cell := range act.cells {
-		putHash(h[a.tab.cells[cell].slot*hashSize:], hashValue(act.values[i]))
+	var h hashes
+	if !a.tab.appends() {
+		h = make(hashes, a.tab.slots*hashSize)
+		for i, cell := range act.cells {
+			putHash(h[a.tab.cells[cell].slot*hashSize:], hashValue(act.values[i]))
+		}
 	}
 	*act.m = meta{row: act.out.Row, hashes: h}
 	act.m.bearStates(a.tab, act.cells, act.values)

@@ -89,6 +89,9 @@ func (s *sealer) compare(tab *table, rows []touched) error {
 // the metadata is to be written.
 func (s *sealer) difference(tab *table, r *touched) (bool, error) {
 	here, known := r.values != nil, r.meta.exists() && !r.meta.row.Dead
+	if tab.appends() {
+		return s.appended(tab, r, here, known)
+	}
 	switch {
 	case here && !known:
 		s.inserted(tab, r)
@@ -106,7 +109,11 @@ func (s *sealer) inserted(tab *table, r *touched) {
 	c := wire.Change{Op: merge.Insert, HLC: s.stamp(r.at), Key: r.key, Values: r.values}
 	c.Baseline = r.baseline && !r.meta.exists()
 	birth := c.BirthAt(s.s.node)
-	r.meta = meta{row: merge.Row{Birth: birth, Latest: birth}, hashes: tab.hash(r.values)}
+	if c.Baseline && tab.localIDs() {
+		all, _ := tab.everything()
+		birth = contentBirth(r.key, tab.imageOf(all, r.values))
+	}
+	r.meta = meta{row: merge.Row{Birth: birth, Latest: birth}, hashes: tab.bornHashes(r.values)}
 	r.meta.bearStates(tab, nil, r.values)
 	s.emit(tab, c)
 }

@@ -233,13 +233,17 @@ func (t *tx) beginStates(tab *table) error {
 			m := &metas[i]
 			old := m.states
 			m.states = nil
+			bare := len(m.hashes) == 0 && !tab.appends()
+			if bare {
+				m.hashes = tab.hash(values)
+			}
 			for c := range tab.cells {
 				tc := &tab.cells[c]
 				if tc.policy.Kind != cell.LastWriter && m.hashes.at(tc.slot) == hashValue(values[c]) {
 					m.setState(tc.slot, tc.policy.New(values[c], m.row.Cell(tc.slot)).Append(nil))
 				}
 			}
-			if len(old)+len(m.states) > 0 {
+			if bare || len(old)+len(m.states) > 0 {
 				news = append(news, remembered{part[i], m})
 			}
 		}

@@ -19,7 +19,9 @@ type TableStatus struct {
 	// Dataset, Policy and Waiting are set for watched tables; Waiting says why
 	// peers' changes are held back.
 	Dataset, Policy, Waiting string
-	Key                      []string
+	// LocalIDs says that rows have ids of their own on every node.
+	LocalIDs bool
+	Key      []string
 	// Rows is the number of rows, -1 where the table cannot be read.
 	Rows int64
 	// Refused says why the table cannot be watched, nil if it can.
@@ -57,6 +59,7 @@ func (t *tx) tableStatus(name string) (TableStatus, error) {
 	st := TableStatus{Name: name, Rows: -1}
 	if tab := t.cfg.byName[strings.ToLower(name)]; tab != nil {
 		st.Watched, st.Dataset, st.Policy, st.Waiting, st.Key = true, tab.ds.name, tab.policyText(), tab.waiting, tab.keyCols
+		st.LocalIDs = tab.localIDs()
 	} else if err := t.verdict(&st); err != nil {
 		return st, err
 	}

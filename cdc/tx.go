@@ -25,6 +25,8 @@ type tx struct {
 	before merge.HLC
 	// args is room for a statement's arguments.
 	args []any
+	// rekeys are rows that lost their ids in this transaction.
+	rekeys []rekeyed
 	// held says that a batch was added, so that subscribers are told.
 	held bool
 }

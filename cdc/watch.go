@@ -117,7 +117,11 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 	if err := t.changed(); err != nil {
 		return 0, err
 	}
-	if tab = t.cfg.byID[id]; again {
+	tab = t.cfg.byID[id]
+	if err := t.beginIDs(tab); err != nil {
+		return 0, err
+	}
+	if again {
 		err = t.rebuild(tab)
 	} else {
 		err = t.markAll(tab, opBaseline)
@@ -202,7 +206,21 @@ func (t *tx) rewatch(tab *table, o WatchOptions) (int64, error) {
 	if err := t.changed(); err != nil {
 		return 0, err
 	}
-	return rows, t.beginStates(t.cfg.byID[tab.id])
+	now := t.cfg.byID[tab.id]
+	if err := t.beginStates(now); err != nil {
+		return 0, err
+	}
+	return rows, t.beginIDs(now)
+}
+
+// beginIDs prepares a table for its scheme of ids.
+func (t *tx) beginIDs(tab *table) error {
+	if tab.localIDs() {
+		if _, err := t.Exec(tab.createMetaBirth()); err != nil {
+			return fmt.Errorf("index births: %w", err)
+		}
+	}
+	return t.keepRange(tab)
 }
 
 // Unwatch removes the capture and the metadata of tables; their data stays.
