@@ -207,6 +207,7 @@ func (t *tx) unwatch(tab *table) error {
 	for _, q := range []string{
 		`DELETE FROM ` + tab.ds.oplog() + ` WHERE table_id = ?`,
 		`DELETE FROM sqlsync_conflict WHERE table_id = ?`,
+		`DELETE FROM sqlsync_differing WHERE table_id = ?`,
 		`UPDATE sqlsync_table SET watched = 0, waiting = NULL, replay_from = NULL WHERE id = ?`,
 	} {
 		if _, err := t.Exec(q, tab.id); err != nil {
