@@ -5,10 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-
-	"sqlsync/schema"
-	"sqlsync/wire"
 )
 
 // VerifyOptions say what is verified and who is told.
@@ -220,63 +216,4 @@ func rowFindings(list []Finding) (n int64) {
 		}
 	}
 	return n
-}
-
-// compareNext reads the next range of a sweep and judges what it suspects. It
-// reads the tables again when the schema has changed; a table that is then not
-// there any more, or has another key, gives nil.
-func (s *Store) compareNext(ctx context.Context, at *tablesAt, sw *sweep, keys int) (tab *table, sp span, list []Finding, err error) {
-	was := *sw
-	for {
-		*sw = was
-		if tab = at.table(sw); tab == nil {
-			return nil, span{done: true}, nil, nil
-		}
-		err = s.peekAt(ctx, *at, func(t *tx) (err error) {
-			sp, err = t.next(tab, sw, keys)
-			return err
-		})
-		if err == nil && len(sp.suspects) > 0 {
-			err = s.peekAt(ctx, *at, func(t *tx) (err error) {
-				list, err = t.judge(tab, sp.suspects)
-				return err
-			})
-		}
-		if !errors.Is(err, errMoved) {
-			return tab, sp, list, err
-		}
-		if *at, err = s.watchedTables(ctx); err != nil {
-			return nil, span{}, nil, err
-		}
-	}
-}
-
-// table finds the table of a sweep, nil if it is no longer what it was.
-func (at *tablesAt) table(sw *sweep) *table {
-	for _, tab := range at.tables {
-		if tab.id == sw.table && (sw.after == nil || len(tab.key) == len(sw.after)) {
-			return tab
-		}
-	}
-	return nil
-}
-
-// verifyNulls counts the rows that have NULL in the key.
-func (s *Store) verifyNulls(ctx context.Context, tab *table, found func(Finding) error) error {
-	var terms []string
-	for _, c := range tab.nullable() {
-		terms = append(terms, schema.Quote(tab.def.Columns[c].Name)+` IS NULL`)
-	}
-	if len(terms) == 0 {
-		return nil
-	}
-	var n int64
-	err := s.peek(ctx, func(t *tx) (err error) {
-		n, err = t.Int(`SELECT count(*) FROM main.` + schema.Quote(tab.name) + ` WHERE ` + strings.Join(terms, ` OR `))
-		return err
-	})
-	if err != nil || n == 0 {
-		return err
-	}
-	return found(tab.finding(NullKey, []wire.Value(nil), "%d rows have NULL in the key and are not replicated", n))
 }

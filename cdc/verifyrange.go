@@ -1,11 +1,11 @@
 package cdc
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"strings"
 
 	"sqlsync/cdc/internal/sqlconn"
-	"sqlsync/schema"
 	"sqlsync/wire"
 )
 
@@ -112,52 +112,41 @@ func (t *tx) metaAfter(tab *table, after []wire.Value, keys int) (sp span, last 
 	return sp, last, err
 }
 
-// verifyRows reads rows in the order of the key, with their metadata.
-func (q tableSQL) verifyRows(after bool) string {
-	where := q.notNull("t.")
-	if after {
-		where = append(where, `(`+q.keyList("t.")+`) > (`+strings.Repeat(", ?", len(q.t.key))[2:]+`)`)
-	}
-	return `SELECT ` + metaColumns("m.") + `, ` + q.keyList("+t.") + q.cellList("+t.") +
-		` FROM main.` + schema.Quote(q.t.name) + ` AS t LEFT JOIN ` + q.meta() + ` AS m ON ` + q.keyEquals("t.", "m.k%d") +
-		all(where) + ` ORDER BY ` + q.keyList("t.") + ` LIMIT ?`
-}
-
-// notNull leaves out rows that have NULL in the key, where that can be.
-func (q tableSQL) notNull(prefix string) []string {
-	var terms []string
-	for _, c := range q.nullable() {
-		terms = append(terms, prefix+schema.Quote(q.t.def.Columns[c].Name)+` IS NOT NULL`)
-	}
-	return terms
-}
-
-// nullable are the key columns in which SQLite allows NULL.
-func (q tableSQL) nullable() []int {
-	var list []int
-	for _, c := range q.t.key {
-		if c != q.t.def.RowidAlias && !q.t.def.Columns[c].NotNull && !q.t.def.WithoutRowid {
-			list = append(list, c)
+// compareNext reads the next range of a sweep and judges what it suspects. It
+// reads the tables again when the schema has changed; a table that is then not
+// there any more, or has another key, gives nil.
+func (s *Store) compareNext(ctx context.Context, at *tablesAt, sw *sweep, keys int) (tab *table, sp span, list []Finding, err error) {
+	was := *sw
+	for {
+		*sw = was
+		if tab = at.table(sw); tab == nil {
+			return nil, span{done: true}, nil, nil
+		}
+		err = s.peekAt(ctx, *at, func(t *tx) (err error) {
+			sp, err = t.next(tab, sw, keys)
+			return err
+		})
+		if err == nil && len(sp.suspects) > 0 {
+			err = s.peekAt(ctx, *at, func(t *tx) (err error) {
+				list, err = t.judge(tab, sp.suspects)
+				return err
+			})
+		}
+		if !errors.Is(err, errMoved) {
+			return tab, sp, list, err
+		}
+		if *at, err = s.watchedTables(ctx); err != nil {
+			return nil, span{}, nil, err
 		}
 	}
-	return list
 }
 
-// verifyMeta reads metadata in the order of the key, and whether the row is
-// there.
-func (q tableSQL) verifyMeta(after bool) string {
-	k := len(q.t.key)
-	var where []string
-	if after {
-		where = append(where, `(`+q.list("m.k%d", ", ", k)+`) > (`+strings.Repeat(", ?", k)[2:]+`)`)
+// table finds the table of a sweep, nil if it is no longer what it was.
+func (at *tablesAt) table(sw *sweep) *table {
+	for _, tab := range at.tables {
+		if tab.id == sw.table && (sw.after == nil || len(tab.key) == len(sw.after)) {
+			return tab
+		}
 	}
-	return `SELECT m.state, EXISTS (SELECT 1 FROM main.` + schema.Quote(q.t.name) + ` AS t WHERE ` + q.keyEquals("t.", "m.k%d") + `), ` +
-		q.list("+m.k%d", ", ", k) + ` FROM ` + q.meta() + ` AS m` + all(where) + ` ORDER BY ` + q.list("m.k%d", ", ", k) + ` LIMIT ?`
-}
-
-func all(terms []string) string {
-	if len(terms) == 0 {
-		return ""
-	}
-	return ` WHERE ` + strings.Join(terms, ` AND `)
+	return nil
 }

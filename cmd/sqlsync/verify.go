@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"sqlsync/cdc"
+)
+
+// findingsShown bounds the findings that are listed; all are counted.
+const (
+	findingsShown = 20
+	findingsJSON  = 10_000
+)
+
+type verifyCmd struct{}
+
+// Run compares rows with metadata, triggers with what they should be, and
+// follows every chain.
+func (verifyCmd) Run(ctx context.Context, a *app) error {
+	store, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	f := a.findings()
+	v, err := store.Verify(ctx, f.options(nil))
+	if err != nil {
+		return explain(store.Path(), err)
+	}
+	if a.JSON {
+		err = a.printJSON(f.report(v))
+	} else {
+		f.printMore()
+		a.printf("%s: %s\n", summary(v), countOf(v.Findings, "finding"))
+	}
+	if err != nil || v.Findings == 0 {
+		return err
+	}
+	return f.failure()
+}
+
+// findings gathers what is found, and prints it as it comes.
+type findings struct {
+	a    *app
+	list []findingRow
+	// total counts them all; mendable those that repair mends.
+	total, mendable int64
+	batches         bool
+	last            time.Time
+}
+
+type findingRow struct {
+	Table  string `json:"table"`
+	Key    row    `json:"key"`
+	Kind   string `json:"kind"`
+	Detail string `json:"detail"`
+}
+
+func (a *app) findings() *findings {
+	return &findings{a: a, list: []findingRow{}, last: time.Now()}
+}
+
+func (f *findings) options(tables []string) cdc.VerifyOptions {
+	return cdc.VerifyOptions{Tables: tables, Found: f.found, Progress: f.progress}
+}
+
+func (f *findings) found(c cdc.Finding) error {
+	f.total++
+	if c.Kind.Row() || c.Kind.Trigger() {
+		f.mendable++
+	}
+	r := findingRow{Table: c.Table, Key: rowOf(c.Key), Kind: string(c.Kind), Detail: c.Detail}
+	if c.Seq > 0 {
+		f.batches = true
+		r.Detail = fmt.Sprintf("batch %d of %s in %s: %s", c.Seq, nodeKey(c.Origin), c.Dataset, c.Detail)
+	}
+	switch {
+	case f.a.JSON && len(f.list) < findingsJSON:
+		f.list = append(f.list, r)
+	case !f.a.JSON && f.total <= findingsShown:
+		f.a.printf("%s\n", r)
+	}
+	return nil
+}
+
+func (r findingRow) String() string {
+	var where []string
+	if r.Table != "" {
+		where = append(where, r.Table)
+	}
+	if len(r.Key) > 0 {
+		where = append(where, r.Key.String())
+	}
+	where = append(where, strings.ReplaceAll(r.Kind, "_", " "))
+	return strings.Join(where, " ") + ": " + r.Detail
+}
+
+func (f *findings) printMore() {
+	if more := f.total - findingsShown; more > 0 {
+		f.a.printf("… and %d more\n", more)
+	}
+}
+
+// progress says now and then how far it is.
+func (f *findings) progress(rows, batches int64) {
+	if time.Since(f.last) < progressEvery {
+		return
+	}
+	f.last = time.Now()
+	f.a.say("%s, %s so far", countOf(rows, "row"), countOf(batches, "batch"))
+}
+
+// failure says what to do about what was found.
+func (f *findings) failure() error {
+	err := fmt.Errorf("%s", countOf(f.total, "finding"))
+	switch {
+	case f.mendable > 0:
+		return hint(err, "run sqlsync repair")
+	case f.batches:
+		return hint(errors.New("the chain of batches is damaged"), batchRemedy)
+	}
+	return hint(err, keptRemedy)
+}
+
+// What to do about what repair does not mend.
+const (
+	batchRemedy = "the tables are not touched by it, but peers that lack these batches cannot get them here; put the database back from a backup, or make it a new node: sqlsync uninstall --yes, then clone from a peer, or watch again"
+	keptRemedy  = "repair does not mend this: unwatch and watch the table again, which makes its metadata anew; rows without a key need one"
+)
+
+type verifyReport struct {
+	Tables   []verifiedTable `json:"tables"`
+	Findings []findingRow    `json:"findings"`
+	// Total counts the findings, also those that are not listed.
+	Total   int64 `json:"total"`
+	Batches int64 `json:"batches"`
+}
+
+type verifiedTable struct {
+	Table    string `json:"table"`
+	Rows     int64  `json:"rows"`
+	Findings int64  `json:"findings"`
+}
+
+func (f *findings) report(v *cdc.Verification) verifyReport {
+	r := verifyReport{Tables: []verifiedTable{}, Findings: f.list, Total: v.Findings, Batches: v.Batches}
+	for _, t := range v.Tables {
+		r.Tables = append(r.Tables, verifiedTable(t))
+	}
+	return r
+}
+
+func summary(v *cdc.Verification) string {
+	var rows int64
+	for _, t := range v.Tables {
+		rows += t.Rows
+	}
+	return fmt.Sprintf("verified %s, %s, %s", countOf(int64(len(v.Tables)), "table"), countOf(rows, "row"), countOf(v.Batches, "batch"))
+}
+
+// countOf is a number with its noun.
+func countOf(n int64, noun string) string {
+	switch {
+	case n == 1:
+		return "1 " + noun
+	case n == 0 && noun == "finding":
+		return "no findings"
+	case noun == "batch":
+		return fmt.Sprintf("%d batches", n)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// differs is the warning that rows were written past the capture.
+func differs(table string, rows int64) string {
+	if rows == 1 {
+		return table + ": 1 row differs from its metadata (capture was bypassed); run sqlsync repair"
+	}
+	return fmt.Sprintf("%s: %d rows differ from their metadata (capture was bypassed); run sqlsync repair", table, rows)
+}
