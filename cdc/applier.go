@@ -1,7 +1,6 @@
 package cdc
 
 import (
-	"fmt"
 	"slices"
 
 	"sqlsync/merge"
@@ -39,24 +38,26 @@ type action struct {
 	out    merge.Outcome
 }
 
-func (t *tx) newApplier(tab *table, h *wire.Header, sec *wire.Section) (*applier, error) {
-	if !slices.EqualFunc(sec.Key, tab.keyNames(), equalNames) {
-		return nil, fmt.Errorf("%w: key of %s is %q there, %q here", wire.ErrInvalid, tab.name, sec.Key, tab.keyNames())
-	}
+// newApplier begins to merge a section of the batch held at pos. Its key is the
+// table's.
+func (t *tx) newApplier(tab *table, pos int64, h *wire.Header, sec *wire.Section) (*applier, error) {
 	a := &applier{tx: t, tab: tab, origin: h.Origin}
 	horizon := make(map[[8]byte]merge.HLC, len(h.Seen))
 	for _, s := range h.Seen {
 		horizon[s.Origin] = s.HLC
 	}
 	a.seen = func(origin merge.NodeID) merge.HLC { return horizon[[8]byte(origin[:8])] }
+	var lacking []string
 	for _, name := range sec.Columns {
 		i := tab.cellNamed(name)
 		a.columns = append(a.columns, i)
 		if i >= 0 {
 			a.insert, a.slots = append(a.insert, i), append(a.slots, tab.cells[i].slot)
+		} else {
+			lacking = append(lacking, name)
 		}
 	}
-	return a, nil
+	return a, t.lack(tab, pos, lacking)
 }
 
 // apply merges up to applyChunk changes, each to a row of its own.
@@ -131,6 +132,7 @@ func (a *applier) decide(act *action, c *wire.Change, m *meta) {
 		}
 	}
 	act.out = merge.Merge(a.tab.rule, m.row, w, a.seen)
+	act.land(a.tab, w)
 }
 
 // enact does what the outcome says to the user's table. It reports whether

@@ -160,22 +160,42 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 		if tab == nil || tab.ds.id != ds.id {
 			continue // kept with the batch; watching the table replays it
 		}
-		if tab.waiting != "" || tab.replayFrom != 0 {
-			if err := t.replayLater(tab, pos); err != nil {
+		if waits, err := t.waits(tab, pos, h, sec); err != nil || waits {
+			if err != nil {
 				return err
 			}
 			continue
 		}
-		if err := t.mergeSection(tab, h, sec); err != nil {
+		if err := t.mergeSection(tab, pos, h, sec); err != nil {
 			return fmt.Errorf("apply to %s: %w", tab.name, err)
 		}
 	}
 	return nil
 }
 
-// mergeSection merges the changes of one section into a table.
-func (t *tx) mergeSection(tab *table, h *wire.Header, sec *wire.Section) error {
-	a, err := t.newApplier(tab, h, sec)
+// waits reports whether a section is left to a later replay.
+func (t *tx) waits(tab *table, pos int64, h *wire.Header, sec *wire.Section) (bool, error) {
+	switch {
+	case tab.def != nil && !tab.keyFits(sec):
+		return true, t.awaitKey(tab, pos, h, sec)
+	case tab.waiting == "" && tab.replayFrom == 0:
+		return false, nil
+	}
+	if err := t.replayLater(tab, pos); err != nil || tab.def == nil {
+		return true, err
+	}
+	// The node that had the table with another key has it with ours now.
+	agreed, err := t.agree(tab, h.Origin, disagreeKey)
+	if err == nil && agreed {
+		err = t.changed()
+	}
+	return true, err
+}
+
+// mergeSection merges the changes of one section of the batch held at pos into
+// a table.
+func (t *tx) mergeSection(tab *table, pos int64, h *wire.Header, sec *wire.Section) error {
+	a, err := t.newApplier(tab, pos, h, sec)
 	if err != nil {
 		return err
 	}

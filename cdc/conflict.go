@@ -56,6 +56,9 @@ func (a *applier) lostCells(act *action, l merge.Loss) []int {
 		if l.Kind == merge.KindBaseline || tombstone {
 			was = act.m.baseline(slot)
 		}
+		if l.Kind == merge.KindBaseline && was == unknown {
+			continue // the row has no value of its own there
+		}
 		if was != hashValue(act.values[i]) {
 			differ = append(differ, cell)
 		}

@@ -27,6 +27,8 @@ type dataset struct {
 	enabled   bool
 	batchRows int64
 	keyWidth  int64
+	// follows says that tables and columns which peers have are made here.
+	follows bool
 }
 
 // oplog names the dataset's own partition of the oplog.
@@ -36,10 +38,10 @@ func (t *tx) readDatasets() error {
 	return t.Query(func(row []any) error {
 		t.cfg.datasets = append(t.cfg.datasets, &dataset{
 			id: row[0].(int64), name: row[1].(string), enabled: row[2].(int64) != 0,
-			batchRows: row[3].(int64), keyWidth: row[4].(int64),
+			batchRows: row[3].(int64), keyWidth: row[4].(int64), follows: row[5] == int64(1),
 		})
 		return nil
-	}, `SELECT id, name, enabled, batch_rows, key_width FROM sqlsync_dataset ORDER BY id`)
+	}, `SELECT id, name, enabled, batch_rows, key_width, follows FROM sqlsync_dataset ORDER BY id`)
 }
 
 // dataset returns a dataset by name, ErrNoDataset if there is none.

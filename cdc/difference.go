@@ -1,20 +1,32 @@
 package cdc
 
-import "sqlsync/wire"
+import (
+	"slices"
 
-// differences compares a row with its hashes. learned says that a cell without
-// a hash has the value that the column began with, so that it is no change.
-func (tab *table) differences(values []wire.Value, h hashes) (columns, slots []int, learned bool) {
+	"sqlsync/wire"
+)
+
+// differences compares a row with its hashes. A cell without a hash that has
+// the value the column began with is no change: nobody has written it.
+func (tab *table) differences(values []wire.Value, h hashes) (columns, slots []int) {
 	for i, v := range values {
 		slot := tab.cells[i].slot
 		got, was := hashValue(v), h.at(slot)
-		if was == unknown && got == hashValue(tab.cells[i].initial) {
-			learned = true
-		} else if got != was {
+		if got != was && (was != unknown || got != hashValue(tab.cells[i].initial)) {
 			columns, slots = append(columns, i), append(slots, slot)
 		}
 	}
-	return columns, slots, learned
+	return columns, slots
+}
+
+// rehash returns the hashes of a row some of whose cells were written. A cell
+// that nobody has written stays unknown, so that its value may still come.
+func (tab *table) rehash(h hashes, columns []int, values []wire.Value) hashes {
+	h = slices.Clone(h)
+	for _, i := range columns {
+		h = h.with(tab.cells[i].slot, hashValue(values[i]))
+	}
+	return h
 }
 
 func (tab *table) everything() (columns, slots []int) {

@@ -80,6 +80,7 @@ type follower struct {
 	write      bool
 	version    int64 // PRAGMA data_version
 	generation int64
+	cookie     int64 // PRAGMA schema_version
 	pos        int64
 }
 
@@ -105,25 +106,30 @@ func (f *follower) look(ctx context.Context) (changed bool, err error) {
 	}, `SELECT (SELECT generation FROM sqlsync_node), (SELECT sum(pos) FROM sqlsync_dataset)`); err != nil {
 		return false, err
 	}
-	if generation != f.generation {
+	cookie, err := f.conn.Int(`PRAGMA main.schema_version`)
+	if err != nil {
+		return false, err
+	}
+	reconfigured := generation != f.generation || cookie != f.cookie
+	if reconfigured {
 		f.conn.Forget()
 	}
 	datasets, err := f.pending()
 	if err != nil {
 		return false, err
 	}
-	if generation != f.generation {
+	if reconfigured {
 		f.s.reconfigured.send()
 	}
 	if pos != f.pos {
 		f.s.grown.send()
 	}
 	if f.write {
-		if err := f.settle(ctx, datasets, generation != f.generation); err != nil {
+		if err := f.settle(ctx, datasets, reconfigured); err != nil {
 			return false, err
 		}
 	}
-	f.version, f.generation, f.pos = version, generation, pos
+	f.version, f.generation, f.cookie, f.pos = version, generation, cookie, pos
 	return true, nil
 }
 

@@ -59,7 +59,7 @@ func (t *tx) judgeRow(tab *table, key []wire.Value, m *meta) (*Finding, error) {
 	case here && m.state == held:
 		f = tab.finding(UncapturedRow, key, "the row is in the table and its metadata says that it is held")
 	case here:
-		columns, _, _ := tab.differences(values, m.hashes)
+		columns, _ := tab.differences(values, m.hashes)
 		if len(columns) == 0 {
 			return nil, nil
 		}

@@ -136,6 +136,14 @@ func (s *Store) RemoveRemote(ctx context.Context, name string) error {
 		if _, err := t.Exec(`DELETE FROM sqlsync_watermark WHERE remote_id = (SELECT id FROM sqlsync_remote WHERE name = ?)`, name); err != nil {
 			return err
 		}
+		for _, q := range []string{
+			`DELETE FROM sqlsync_absent WHERE node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
+			`DELETE FROM sqlsync_disagreement WHERE kind = 'watch' AND node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
+		} {
+			if _, err := t.Exec(q, name); err != nil {
+				return err
+			}
+		}
 		n, err := t.Exec(`DELETE FROM sqlsync_remote WHERE name = ?`, name)
 		switch {
 		case err != nil:

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -67,12 +68,18 @@ func (s *Store) replay(ctx context.Context, dataset string) error {
 // replaySome merges the next batches that wait for a table and moves
 // replay_from behind them, to NULL at the end.
 func (t *tx) replaySome(tab *table) error {
-	next, err := t.eachSection(tab, tab.replayFrom, groupChanges, func(h *wire.Header, sec *wire.Section) error {
+	next, err := t.eachSection(tab, tab.replayFrom, groupChanges, func(pos int64, h *wire.Header, sec *wire.Section) error {
 		if h.Origin == t.s.node {
 			return nil
 		}
-		return t.mergeSection(tab, h, sec)
+		if !tab.keyFits(sec) {
+			return t.skipOrAwaitKey(tab, pos, h, sec)
+		}
+		return t.mergeSection(tab, pos, h, sec)
 	})
+	if errors.Is(err, errAwaits) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -85,14 +92,18 @@ func (t *tx) replaySome(tab *table) error {
 }
 
 // rebuild makes the metadata of a table that was watched before out of the
-// held batches, without touching its rows, and marks every key: what changed
-// while it was not watched is then sealed like any difference. Rows that were
-// held stay held.
+// held batches, without touching its rows, and marks every key: what its
+// application changed while it was not watched is then sealed like any
+// difference. What peers sent meanwhile is in no row yet and is left to a
+// replay after that. Rows that were held stay held.
 func (t *tx) rebuild(tab *table) error {
 	for pos := int64(1); pos != 0; {
 		var err error
-		pos, err = t.eachSection(tab, pos, groupChanges, func(h *wire.Header, sec *wire.Section) error {
-			a, err := t.newApplier(tab, h, sec)
+		pos, err = t.eachSection(tab, pos, groupChanges, func(pos int64, h *wire.Header, sec *wire.Section) error {
+			if !tab.keyFits(sec) || h.Origin != t.s.node && tab.replayFrom != 0 && pos >= tab.replayFrom {
+				return nil
+			}
+			a, err := t.newApplier(tab, pos, h, sec)
 			if err != nil {
 				return err
 			}
@@ -126,7 +137,7 @@ func (t *tx) rebuild(tab *table) error {
 // eachSection calls fn for the table's section in every held batch from pos on
 // until about limit changes were seen. It returns the place of the next batch,
 // 0 if there is none.
-func (t *tx) eachSection(tab *table, pos int64, limit int, fn func(*wire.Header, *wire.Section) error) (next int64, err error) {
+func (t *tx) eachSection(tab *table, pos int64, limit int, fn func(int64, *wire.Header, *wire.Section) error) (next int64, err error) {
 	for seen := 0; seen < limit; {
 		var blob []byte
 		if err := t.Query(func(row []any) error {
@@ -154,7 +165,7 @@ func (t *tx) eachSection(tab *table, pos int64, limit int, fn func(*wire.Header,
 			if err != nil {
 				return 0, fmt.Errorf("held batch %d: %w", pos, err)
 			}
-			if err := fn(&h, sec); err != nil {
+			if err := fn(pos, &h, sec); err != nil {
 				return 0, err
 			}
 			seen += len(sec.Changes)

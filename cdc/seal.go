@@ -127,12 +127,9 @@ func (m *meta) bury(row merge.Row) {
 }
 
 func (s *sealer) updated(tab *table, r *touched) (bool, error) {
-	columns, slots, learned := tab.differences(r.values, r.meta.hashes)
+	columns, slots := tab.differences(r.values, r.meta.hashes)
 	if len(columns) == 0 && r.meta.state == alive {
-		if learned {
-			r.meta.hashes = tab.hash(r.values)
-		}
-		return learned, nil
+		return false, nil
 	}
 	if r.meta.state == held { // the application brought the row back itself
 		r.meta.state = alive
@@ -156,7 +153,7 @@ func (s *sealer) updated(tab *table, r *touched) (bool, error) {
 	} else {
 		r.meta.row = r.meta.row.Written(slots, v)
 	}
-	r.meta.hashes = tab.hash(r.values)
+	r.meta.hashes = tab.rehash(r.meta.hashes, columns, r.values)
 	s.emit(tab, c)
 	return true, nil
 }

@@ -14,6 +14,9 @@ type DatasetSettings struct {
 	Enabled bool
 	// BatchRows is how many touched rows one seal covers at most.
 	BatchRows int64
+	// FollowSchema says that tables and columns which peers have and this
+	// database has not are made here.
+	FollowSchema bool
 }
 
 // DatasetSettings lists the datasets.
@@ -22,33 +25,42 @@ func (s *Store) DatasetSettings(ctx context.Context) ([]DatasetSettings, error) 
 	err := s.look(ctx, func(t *tx) error {
 		list = nil
 		for _, d := range t.cfg.datasets {
-			list = append(list, DatasetSettings{d.name, d.enabled, d.batchRows})
+			list = append(list, DatasetSettings{d.name, d.enabled, d.batchRows, d.follows})
 		}
 		return nil
 	})
 	return list, err
 }
 
-// SetDataset changes a dataset; 0 rows and a nil enabled leave them as they
-// are.
-func (s *Store) SetDataset(ctx context.Context, name string, batchRows int64, enabled *bool) error {
+// DatasetChange is what to change of a dataset; what is nil stays.
+type DatasetChange struct {
+	Enabled      *bool
+	BatchRows    *int64
+	FollowSchema *bool
+}
+
+// SetDataset changes a dataset.
+func (s *Store) SetDataset(ctx context.Context, name string, c DatasetChange) error {
 	return s.write(ctx, func(t *tx) error {
 		d, err := t.dataset(name)
 		if err != nil {
 			return err
 		}
-		if batchRows == 0 {
-			batchRows = d.batchRows
-		}
-		on := d.enabled
-		if enabled != nil {
-			on = *enabled
-		}
-		if _, err := t.Exec(`UPDATE sqlsync_dataset SET batch_rows = ?, enabled = ? WHERE id = ?`, batchRows, on, d.id); err != nil {
+		set(&d.enabled, c.Enabled)
+		set(&d.batchRows, c.BatchRows)
+		set(&d.follows, c.FollowSchema)
+		if _, err := t.Exec(`UPDATE sqlsync_dataset SET batch_rows = ?, enabled = ?, follows = ? WHERE id = ?`,
+			d.batchRows, d.enabled, d.follows, d.id); err != nil {
 			return fmt.Errorf("change dataset: %w", err)
 		}
 		return t.changed()
 	})
+}
+
+func set[T any](to *T, v *T) {
+	if v != nil {
+		*to = *v
+	}
 }
 
 // Datasets returns the names of the enabled datasets, none if they cannot be

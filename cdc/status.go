@@ -3,6 +3,8 @@ package cdc
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"sqlsync/merge"
 	"sqlsync/wire"
@@ -27,6 +29,20 @@ type Status struct {
 	Conflicts, Violations, Held int64
 	// Waiting lists the tables whose changes from peers are held back, and why.
 	Waiting map[string]string
+	// Absent lists the tables that peers have and that are not watched here.
+	Absent []AbsentTable
+	// Lacking lists the columns that peers have and the tables here have not,
+	// as table.column.
+	Lacking []string
+}
+
+// AbsentTable is a table that is not watched here.
+type AbsentTable struct {
+	Name, Dataset string
+	// Peer is the name of a remote that has it, Exists says that this database
+	// has it too.
+	Peer   string
+	Exists bool
 }
 
 // Status reads how the database stands.
@@ -39,12 +55,16 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 			list = append(list, *d)
 		}
 		clear(st.Waiting)
+		st.Lacking = nil
 		for _, tab := range t.cfg.tables {
 			if tab.waiting != "" {
 				st.Waiting[tab.name] = tab.waiting
 			}
+			for _, name := range slices.Sorted(maps.Keys(tab.lacking)) {
+				st.Lacking = append(st.Lacking, tab.name+"."+name)
+			}
 		}
-		return nil
+		return st.readAbsent(t)
 	})
 	if err != nil {
 		return nil, err
@@ -58,6 +78,16 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 	}
 	err = s.db.QueryRowxContext(ctx, `SELECT (SELECT count(*) FROM sqlsync_conflict), (SELECT count(*) FROM sqlsync_held)`).Scan(&st.Conflicts, &st.Held)
 	return st, err
+}
+
+func (st *Status) readAbsent(t *tx) error {
+	st.Absent = nil
+	return t.Query(func(row []any) error {
+		st.Absent = append(st.Absent, AbsentTable{row[0].(string), row[1].(string), row[2].(string), row[3].(int64) > 0})
+		return nil
+	}, `SELECT a.name, d.name, min(r.name), (SELECT count(*) FROM main.sqlite_master AS m WHERE m.type = 'table' AND m.name = a.name COLLATE NOCASE)
+		FROM sqlsync_absent AS a JOIN sqlsync_dataset AS d ON d.id = a.dataset_id JOIN sqlsync_remote AS r ON r.key = a.node
+		LEFT JOIN sqlsync_table AS t ON t.name = a.name AND t.watched WHERE t.id IS NULL GROUP BY a.name, d.name ORDER BY a.name`)
 }
 
 func (s *Store) datasetStatus(ctx context.Context, d *dataset) (*DatasetStatus, error) {

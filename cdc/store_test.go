@@ -144,21 +144,26 @@ func (n *node) pull(from *node) {
 // then equal.
 func converge(t testing.TB, nodes ...*node) {
 	t.Helper()
-	for range 2 {
-		for _, a := range nodes {
-			for _, b := range nodes {
-				if a != b {
-					a.pull(b)
-				}
-			}
-		}
-	}
+	exchange(nodes...)
 	want := nodes[0].digest()
 	for _, n := range nodes[1:] {
 		got := n.digest()
 		for table, d := range want {
 			if got[table] != d {
 				t.Errorf("table %s differs: %+v there, %+v here", table, d, got[table])
+			}
+		}
+	}
+}
+
+// exchange brings every node what the others have.
+func exchange(nodes ...*node) {
+	for range 2 {
+		for _, a := range nodes {
+			for _, b := range nodes {
+				if a != b {
+					a.pull(b)
+				}
 			}
 		}
 	}

@@ -96,24 +96,11 @@ func (d *Stream) Seal(ctx context.Context) (merge.Vector, error) {
 // held, by this process or another, and a function that ends it.
 func (d *Stream) Subscribe() (<-chan struct{}, func()) { return d.s.grown.subscribe() }
 
-// Offers lists the watched tables of the dataset as a peer needs to know them.
-func (d *Stream) Offers(ctx context.Context) ([]wire.TableOffer, error) {
-	var list []wire.TableOffer
-	err := d.s.look(ctx, func(t *tx) error {
-		list = nil
-		for _, tab := range t.cfg.tables {
-			if tab.ds.name == d.name && tab.def != nil {
-				list = append(list, wire.TableOffer{Name: tab.name, Policy: tab.policy, Fingerprint: tab.fingerprint()})
-			}
-		}
-		return nil
-	})
-	return list, err
-}
-
 // Seal seals everything that applications have committed so far into batches
-// of the dataset, a transaction each.
+// of the dataset, a transaction each, and then merges what waited for tables
+// that no longer wait.
 func (s *Store) Seal(ctx context.Context, dataset string) error {
+	late := false
 	for more := true; more; {
 		err := s.write(ctx, func(t *tx) error {
 			ds, err := t.dataset(dataset)
@@ -121,11 +108,15 @@ func (s *Store) Seal(ctx context.Context, dataset string) error {
 				return err
 			}
 			more, err = t.seal(ds)
+			late = t.late(ds)
 			return err
 		})
 		if err != nil {
 			return fmt.Errorf("seal %s: %w", dataset, err)
 		}
+	}
+	if late {
+		return s.replay(ctx, dataset)
 	}
 	return nil
 }

@@ -32,6 +32,9 @@ type table struct {
 	cells []cell
 	// slots is one more than the highest slot ever given.
 	slots int
+	// lacking are columns that peers have and this table has not, in lower
+	// case, with the place of the first batch that has values for them.
+	lacking map[string]int64
 
 	tableSQL
 }
@@ -46,6 +49,9 @@ type cell struct {
 	initial wire.Value
 }
 
+// policyText spells how the table merges, as nodes compare it.
+func (tab *table) policyText() string { return tab.policy }
+
 // policies by the names that people use.
 var policies = map[string]merge.Policy{"lww": merge.LWW, "row": merge.WholeRow}
 
@@ -58,11 +64,10 @@ func (t *tx) readTables() error {
 	var list []stored
 	err := t.Query(func(row []any) error {
 		s := stored{table: table{id: row[0].(int64), name: row[1].(string), policy: row[3].(string)}, dataset: row[2].(int64), key: row[4].(string)}
-		s.waiting, _ = row[5].(string)
-		s.replayFrom, _ = row[6].(int64)
+		s.replayFrom, _ = row[5].(int64)
 		list = append(list, s)
 		return nil
-	}, `SELECT id, name, dataset_id, policy, key, waiting, replay_from FROM sqlsync_table WHERE watched ORDER BY id`)
+	}, `SELECT id, name, dataset_id, policy, key, replay_from FROM sqlsync_table WHERE watched ORDER BY id`)
 	if err != nil {
 		return err
 	}
@@ -106,7 +111,13 @@ func (t *tx) describe(tab *table) error {
 	if err := t.readCells(tab); err != nil {
 		return err
 	}
+	if err := t.readLacking(tab); err != nil {
+		return err
+	}
 	tab.tableSQL = newTableSQL(tab)
+	if err := t.readDisagreements(tab); err != nil {
+		return err
+	}
 	return t.recapture(tab)
 }
 

@@ -145,10 +145,7 @@ func (s *Store) Create(ctx context.Context, dataset string, from *wire.Schema) (
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Seal(ctx, dataset); err != nil {
-		return nil, err
-	}
-	return skipped, s.replay(ctx, dataset)
+	return skipped, s.Seal(ctx, dataset)
 }
 
 // createSettings takes over settings, where the file has no tables yet.

@@ -84,7 +84,7 @@ func (t *tx) suspect(tab *table, stored []any, values []wire.Value) bool {
 	if err != nil || !m.exists() || m.state != alive {
 		return true
 	}
-	differ, _, _ := tab.differences(values, m.hashes)
+	differ, _ := tab.differences(values, m.hashes)
 	return len(differ) > 0
 }
 

@@ -61,10 +61,7 @@ func (s *Store) Watch(ctx context.Context, names []string, o WatchOptions) ([]Ve
 		}
 		list = append(list, v)
 	}
-	if err := s.Seal(ctx, o.Dataset); err != nil {
-		return list, err
-	}
-	return list, s.replay(ctx, o.Dataset)
+	return list, s.Seal(ctx, o.Dataset)
 }
 
 // watch watches one table; name becomes the table's own spelling.
@@ -74,8 +71,12 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 		return 0, err
 	}
 	*name = def.Name
-	if old := t.cfg.byName[strings.ToLower(def.Name)]; old != nil {
+	if old := t.cfg.byName[strings.ToLower(def.Name)]; old != nil && old.def != nil {
 		return t.rewatch(old, o)
+	} else if old != nil { // the key it was watched by is gone
+		if err := t.unwatch(old); err != nil {
+			return 0, err
+		}
 	}
 	key, err := def.Key(o.Key)
 	if err != nil {
@@ -136,11 +137,16 @@ func (t *tx) addTable(def *schema.Table, key schema.Key, ds *dataset, policy str
 	if err != nil {
 		return 0, false, err
 	}
-	var replay any
-	if first, err := t.Int(`SELECT min(pos) FROM sqlsync_batch WHERE dataset_id = ?`, ds.id); err != nil {
+	from, err := t.Int(`SELECT min(pos) FROM sqlsync_batch WHERE dataset_id = ?`, ds.id)
+	if again {
+		from, err = t.Int(`SELECT replay_from FROM sqlsync_table WHERE id = ?`, id)
+	}
+	if err != nil {
 		return 0, false, err
-	} else if first > 0 && !again {
-		replay = first
+	}
+	var replay any
+	if from > 0 {
+		replay = from
 	}
 	_, err = t.Exec(`INSERT OR REPLACE INTO sqlsync_table (id, name, dataset_id, policy, key, watched, waiting, replay_from)
 		VALUES (?, ?, ?, ?, ?, 1, NULL, ?)`, id, def.Name, ds.id, policy, string(cols), replay)
@@ -208,7 +214,10 @@ func (t *tx) unwatch(tab *table) error {
 		`DELETE FROM ` + tab.ds.oplog() + ` WHERE table_id = ?`,
 		`DELETE FROM sqlsync_conflict WHERE table_id = ?`,
 		`DELETE FROM sqlsync_differing WHERE table_id = ?`,
-		`UPDATE sqlsync_table SET watched = 0, waiting = NULL, replay_from = NULL WHERE id = ?`,
+		`DELETE FROM sqlsync_disagreement WHERE table_id = ?`,
+		// What comes from now on is not merged: see rebuild.
+		`UPDATE sqlsync_table SET watched = 0, replay_from = coalesce(replay_from,
+			(SELECT pos + 1 FROM sqlsync_dataset WHERE id = dataset_id)) WHERE id = ?`,
 	} {
 		if _, err := t.Exec(q, tab.id); err != nil {
 			return err

@@ -47,9 +47,9 @@ type Write struct {
 	Columns []int
 }
 
-// rank is the version by which a write competes: a baseline competes with its
+// Rank is the version by which a write competes: a baseline competes with its
 // negated time, so that anything that was observed beats it.
-func (w Write) rank() Version {
+func (w Write) Rank() Version {
 	if w.Op == Insert {
 		return w.Birth
 	}
@@ -146,12 +146,12 @@ func (m merger) keep() Outcome { return Outcome{Row: m.local} }
 
 // born is the row as the write alone makes it.
 func (m merger) born() Row {
-	return Row{Birth: m.w.Birth, Dead: m.w.Op == Delete, Latest: m.w.rank()}
+	return Row{Birth: m.w.Birth, Dead: m.w.Op == Delete, Latest: m.w.Rank()}
 }
 
 // incoming is the loss of the write, or of some of its columns, to winner.
 func (m merger) incoming(kind Kind, winner Version, columns []int) Loss {
-	return Loss{Kind: kind, Winner: winner, Loser: m.w.rank(), Incoming: true, Columns: columns}
+	return Loss{Kind: kind, Winner: winner, Loser: m.w.Rank(), Incoming: true, Columns: columns}
 }
 
 func (m merger) lww() Outcome {
@@ -186,14 +186,14 @@ func (m merger) newer() Outcome {
 func (m merger) overwritten(kind Kind) []Loss {
 	var losses lossList
 	if !sameIncarnation(m.w.Birth, m.local.Birth) && m.unseen(m.local.Birth) {
-		losses = append(losses, Loss{Kind: kind, Winner: m.w.rank(), Loser: m.local.Birth})
+		losses = append(losses, Loss{Kind: kind, Winner: m.w.Rank(), Loser: m.local.Birth})
 	}
 	if kind == KindKey {
 		kind = KindRow
 	}
 	for _, c := range m.local.Cells {
 		if m.unseen(c.Version) {
-			losses.add(Loss{Kind: kind, Winner: m.w.rank(), Loser: c.Version}, c.Column)
+			losses.add(Loss{Kind: kind, Winner: m.w.Rank(), Loser: c.Version}, c.Column)
 		}
 	}
 	return losses
@@ -308,7 +308,7 @@ func (l *lossList) add(loss Loss, column int) {
 
 // wholeRow merges row by row: the highest version stands, delete or not.
 func (m merger) wholeRow() Outcome {
-	rank := m.w.rank()
+	rank := m.w.Rank()
 	switch order := rank.Compare(m.local.Latest); {
 	case !m.local.Exists() || order > 0:
 		out := Outcome{Row: m.born(), Effect: Replace}

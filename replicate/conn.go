@@ -71,6 +71,8 @@ func (c *conn) drive(ctx context.Context, first *wire.Hello) error {
 	defer c.stream.Close()
 	grown, unsubscribe := c.store.Subscribe()
 	defer unsubscribe()
+	reoffers, unsubscribeOffers := c.store.Reoffers()
+	defer unsubscribeOffers()
 	var err error
 	if c.config.vector, err = try(ctx, c.store.Vector); err != nil {
 		turnAway(c.stream, err)
@@ -80,7 +82,7 @@ func (c *conn) drive(ctx context.Context, first *wire.Hello) error {
 		turnAway(c.stream, err)
 		return fmt.Errorf("read offers: %w", err)
 	}
-	l := newLoop(ctx, c, grown)
+	l := newLoop(ctx, c, grown, reoffers)
 	defer l.close()
 	l.step(started{})
 	if first != nil {

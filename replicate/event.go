@@ -28,6 +28,10 @@ type (
 	confirmed struct{}
 	// schemaRead answers a readSchema.
 	schemaRead struct{ schema *wire.Schema }
+	// offered says that the own tables are now these.
+	offered struct{ tables []wire.TableOffer }
+	// agreed answers an agree.
+	agreed struct{ wantsSchema bool }
 	// progressed says that part of a message has come in: a peer that sends
 	// something large over a slow line is not silent.
 	progressed struct{}
@@ -65,8 +69,10 @@ type (
 	confirm struct{ vector merge.Vector }
 	// readSchema reads the schema that the peer asked for.
 	readSchema struct{}
-	// opened says that both Hellos agree.
-	opened struct{ hello *wire.Hello }
+	// agree tells the store how the peer watches its tables.
+	agree struct{ tables []wire.TableOffer }
+	// adopt makes tables and columns that the peer has and this side does not.
+	adopt struct{ schema *wire.Schema }
 	// synced answers syncWanted: both sides have what both had sealed.
 	synced struct{}
 	// gotSchema answers schemaWanted.
@@ -90,6 +96,8 @@ func (applied) event()      {}
 func (sealed) event()       {}
 func (confirmed) event()    {}
 func (schemaRead) event()   {}
+func (offered) event()      {}
+func (agreed) event()       {}
 func (progressed) event()   {}
 func (ticked) event()       {}
 func (probed) event()       {}
@@ -103,7 +111,8 @@ func (apply) action()      {}
 func (seal) action()       {}
 func (confirm) action()    {}
 func (readSchema) action() {}
-func (opened) action()     {}
+func (agree) action()      {}
+func (adopt) action()      {}
 func (synced) action()     {}
 func (gotSchema) action()  {}
 func (alive) action()      {}

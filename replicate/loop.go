@@ -28,7 +28,7 @@ type loop struct {
 	ended   *end
 }
 
-func newLoop(ctx context.Context, c *conn, growth <-chan struct{}) *loop {
+func newLoop(ctx context.Context, c *conn, growth, reoffers <-chan struct{}) *loop {
 	l := &loop{
 		conn: c, session: newSession(c.config),
 		events: make(chan event), out: make(chan wire.Message, 2), permit: make(chan struct{}, 1),
@@ -37,6 +37,7 @@ func newLoop(ctx context.Context, c *conn, growth <-chan struct{}) *loop {
 	l.group.Go(l.read)
 	l.group.Go(l.write)
 	l.group.Go(func() { l.watch(growth) })
+	l.group.Go(func() { l.watchOffers(reoffers) })
 	return l
 }
 
@@ -130,6 +131,10 @@ func (l *loop) perform(a action) {
 		l.start(func(ctx context.Context) { l.confirm(ctx, a) })
 	case readSchema:
 		l.start(l.readSchema)
+	case agree:
+		l.start(func(ctx context.Context) { l.agree(ctx, a) })
+	case adopt:
+		l.start(func(ctx context.Context) { l.adopt(ctx, a) })
 	case synced, alive, gotSchema:
 		l.answer(a)
 	case end:

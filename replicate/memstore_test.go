@@ -27,6 +27,11 @@ type memStore struct {
 	// fail, if set, is asked before each Apply.
 	fail func() error
 	size int // of each batch
+
+	// agreed and adopted are what the session told, follows is what Agree says.
+	agreed  [][]wire.TableOffer
+	adopted []*wire.Schema
+	follows bool
 }
 
 // memHead is what a batch of a memStore says.
@@ -161,6 +166,22 @@ func (m *memStore) Confirm(_ context.Context, peer merge.NodeID, v merge.Vector)
 		m.confirmed[peer] = merge.Vector{}
 	}
 	m.confirmed[peer].Join(v)
+	return nil
+}
+
+func (m *memStore) Reoffers() (<-chan struct{}, func()) { return nil, func() {} }
+
+func (m *memStore) Agree(_ context.Context, peer merge.NodeID, offers []wire.TableOffer) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.agreed = append(m.agreed, offers)
+	return m.follows, nil
+}
+
+func (m *memStore) Adopt(_ context.Context, _ merge.NodeID, schema *wire.Schema) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.adopted = append(m.adopted, schema)
 	return nil
 }
 

@@ -124,8 +124,13 @@ func (emptyStore) After(context.Context, int64, int) ([]wire.Held, error)    { r
 func (emptyStore) Seal(context.Context) (merge.Vector, error)                { return nil, nil }
 func (emptyStore) Confirm(context.Context, merge.NodeID, merge.Vector) error { return nil }
 func (emptyStore) Offers(context.Context) ([]wire.TableOffer, error)         { return nil, nil }
-func (emptyStore) Schema(context.Context) (*wire.Schema, error)              { return nil, nil }
-func (emptyStore) Subscribe() (<-chan struct{}, func())                      { return nil, func() {} }
+func (emptyStore) Reoffers() (<-chan struct{}, func())                       { return nil, func() {} }
+func (emptyStore) Agree(context.Context, merge.NodeID, []wire.TableOffer) (bool, error) {
+	return false, nil
+}
+func (emptyStore) Adopt(context.Context, merge.NodeID, *wire.Schema) error { return nil }
+func (emptyStore) Schema(context.Context) (*wire.Schema, error)            { return nil, nil }
+func (emptyStore) Subscribe() (<-chan struct{}, func())                    { return nil, func() {} }
 func (emptyStore) Apply(context.Context, merge.NodeID, []*wire.Sealed) (merge.Vector, error) {
 	return nil, nil
 }

@@ -38,7 +38,7 @@ func (s *session) take(batches []*wire.Sealed) {
 
 func (s *session) startApply() {
 	in := &s.inbox
-	if in.applying > 0 || len(in.queue) == 0 {
+	if in.applying > 0 || len(in.queue) == 0 || s.agreeing() {
 		return
 	}
 	in.applying = in.bytes

@@ -22,6 +22,7 @@ func TestNotReadingIsNotSilence(t *testing.T) {
 	s.step(now, started{})
 	s.step(now, written{})
 	s.step(now, received{&wire.Hello{MaxProtocol: 1, Pull: true, Push: true}})
+	s.step(now, agreed{})
 	s.step(now, received{&wire.Batches{Sealed: []*wire.Sealed{{Head: make([]byte, defaultLimits.readAhead)}}}})
 	if s.wantsRead() {
 		t.Error("reads on with a full inbox")

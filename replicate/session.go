@@ -76,6 +76,8 @@ type session struct {
 	inbox  inbox
 	seals  seals
 	sync   syncing
+
+	tellings agreement
 }
 
 func newSession(c config) *session {
@@ -123,6 +125,10 @@ func (s *session) handle(e event) {
 		s.sealed(e.vector)
 	case confirmed:
 		s.life.confirming = false
+	case offered:
+		s.reoffer(e.tables)
+	case agreed:
+		s.agreed(e.wantsSchema)
 	case schemaRead:
 		s.readingSchema = false
 		s.outbox.post(e.schema)
@@ -140,7 +146,7 @@ func (s *session) handle(e event) {
 // react does whatever has become possible. Every step ends with it, so that no
 // event has to know what it enables.
 func (s *session) react() {
-	for _, f := range []func(){s.keepAlive, s.startSync, s.startSeal, s.startApply, s.startLoad, s.finishSync, s.startConfirm, s.flush} {
+	for _, f := range []func(){s.keepAlive, s.startSync, s.startSeal, s.startAgree, s.startApply, s.startLoad, s.finishSync, s.startConfirm, s.flush} {
 		if s.isEnded {
 			return
 		}
@@ -198,7 +204,9 @@ func (s *session) receiveOpen(m wire.Message) {
 	case *wire.SchemaRequest:
 		s.schemaAsked()
 	case *wire.Schema:
-		s.do(gotSchema{m})
+		s.schemaTold(m)
+	case *wire.Offers:
+		s.learn(m.Tables)
 	case *wire.Ping:
 		s.outbox.answer(m.ID)
 	case *wire.Pong:
@@ -229,7 +237,7 @@ func (s *session) open(h *wire.Hello) {
 	}
 	s.life.unconfirmed = len(s.theirs) > 0
 	s.ping() // for the round trip
-	s.do(opened{h})
+	s.learn(h.Tables)
 }
 
 // schemaAsked answers only peers that may pull.

@@ -180,6 +180,8 @@ func (s *sim) perform(e *simEnd, a action) {
 			held, _ := store.AfterExcept(ctx, a.after, a.have, a.maxBytes)
 			return loaded{held}
 		})
+	case agree:
+		s.later(e, func() event { return agreed{} })
 	case apply:
 		s.later(e, func() event {
 			v, err := store.Apply(ctx, e.session.peer, a.batches)

@@ -49,6 +49,20 @@ type Store interface {
 	// Offers lists the watched tables, for the peer's information.
 	Offers(ctx context.Context) ([]wire.TableOffer, error)
 
+	// Reoffers returns a channel of one place that gets a signal when Offers
+	// may have something else to say, and a function as Subscribe's.
+	Reoffers() (changed <-chan struct{}, cancel func())
+
+	// Agree compares the peer's offers with the own tables, before anything of
+	// the peer's is applied and again whenever they change. A table that the
+	// two have in ways that cannot be merged waits, alone. wantsSchema asks for
+	// the peer's schema, to be adopted.
+	Agree(ctx context.Context, peer merge.NodeID, offers []wire.TableOffer) (wantsSchema bool, err error)
+
+	// Adopt makes the tables and columns that the peer has and this side does
+	// not, where the dataset is set to.
+	Adopt(ctx context.Context, peer merge.NodeID, schema *wire.Schema) error
+
 	// Schema returns what a new replica needs to create them.
 	Schema(ctx context.Context) (*wire.Schema, error)
 

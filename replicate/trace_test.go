@@ -143,6 +143,13 @@ func (d *duo) perform(i int, a action) {
 	case confirm:
 		d.say("%s   confirm %s", s.name, vector(a.vector))
 		d.post(i, confirmed{})
+	case agree:
+		d.say("%s   agree on %d tables", s.name, len(a.tables))
+		wants, _ := s.store.Agree(ctx, s.config.peer, a.tables)
+		d.post(i, agreed{wants})
+	case adopt:
+		d.say("%s   adopt %d tables", s.name, len(a.schema.Tables))
+		s.store.Adopt(ctx, s.config.peer, a.schema)
 	case readSchema:
 		d.say("%s   read schema", s.name)
 		schema, _ := s.store.Schema(ctx)
@@ -163,6 +170,8 @@ func describe(m wire.Message) string {
 	case *wire.Hello:
 		return fmt.Sprintf("Hello protocol %d-%d, dataset %q, pull %v, push %v, vector %s",
 			m.MinProtocol, m.MaxProtocol, m.Dataset, m.Pull, m.Push, vector(m.Vector))
+	case *wire.Offers:
+		return fmt.Sprintf("Offers of %d tables", len(m.Tables))
 	case *wire.Batches:
 		return "Batches " + batchNames(m.Sealed)
 	case *wire.Ack:

@@ -48,6 +48,18 @@ var traces = map[string]func(*duo){
 		d.commit(1, 1)
 		d.settle()
 	},
+	"offers": func(d *duo) {
+		d.start()
+		d.commit(1, 1)
+		d.post(1, offered{[]wire.TableOffer{{Name: "orders", Policy: "row"}}})
+		d.post(1, offered{[]wire.TableOffer{{Name: "orders", Policy: "row"}}})
+		d.settle()
+	},
+	"adopt": func(d *duo) {
+		d.sides[0].store.follows = true
+		d.commit(1, 1)
+		d.start()
+	},
 	"sync": func(d *duo) {
 		d.sides[0].store.write(2)
 		d.sides[1].store.write(3)

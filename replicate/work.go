@@ -63,6 +63,42 @@ func (l *loop) watch(growth <-chan struct{}) {
 	}
 }
 
+// watchOffers tells the session of its own tables when they may have changed.
+func (l *loop) watchOffers(changed <-chan struct{}) {
+	for {
+		select {
+		case <-changed:
+		case <-l.work.Done():
+			return
+		}
+		tables, err := try(l.work, l.store.Offers)
+		if err != nil {
+			l.fail("read offers", err)
+			return
+		}
+		l.post(offered{tables})
+	}
+}
+
+func (l *loop) agree(ctx context.Context, a agree) {
+	wants, err := try(ctx, func(ctx context.Context) (bool, error) {
+		return l.store.Agree(ctx, l.config.peer, a.tables)
+	})
+	if err != nil {
+		l.fail("compare tables", err)
+		return
+	}
+	l.post(agreed{wants})
+}
+
+// adopt takes over what it can of the peer's schema. That it cannot is told in
+// the store's status and ends nothing.
+func (l *loop) adopt(ctx context.Context, a adopt) {
+	try(ctx, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, l.store.Adopt(ctx, l.config.peer, a.schema)
+	})
+}
+
 func (l *loop) load(ctx context.Context, a load) {
 	held, err := try(ctx, func(ctx context.Context) ([]wire.Held, error) {
 		if s, ok := l.store.(Skipper); ok {

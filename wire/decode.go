@@ -20,6 +20,8 @@ func (r *reader) message(kind byte) Message {
 	switch kind {
 	case kindHello:
 		return r.hello()
+	case kindOffers:
+		return &Offers{Tables: r.offers()}
 	case kindBatches:
 		m := &Batches{Sealed: make([]*Sealed, r.count(signatureSize+2, maxSections))}
 		for i := range m.Sealed {
@@ -52,13 +54,18 @@ func (r *reader) hello() *Hello {
 		MinProtocol: r.uint32(), MaxProtocol: r.uint32(), Software: r.string(), Dataset: r.name(),
 		Pull: r.bool(), Push: r.bool(), Vector: r.vector(),
 	}
-	m.Tables = make([]TableOffer, r.count(3, maxSections))
-	for i := range m.Tables {
-		m.Tables[i] = TableOffer{Name: r.name(), Policy: r.string(), Fingerprint: r.string()}
-	}
+	m.Tables = r.offers()
 	m.Now = r.hlc(0)
 	r.fields()
 	return m
+}
+
+func (r *reader) offers() []TableOffer {
+	list := make([]TableOffer, r.count(4, maxSections))
+	for i := range list {
+		list[i] = TableOffer{Name: r.name(), Policy: r.string(), Fingerprint: r.string(), Shape: r.string()}
+	}
+	return list
 }
 
 // fields reads what later versions add to a message: numbered fields,

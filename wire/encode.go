@@ -21,15 +21,18 @@ const (
 	kindPing          = 8
 	kindPong          = 9
 	kindBye           = 10
+	kindOffers        = 11
 )
 
-func known(kind byte) bool { return kind >= kindHello && kind <= kindBye }
+func known(kind byte) bool { return kind >= kindHello && kind <= kindOffers }
 
 // appendMessage appends the body of a message and returns its type.
 func appendMessage(b []byte, m Message) (kind byte, body []byte, err error) {
 	switch m := m.(type) {
 	case *Hello:
 		return kindHello, appendHello(b, m), nil
+	case *Offers:
+		return kindOffers, appendOffers(b, m.Tables), nil
 	case *Batches:
 		b = binary.AppendUvarint(b, uint64(len(m.Sealed)))
 		for _, s := range m.Sealed {
@@ -64,12 +67,17 @@ func appendHello(b []byte, m *Hello) []byte {
 	b = appendBool(b, m.Pull)
 	b = appendBool(b, m.Push)
 	b = appendVector(b, m.Vector)
-	b = binary.AppendUvarint(b, uint64(len(m.Tables)))
-	for _, t := range m.Tables {
-		b = appendBytes(appendBytes(appendBytes(b, t.Name), t.Policy), t.Fingerprint)
-	}
+	b = appendOffers(b, m.Tables)
 	return binary.AppendUvarint(b, uint64(m.Now))
 	// What later versions add follows as numbered fields: see reader.fields.
+}
+
+func appendOffers(b []byte, tables []TableOffer) []byte {
+	b = binary.AppendUvarint(b, uint64(len(tables)))
+	for _, t := range tables {
+		b = appendBytes(appendBytes(appendBytes(appendBytes(b, t.Name), t.Policy), t.Fingerprint), t.Shape)
+	}
+	return b
 }
 
 func appendVector(b []byte, v merge.Vector) []byte {

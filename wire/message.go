@@ -30,10 +30,17 @@ type Hello struct {
 
 // TableOffer tells a peer how a table is watched here.
 type TableOffer struct {
-	Name        string
+	Name string
+	// Policy and Fingerprint, which stands for the key, must be the same on
+	// both sides for the table to be merged.
 	Policy      string
 	Fingerprint string
+	// Shape stands for all of the table's columns. They may differ.
+	Shape string
 }
+
+// Offers says anew which tables its sender watches, after that has changed.
+type Offers struct{ Tables []TableOffer }
 
 // Batches carries sealed batches in the order in which the sender came to hold
 // them.
@@ -86,6 +93,7 @@ type Pong struct{ ID uint64 }
 type Bye struct{ Code, Text string }
 
 func (*Hello) message()         {}
+func (*Offers) message()        {}
 func (*Batches) message()       {}
 func (*Ack) message()           {}
 func (*SealRequest) message()   {}

@@ -48,7 +48,7 @@ func TestMessagesHaveOneForm(t *testing.T) {
 			m = &Hello{
 				MinProtocol: rapid.Uint32().Draw(t, "min"), MaxProtocol: rapid.Uint32().Draw(t, "max"), Software: text.Draw(t, "software"),
 				Dataset: text.Draw(t, "dataset"), Pull: rapid.Bool().Draw(t, "pull"), Push: rapid.Bool().Draw(t, "push"),
-				Vector: vector.Draw(t, "vector"), Tables: []TableOffer{{text.Draw(t, "name"), text.Draw(t, "policy"), text.Draw(t, "fingerprint")}},
+				Vector: vector.Draw(t, "vector"), Tables: []TableOffer{{text.Draw(t, "name"), text.Draw(t, "policy"), text.Draw(t, "fingerprint"), text.Draw(t, "shape")}},
 				Now: merge.HLC(rapid.Int64Min(0).Draw(t, "now")),
 			}
 		case 1:

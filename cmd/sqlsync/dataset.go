@@ -11,7 +11,7 @@ import (
 
 type datasetCmd struct {
 	List datasetListCmd `cmd:"" default:"1" help:"List the datasets."`
-	Set  datasetSetCmd  `cmd:"" help:"Change a dataset's limits, or make a new one."`
+	Set  datasetSetCmd  `cmd:"" help:"Change a dataset."`
 }
 
 type datasetListCmd struct{}
@@ -32,38 +32,52 @@ func (datasetListCmd) Run(ctx context.Context, a *app) error {
 			Dataset   string `json:"dataset"`
 			Enabled   bool   `json:"enabled"`
 			BatchRows int64  `json:"batch_rows"`
+			Schema    string `json:"schema"`
 		}
 		rows := []row{}
 		for _, d := range list {
-			rows = append(rows, row(d))
+			rows = append(rows, row{d.Dataset, d.Enabled, d.BatchRows, schemaWord(d.FollowSchema)})
 		}
 		return a.printJSON(rows)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "DATASET\tENABLED\tBATCH-ROWS")
+	fmt.Fprintln(w, "DATASET\tENABLED\tBATCH-ROWS\tSCHEMA")
 	for _, d := range list {
-		fmt.Fprintf(w, "%s\t%s\t%d\n", d.Dataset, yesNo(d.Enabled), d.BatchRows)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", d.Dataset, yesNo(d.Enabled), d.BatchRows, schemaWord(d.FollowSchema))
 	}
 	return w.Flush()
 }
 
 type datasetSetCmd struct {
 	Name      string `arg:"" help:"The dataset."`
-	BatchRows int64  `help:"Touched rows that one seal covers at most; a source transaction up to this size stays whole everywhere."`
+	BatchRows *int64 `help:"Touched rows that one seal covers at most; a source transaction up to this size stays whole everywhere."`
 	Enabled   *bool  `negatable:"" help:"Whether the dataset is replicated."`
+	Schema    string `enum:",wait,follow" default:"" placeholder:"follow|wait" help:"Whether tables and columns that peers have and this database has not are made here (follow), or wait for the application to make them (wait, the default)."`
+}
+
+func schemaWord(follow bool) string {
+	if follow {
+		return "follow"
+	}
+	return "wait"
 }
 
 // Run changes a dataset.
 func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
-	if c.BatchRows < 0 || c.BatchRows > cdc.MaxBatchRows {
-		return usage(fmt.Sprintf("--batch-rows %d", c.BatchRows), fmt.Sprintf("use 1 to %d", cdc.MaxBatchRows))
+	if c.BatchRows != nil && (*c.BatchRows < 1 || *c.BatchRows > cdc.MaxBatchRows) {
+		return usage(fmt.Sprintf("--batch-rows %d", *c.BatchRows), fmt.Sprintf("use 1 to %d", cdc.MaxBatchRows))
 	}
 	store, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	err = store.SetDataset(ctx, c.Name, c.BatchRows, c.Enabled)
+	change := cdc.DatasetChange{Enabled: c.Enabled, BatchRows: c.BatchRows}
+	if c.Schema != "" {
+		follow := c.Schema == "follow"
+		change.FollowSchema = &follow
+	}
+	err = store.SetDataset(ctx, c.Name, change)
 	if errors.Is(err, cdc.ErrNoDataset) {
 		return hint(err, "sqlsync dataset list shows them; watch TABLE --dataset makes a new one")
 	}

@@ -89,6 +89,19 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 	for _, table := range slices.Sorted(maps.Keys(have.Waiting)) {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: %s", table, have.Waiting[table]))
 	}
+	for _, t := range have.Absent {
+		todo := "create it, then sqlsync watch " + t.Name
+		if t.Exists {
+			todo = "sqlsync watch " + t.Name + " takes it"
+		}
+		if t.Dataset != cdc.DefaultDataset {
+			todo += " --dataset " + t.Dataset
+		}
+		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s comes from %s and is not watched here: %s", t.Name, t.Peer, todo))
+	}
+	for _, column := range have.Lacking {
+		st.Warnings = append(st.Warnings, fmt.Sprintf("column %s is on another node and not here: its values are kept and land when it is added", column))
+	}
 	if have.Held > 0 {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("%d rows cannot be in their tables for now; they are kept and come back by themselves", have.Held))
 	}

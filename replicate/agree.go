@@ -1,0 +1,61 @@
+package replicate
+
+import (
+	"slices"
+
+	"sqlsync/wire"
+)
+
+// agreement is how the two sides come to know each other's tables. Nothing is
+// applied before the store has seen the peer's latest.
+type agreement struct {
+	// offers are the peer's, if the store is still to be told.
+	offers []wire.TableOffer
+	due    bool
+	asking bool
+	// adopting says that a schema was asked for in order to adopt it.
+	adopting bool
+}
+
+// learn takes the peer's tables.
+func (s *session) learn(tables []wire.TableOffer) {
+	s.tellings.offers, s.tellings.due = tables, true
+}
+
+func (s *session) startAgree() {
+	a := &s.tellings
+	if !a.due || a.asking {
+		return
+	}
+	a.due, a.asking = false, true
+	s.do(agree{a.offers})
+}
+
+// agreeing reports whether the store may not know of the peer's tables yet.
+func (s *session) agreeing() bool { return s.tellings.due || s.tellings.asking }
+
+func (s *session) agreed(wantsSchema bool) {
+	s.tellings.asking = false
+	if wantsSchema && s.receives && !s.tellings.adopting {
+		s.tellings.adopting = true
+		s.outbox.post(&wire.SchemaRequest{})
+	}
+}
+
+// schemaTold takes the peer's schema, for whoever asked.
+func (s *session) schemaTold(m *wire.Schema) {
+	if s.tellings.adopting {
+		s.tellings.adopting = false
+		s.do(adopt{m})
+	}
+	s.do(gotSchema{m})
+}
+
+// reoffer tells the peer of the own tables when they have changed.
+func (s *session) reoffer(tables []wire.TableOffer) {
+	if slices.Equal(tables, s.tables) {
+		return
+	}
+	s.tables = tables
+	s.outbox.post(&wire.Offers{Tables: tables}) // a Hello precedes it: it is the first thing said
+}
