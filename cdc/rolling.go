@@ -80,25 +80,24 @@ func (r *rolling) turn(ctx context.Context) error {
 	if tab == nil {
 		return nil
 	}
-	n := rowFindings(list)
-	r.differing += n
-	if n > 0 {
-		r.s.log.Warn("rows differ from their metadata: capture was bypassed; run sqlsync repair", "db", r.s.path, "table", tab.name, "rows", n)
-	}
+	r.differing += rowFindings(list)
 	return r.note(ctx, tab, sp.done)
 }
 
 // note keeps the count of the last whole sweep until this one is done or has
-// found more.
+// found more, which is logged once.
 func (r *rolling) note(ctx context.Context, tab *table, done bool) error {
+	all, err := r.s.Differing(ctx)
+	if err != nil {
+		return err
+	}
 	n := r.differing
+	if n > all[tab.name] {
+		r.s.log.Warn("rows differ from their metadata: capture was bypassed; run sqlsync repair", "db", r.s.path, "table", tab.name, "rows", n)
+	}
 	if done {
 		r.begin()
 	} else {
-		all, err := r.s.Differing(ctx)
-		if err != nil {
-			return err
-		}
 		n = max(n, all[tab.name])
 	}
 	return r.s.noteDiffering(ctx, tab.id, n)

@@ -62,6 +62,7 @@ func TestBatchesAreVerified(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, b := pair(t, items, "items")
+			a.damaged, b.damaged = true, true
 			for i := range 3 {
 				a.exec(`INSERT INTO items (id) VALUES (?)`, i)
 				a.seal()
@@ -83,6 +84,7 @@ func TestBatchesAreVerified(t *testing.T) {
 func TestKeptIsVerified(t *testing.T) {
 	const users = `CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT UNIQUE, name)`
 	a, b := pair(t, users, "users")
+	a.damaged, b.damaged = true, true
 	a.exec(`INSERT INTO users VALUES (1, 'm', 'a')`)
 	b.exec(`INSERT INTO users VALUES (2, 'm', 'b')`)
 	converge(t, a, b)
@@ -109,12 +111,23 @@ func TestKeptIsVerified(t *testing.T) {
 
 func TestDamagedMetadataIsFound(t *testing.T) {
 	a := newNode(t, 1, items)
+	a.damaged = true
 	a.watch(cdc.WatchOptions{}, "items")
 	a.exec(`INSERT INTO items (id) VALUES (1), (2)`)
 	a.seal()
 	a.exec(`UPDATE sqlsync_meta_1 SET birth_origin = 77 WHERE k0 = 2`)
 	a.exec(`UPDATE items SET name = 'two' WHERE id = 2`)
 	if got := a.verify(); !slices.Equal(got, []string{"metadata_damaged items id=2"}) {
+		t.Errorf("found %q", got)
+	}
+}
+
+func TestNullInKeyIsFound(t *testing.T) {
+	a := newNode(t, 1, `CREATE TABLE t (k TEXT PRIMARY KEY, v)`)
+	a.damaged = true
+	a.watch(cdc.WatchOptions{}, "t")
+	a.exec(`INSERT INTO t VALUES (NULL, 1), ('a', 2), (NULL, 3)`)
+	if got := a.verify(); !slices.Equal(got, []string{"null_in_key t"}) {
 		t.Errorf("found %q", got)
 	}
 }
