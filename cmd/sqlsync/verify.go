@@ -16,11 +16,17 @@ const (
 	findingsJSON  = 10_000
 )
 
-type verifyCmd struct{}
+type verifyCmd struct {
+	Remote  string        `arg:"" optional:"" help:"Compare rows with this remote's; without it, with the metadata here."`
+	Timeout time.Duration `default:"10m" help:"How long a remote may take."`
+}
 
 // Run compares rows with metadata, triggers with what they should be, and
-// follows every chain.
-func (verifyCmd) Run(ctx context.Context, a *app) error {
+// follows every chain; with a remote it compares rows with its rows.
+func (c *verifyCmd) Run(ctx context.Context, a *app) error {
+	if c.Remote != "" {
+		return c.remote(ctx, a)
+	}
 	store, err := a.open(ctx)
 	if err != nil {
 		return err
@@ -69,7 +75,6 @@ func (f *findings) options(tables []string) cdc.VerifyOptions {
 }
 
 func (f *findings) found(c cdc.Finding) error {
-	f.total++
 	if c.Kind.Row() || c.Kind.Trigger() {
 		f.mendable++
 	}
@@ -78,13 +83,18 @@ func (f *findings) found(c cdc.Finding) error {
 		f.batches = true
 		r.Detail = fmt.Sprintf("batch %d of %s in %s: %s", c.Seq, nodeKey(c.Origin), c.Dataset, c.Detail)
 	}
+	f.add(r)
+	return nil
+}
+
+func (f *findings) add(r findingRow) {
+	f.total++
 	switch {
 	case f.a.JSON && len(f.list) < findingsJSON:
 		f.list = append(f.list, r)
 	case !f.a.JSON && f.total <= findingsShown:
 		f.a.printf("%s\n", r)
 	}
-	return nil
 }
 
 func (r findingRow) String() string {
