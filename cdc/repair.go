@@ -39,7 +39,8 @@ func (s *Store) Repair(ctx context.Context, o VerifyOptions) (*Repaired, error) 
 		return o.Found(f)
 	}
 	v.mendCapture = func(ctx context.Context, list []Finding) error { return s.mendCapture(ctx, list, r) }
-	v.mend = func(ctx context.Context, tab *table, list []Finding) error { return s.mendRows(ctx, tab, list, r) }
+	m := mender{s: s, rows: r.Rows}
+	v.mend = m.mend
 	if err := v.run(ctx); err != nil {
 		return nil, fmt.Errorf("repair: %w", err)
 	}
@@ -72,32 +73,48 @@ func (s *Store) mendCapture(ctx context.Context, list []Finding, r *Repaired) er
 	})
 }
 
-// mendRows marks keys, and seals.
-func (s *Store) mendRows(ctx context.Context, tab *table, list []Finding, r *Repaired) error {
-	err := s.write(ctx, func(t *tx) error {
-		now := t.cfg.byID[tab.id]
-		if now == nil || now.def == nil || len(now.key) != len(tab.key) {
-			return nil
+// mendMarks is how many keys are marked before they are sealed.
+const mendMarks = 10_000
+
+// mender marks keys and seals them, many to a batch.
+type mender struct {
+	s       *Store
+	rows    map[string]int
+	pending int
+}
+
+// mend marks the rows of findings. Without findings it seals what is left.
+func (m *mender) mend(ctx context.Context, tab *table, list []Finding) error {
+	if n := int(rowFindings(list)); n > 0 {
+		if err := m.s.write(ctx, func(t *tx) error { return t.markFindings(tab, list) }); err != nil {
+			return fmt.Errorf("mark rows of %s: %w", tab.name, err)
 		}
-		for _, f := range list {
-			if !f.Kind.Row() {
-				continue
-			}
-			key := make([]wire.Value, len(f.Key))
-			for i, k := range f.Key {
-				key[i] = k.Value
-			}
-			if err := t.mark(now, key); err != nil {
-				return fmt.Errorf("mark rows of %s: %w", tab.name, err)
-			}
-		}
+		m.rows[tab.name] += n
+		m.pending += n
+	}
+	if m.pending == 0 || m.pending < mendMarks && len(list) > 0 {
 		return nil
-	})
-	if err != nil {
-		return err
 	}
-	if n := rowFindings(list); n > 0 {
-		r.Rows[tab.name] += int(n)
+	m.pending = 0
+	return m.s.Seal(ctx, tab.ds.name)
+}
+
+func (t *tx) markFindings(tab *table, list []Finding) error {
+	now := t.cfg.byID[tab.id]
+	if now == nil || now.def == nil || len(now.key) != len(tab.key) {
+		return nil
 	}
-	return s.Seal(ctx, tab.ds.name)
+	for _, f := range list {
+		if !f.Kind.Row() {
+			continue
+		}
+		key := make([]wire.Value, len(f.Key))
+		for i, k := range f.Key {
+			key[i] = k.Value
+		}
+		if err := t.mark(now, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -54,7 +54,8 @@ type verifier struct {
 	o      VerifyOptions
 	result *Verification
 	at     tablesAt
-	// mend, if not nil, is given the findings of a range of keys.
+	// mend, if not nil, is given the findings of a range of keys, and none at
+	// the end of a table.
 	mend func(context.Context, *table, []Finding) error
 	// mendCapture, if not nil, is given what was wrong with triggers.
 	mendCapture func(context.Context, []Finding) error
@@ -204,6 +205,9 @@ func (v *verifier) finish(ctx context.Context, tab *table, differing int64) erro
 		}
 	}
 	if v.mend != nil {
+		if err := v.mend(ctx, tab, nil); err != nil {
+			return err
+		}
 		differing = 0
 	}
 	return v.s.noteDiffering(ctx, tab.id, differing)

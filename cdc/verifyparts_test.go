@@ -120,6 +120,13 @@ func TestDamagedMetadataIsFound(t *testing.T) {
 	if got := a.verify(); !slices.Equal(got, []string{"metadata_damaged items id=2"}) {
 		t.Errorf("found %q", got)
 	}
+	if _, err := a.Unwatch(t.Context(), []string{"items"}); err != nil {
+		t.Fatal(err)
+	}
+	a.watch(cdc.WatchOptions{}, "items")
+	if got := a.verify(); len(got) > 0 {
+		t.Errorf("found after watching again: %q", got)
+	}
 }
 
 func TestNullInKeyIsFound(t *testing.T) {

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,8 +55,9 @@ type findings struct {
 	list []findingRow
 	// total counts them all; mendable those that repair mends.
 	total, mendable int64
-	batches         bool
-	last            time.Time
+	// remedies are for what repair does not mend.
+	remedies []string
+	last     time.Time
 }
 
 type findingRow struct {
@@ -79,8 +80,10 @@ func (f *findings) found(c cdc.Finding) error {
 		f.mendable++
 	}
 	r := findingRow{Table: c.Table, Key: rowOf(c.Key), Kind: string(c.Kind), Detail: c.Detail}
+	if remedy := remedies[c.Kind]; remedy != "" && !slices.Contains(f.remedies, remedy) {
+		f.remedies = append(f.remedies, remedy)
+	}
 	if c.Seq > 0 {
-		f.batches = true
 		r.Detail = fmt.Sprintf("batch %d of %s in %s: %s", c.Seq, nodeKey(c.Origin), c.Dataset, c.Detail)
 	}
 	f.add(r)
@@ -127,19 +130,26 @@ func (f *findings) progress(rows, batches int64) {
 // failure says what to do about what was found.
 func (f *findings) failure() error {
 	err := fmt.Errorf("%s", countOf(f.total, "finding"))
-	switch {
-	case f.mendable > 0:
+	if f.mendable > 0 {
 		return hint(err, "run sqlsync repair")
-	case f.batches:
-		return hint(errors.New("the chain of batches is damaged"), batchRemedy)
 	}
-	return hint(err, keptRemedy)
+	return hint(err, "%s", strings.Join(f.remedies, "; "))
 }
 
-// What to do about what repair does not mend.
+// remedies are for what repair does not mend.
+var remedies = map[cdc.FindingKind]string{
+	cdc.DamagedBatch:    batchRemedy,
+	cdc.MissingBatch:    batchRemedy,
+	cdc.MissingHeld:     heldRemedy,
+	cdc.DamagedHeld:     heldRemedy,
+	cdc.DamagedMeta:     "unwatch the table and watch it again: its metadata is made anew from the batches",
+	cdc.DamagedConflict: "the conflict cannot be shown; nothing else depends on it",
+	cdc.NullKey:         "give the rows without a key one",
+}
+
 const (
-	batchRemedy = "the tables are not touched by it, but peers that lack these batches cannot get them here; put the database back from a backup, or make it a new node: sqlsync uninstall --yes, then clone from a peer, or watch again"
-	keptRemedy  = "repair does not mend this: unwatch and watch the table again, which makes its metadata anew; rows without a key need one"
+	batchRemedy = "the tables are not touched by it, but peers that lack these batches cannot get them here; put the database back from a backup, or make it a new node: sqlsync uninstall --yes, then watch again or clone from a peer"
+	heldRemedy  = "peers have the row; make this a new node, to which they bring it: sqlsync uninstall --yes, then watch again"
 )
 
 type verifyReport struct {
