@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"slices"
+	"strings"
 
 	"sqlsync/merge"
 	"sqlsync/wire"
@@ -22,6 +23,11 @@ type applier struct {
 	// insert are the cells that an insert of this section carries, slots their
 	// slots.
 	insert, slots []int
+	// shadows are the places in the section of what travels beside cells.
+	shadows map[int]int
+	// remerging says that the section was merged before: what is lost now is
+	// listed only of columns that have just come.
+	remerging bool
 	// adopting says that rows found without metadata were sealed already.
 	adopting bool
 	// metaOnly leaves the user's table and the conflict log as they are.
@@ -36,12 +42,22 @@ type action struct {
 	cells  []int
 	values []wire.Value
 	out    merge.Outcome
+	// before is the row's metadata as it was.
+	before merge.Row
 }
 
 // newApplier begins to merge a section of the batch held at pos. Its key is the
 // table's.
 func (t *tx) newApplier(tab *table, pos int64, h *wire.Header, sec *wire.Section) (*applier, error) {
-	a := &applier{tx: t, tab: tab, origin: h.Origin}
+	a := &applier{tx: t, tab: tab, origin: h.Origin, remerging: pos < tab.freshFrom}
+	for place, name := range sec.Columns {
+		if cell, ok := strings.CutSuffix(name, shadowSuffix); ok {
+			if a.shadows == nil {
+				a.shadows = make(map[int]int)
+			}
+			a.shadows[tab.cellNamed(cell)] = place
+		}
+	}
 	horizon := make(map[[8]byte]merge.HLC, len(h.Seen))
 	for _, s := range h.Seen {
 		horizon[s.Origin] = s.HLC
@@ -114,10 +130,10 @@ func (a *applier) apply(changes []wire.Change) error {
 }
 
 func (a *applier) decide(act *action, c *wire.Change, m *meta) {
-	act.c, act.m = c, m
+	act.c, act.m, act.before = c, m, m.row
 	w := merge.Write{Op: c.Op, Birth: c.BirthAt(a.origin), Version: c.Version(a.origin)}
 	switch {
-	case c.Op == merge.Insert && len(a.insert) == len(a.columns):
+	case c.Op == merge.Insert && len(a.insert) == len(a.columns) && !a.tab.special():
 		act.cells, act.values, w.Columns = a.insert, c.Values, a.slots
 	default:
 		for i, v := range c.Values {
@@ -127,7 +143,11 @@ func (a *applier) decide(act *action, c *wire.Change, m *meta) {
 			}
 			if cell := a.columns[column]; cell >= 0 {
 				act.cells, act.values = append(act.cells, cell), append(act.values, v)
-				w.Columns = append(w.Columns, a.tab.cells[cell].slot)
+				if slot := a.tab.cells[cell].slot; a.tab.merges(cell) {
+					w.Merged = append(w.Merged, slot)
+				} else {
+					w.Columns = append(w.Columns, slot)
+				}
 			}
 		}
 	}
@@ -147,7 +167,7 @@ func (a *applier) enact(act *action) (write, insert bool, err error) {
 	case merge.Remove:
 		return true, false, a.removeRow(act)
 	case merge.Set:
-		return true, false, a.setCells(act, act.out.Columns)
+		return true, false, a.setCells(act)
 	case merge.Replace:
 		if act.m.exists() && act.m.state != dead {
 			return true, false, a.replaceRow(act)
@@ -190,17 +210,23 @@ func (a *applier) removeRow(act *action) error {
 	return nil
 }
 
-// setCells takes some of the change's cells, by slot.
-func (a *applier) setCells(act *action, slots []int) error {
-	var cells []int
-	var values []wire.Value
+// setCells takes what stands of the change's cells.
+func (a *applier) setCells(act *action) error {
+	slots := act.out.Columns
+	cells, values, err := a.mergeStates(act)
+	if err != nil {
+		return err
+	}
 	for i, cell := range act.cells {
-		if slices.Contains(slots, a.tab.cells[cell].slot) {
+		if tc := &a.tab.cells[cell]; slices.Contains(slots, tc.slot) {
 			cells, values = append(cells, cell), append(values, act.values[i])
+			if a.tab.merges(cell) { // landing in a column that has just come
+				act.m.setState(tc.slot, tc.policy.New(act.values[i], act.m.row.Birth).Append(nil))
+			}
 		}
 	}
 	if act.out.Row.Birth.HLC.Baseline() && act.c.Op == merge.Update {
-		act.m.wrote(slots)
+		act.m.wrote(slices.Concat(slots, act.out.Merged))
 	}
 	act.m.row = act.out.Row
 	if act.c.Baseline {
@@ -224,6 +250,7 @@ func (act *action) rebaseline(tab *table) {
 // replaceRow makes a row that is there what the change carries.
 func (a *applier) replaceRow(act *action) error {
 	act.m.row, act.m.bases = act.out.Row, nil
+	act.m.bearStates(a.tab, act.cells, act.values)
 	return a.updateRow(act, act.cells, act.values)
 }
 

@@ -17,10 +17,16 @@ import (
 // before anything is changed. Values that are equal after all are no loss.
 func (a *applier) logLosses(act *action) error {
 	if act.out.Effect == merge.Orphan {
+		if a.remerging {
+			return nil
+		}
 		return a.logOrphan(act)
 	}
 	for _, l := range act.out.Losses {
 		cells := a.lostCells(act, l)
+		if a.remerging {
+			cells = slices.DeleteFunc(cells, func(c int) bool { return c < 0 || a.again(c) })
+		}
 		if len(cells) == 0 {
 			continue
 		}
@@ -133,12 +139,46 @@ func (t *tx) writeConflict(tab *table, key []wire.Value, l merge.Loss, winner, l
 	if err != nil {
 		return err
 	}
-	_, err = t.Exec(`INSERT OR IGNORE INTO sqlsync_conflict
-		(id, table_id, kind, key, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		conflictID(tab.name, key, l.Loser), tab.id, string(l.Kind), wire.AppendRow(nil, key), winner.encode(), loser.encode(),
-		int64(l.Winner.HLC), winnerOrigin, int64(l.Loser.HLC), loserOrigin)
+	id := conflictID(tab.name, key, l.Loser)
+	if more, err := t.extendConflict(id, winner, loser); err != nil || more {
+		return err
+	}
+	_, err = t.Exec(`INSERT INTO sqlsync_conflict
+		(id, table_id, kind, key, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin, noted)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		id, tab.id, string(l.Kind), wire.AppendRow(nil, key), winner.encode(), loser.encode(),
+		int64(l.Winner.HLC), winnerOrigin, int64(l.Loser.HLC), loserOrigin, t.now.UnixMilli())
 	return err
+}
+
+// extendConflict adds to a conflict that is listed: one write may lose its
+// cells one after the other, to several others.
+func (t *tx) extendConflict(id string, winner, loser image) (listed bool, err error) {
+	var had [2]image
+	err = t.Query(func(row []any) (err error) {
+		listed = true
+		for i := range had {
+			if had[i], err = decodeImage(row[i].([]byte)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, `SELECT winner, loser FROM sqlsync_conflict WHERE id = ?`, id)
+	if err != nil || !listed {
+		return listed, err
+	}
+	grown := false
+	for i, more := range []image{winner, loser} {
+		for _, c := range more {
+			if !had[i].has(c.name) {
+				had[i], grown = append(had[i], c), true
+			}
+		}
+	}
+	if grown {
+		_, err = t.Exec(`UPDATE sqlsync_conflict SET winner = ?, loser = ?, dismissed = NULL WHERE id = ?`, had[0].encode(), had[1].encode(), id)
+	}
+	return true, err
 }
 
 // conflictID names the loss of one write to one row. It is made of what every

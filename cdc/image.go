@@ -49,6 +49,16 @@ func (im image) set(name string, v wire.Value) image {
 	return append(im, imageCell{name, v})
 }
 
+// has reports whether im has a column.
+func (im image) has(name string) bool {
+	for i := range im {
+		if equalNames(im[i].name, name) {
+			return true
+		}
+	}
+	return false
+}
+
 func equalNames(a, b string) bool { return strings.EqualFold(a, b) }
 
 // imageOf names the values of some of the table's cells.

@@ -51,6 +51,7 @@ func (a *applier) bear(act *action) {
 		putHash(h[a.tab.cells[cell].slot*hashSize:], hashValue(act.values[i]))
 	}
 	*act.m = meta{row: act.out.Row, hashes: h}
+	act.m.bearStates(a.tab, act.cells, act.values)
 }
 
 // insertArgs appends the values of a row as tableSQL.insert orders them. Key

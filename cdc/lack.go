@@ -26,28 +26,65 @@ func (t *tx) lack(tab *table, pos int64, columns []string) error {
 // readLacking reads what a table lacks, and has what came for a column that is
 // there by now merged again.
 func (t *tx) readLacking(tab *table) error {
-	tab.lacking = make(map[string]int64)
+	tab.lacking, tab.landing = make(map[string]int64), make(map[int]bool)
+	var come []string
 	err := t.Query(func(row []any) error {
-		tab.lacking[strings.ToLower(row[0].(string))] = row[1].(int64)
+		name := row[0].(string)
+		i := tab.cellNamed(name)
+		switch {
+		case i < 0:
+			tab.lacking[strings.ToLower(name)] = row[1].(int64)
+		case row[2] == nil:
+			come = append(come, name)
+			fallthrough
+		default:
+			tab.landing[tab.cells[i].slot] = true
+		}
 		return nil
-	}, `SELECT name, pos FROM sqlsync_lack WHERE table_id = ?`, tab.id)
+	}, `SELECT name, pos, landing FROM sqlsync_lack WHERE table_id = ?`, tab.id)
+	for _, name := range come {
+		if err == nil {
+			err = t.beginLanding(tab, name)
+		}
+	}
+	return err
+}
+
+// beginLanding has the table's changes merged again from the first on that had
+// a value for a column that has come.
+func (t *tx) beginLanding(tab *table, name string) error {
+	pos, err := t.Int(`SELECT pos FROM sqlsync_lack WHERE table_id = ? AND name = ?`, tab.id, name)
 	if err != nil {
 		return err
 	}
-	for name, pos := range tab.lacking {
-		if tab.cellNamed(name) < 0 {
-			continue
+	if tab.freshFrom == 0 {
+		if tab.freshFrom = tab.replayFrom; tab.freshFrom == 0 {
+			if tab.freshFrom, err = t.Int(`SELECT pos + 1 FROM sqlsync_dataset WHERE id = ?`, tab.ds.id); err != nil {
+				return err
+			}
 		}
-		delete(tab.lacking, name)
-		if _, err := t.Exec(`DELETE FROM sqlsync_lack WHERE table_id = ? AND name = ?`, tab.id, name); err != nil {
-			return err
-		}
-		if err := t.replayLater(tab, pos); err != nil {
+		if _, err := t.Exec(`UPDATE sqlsync_table SET fresh_from = ? WHERE id = ?`, tab.freshFrom, tab.id); err != nil {
 			return err
 		}
 	}
-	return nil
+	if _, err := t.Exec(`UPDATE sqlsync_lack SET landing = 1 WHERE table_id = ? AND name = ?`, tab.id, name); err != nil {
+		return err
+	}
+	return t.replayLater(tab, pos)
 }
+
+// landed ends a replay.
+func (t *tx) landed(tab *table) error {
+	tab.freshFrom, tab.landing = 0, make(map[int]bool)
+	if _, err := t.Exec(`UPDATE sqlsync_table SET fresh_from = NULL WHERE id = ?`, tab.id); err != nil {
+		return err
+	}
+	_, err := t.Exec(`DELETE FROM sqlsync_lack WHERE table_id = ? AND landing = 1`, tab.id)
+	return err
+}
+
+// again reports whether a cell was merged before.
+func (a *applier) again(c int) bool { return a.remerging && !a.tab.landing[a.tab.cells[c].slot] }
 
 // lateCells are the cells of a row's own birth whose values come only now,
 // because the table did not have their columns when the birth was merged.

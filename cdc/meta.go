@@ -30,6 +30,8 @@ type meta struct {
 	bases []base
 	// key is the key as the metadata has it: of equal keys, the one stored.
 	key []wire.Value
+	// states are those of the cells that have a policy of their own, by slot.
+	states map[int][]byte
 }
 
 type base struct {
@@ -122,29 +124,58 @@ func (t *tx) version(hlc, origin any) (merge.Version, bool) {
 	return merge.Version{HLC: merge.HLC(h), Origin: node}, ok && ok2 && ok3
 }
 
-// Cells are stored one after the other: slot, HLC less the seal of the birth,
-// origin, and in a baseline row the cell's hash in the baseline.
+// Cells are stored one after the other: the slot, four times, and with it
+// whether there is a version, a state. A version is its HLC less the seal of
+// the birth, the origin, and in a baseline row the cell's hash in the baseline;
+// a state has its length before it.
+const (
+	cellVersion = 1
+	cellState   = 2
+)
+
 func (t *tx) readCellVersions(m *meta, b []byte) error {
-	since := m.row.Birth.HLC.Seal()
 	for len(b) > 0 {
-		slot, n := binary.Uvarint(b)
-		delta, n2 := binary.Varint(b[max(n, 0):])
-		origin, n3 := binary.Uvarint(b[max(n, 0)+max(n2, 0):])
-		node, ok := t.cfg.origins.node[int64(origin)]
-		if n <= 0 || n2 <= 0 || n3 <= 0 || !ok {
+		head, n := binary.Uvarint(b)
+		if n <= 0 {
 			return errDamaged
 		}
-		b = b[n+n2+n3:]
-		m.row.Cells = append(m.row.Cells, merge.Cell{Column: int(slot), Version: merge.Version{HLC: since + merge.HLC(delta), Origin: node}})
-		if m.row.Birth.HLC.Baseline() {
-			if len(b) < hashSize {
+		b = b[n:]
+		slot := int(head >> 2)
+		var err error
+		if head&cellVersion != 0 {
+			if b, err = t.readCellVersion(m, slot, b); err != nil {
+				return err
+			}
+		}
+		if head&cellState != 0 {
+			size, n := binary.Uvarint(b)
+			if n <= 0 || size > uint64(len(b)-n) {
 				return errDamaged
 			}
-			m.bases = append(m.bases, base{int(slot), getHash(b)})
-			b = b[hashSize:]
+			m.setState(slot, b[n:n+int(size)])
+			b = b[n+int(size):]
 		}
 	}
 	return nil
+}
+
+func (t *tx) readCellVersion(m *meta, slot int, b []byte) ([]byte, error) {
+	delta, n := binary.Varint(b)
+	origin, n2 := binary.Uvarint(b[max(n, 0):])
+	node, ok := t.cfg.origins.node[int64(origin)]
+	if n <= 0 || n2 <= 0 || !ok {
+		return nil, errDamaged
+	}
+	b = b[n+n2:]
+	m.row.Cells = append(m.row.Cells, merge.Cell{Column: slot, Version: merge.Version{HLC: m.row.Birth.HLC.Seal() + merge.HLC(delta), Origin: node}})
+	if m.row.Birth.HLC.Baseline() {
+		if len(b) < hashSize {
+			return nil, errDamaged
+		}
+		m.bases = append(m.bases, base{slot, getHash(b)})
+		b = b[hashSize:]
+	}
+	return b, nil
 }
 
 // appendMeta appends the columns that metaColumns names.
@@ -169,7 +200,7 @@ func (t *tx) appendMeta(args []any, tab *table, m *meta) ([]any, error) {
 			return nil, err
 		}
 	}
-	if len(m.row.Cells) > 0 {
+	if len(m.row.Cells) > 0 || len(m.states) > 0 {
 		if cells, err = t.cellVersions(m); err != nil {
 			return nil, err
 		}
@@ -180,12 +211,22 @@ func (t *tx) appendMeta(args []any, tab *table, m *meta) ([]any, error) {
 func (t *tx) cellVersions(m *meta) ([]byte, error) {
 	since := m.row.Birth.HLC.Seal()
 	var b []byte
+	for slot, state := range m.states {
+		if !slices.ContainsFunc(m.row.Cells, func(c merge.Cell) bool { return c.Column == slot }) {
+			b = appendState(binary.AppendUvarint(b, uint64(slot<<2|cellState)), state)
+		}
+	}
 	for _, c := range m.row.Cells {
 		origin, err := t.origin(c.Version.Origin)
 		if err != nil {
 			return nil, err
 		}
-		b = binary.AppendUvarint(b, uint64(c.Column))
+		state, has := m.states[c.Column]
+		head := c.Column<<2 | cellVersion
+		if has {
+			head |= cellState
+		}
+		b = binary.AppendUvarint(b, uint64(head))
 		b = binary.AppendVarint(b, int64(c.Version.HLC-since))
 		b = binary.AppendUvarint(b, uint64(origin))
 		if m.row.Birth.HLC.Baseline() {
@@ -193,8 +234,22 @@ func (t *tx) cellVersions(m *meta) ([]byte, error) {
 			putHash(h[:], m.baseline(c.Column))
 			b = append(b, h[:]...)
 		}
+		if has {
+			b = appendState(b, state)
+		}
 	}
 	return b, nil
+}
+
+func appendState(b, state []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(state))), state...)
+}
+
+func (m *meta) setState(slot int, state []byte) {
+	if m.states == nil {
+		m.states = make(map[int][]byte)
+	}
+	m.states[slot] = state
 }
 
 // remembered is metadata on its way into the table.
@@ -206,7 +261,7 @@ type remembered struct {
 // asBorn reports whether a row has not been written since its birth, so that
 // its metadata is its birth and its hashes.
 func (m *meta) asBorn() bool {
-	return m.state == alive && !m.row.Dead && len(m.row.Cells) == 0 && m.row.Latest == m.row.Birth
+	return m.state == alive && !m.row.Dead && len(m.row.Cells) == 0 && len(m.states) == 0 && m.row.Latest == m.row.Birth
 }
 
 // remember writes metadata, many rows to a statement.

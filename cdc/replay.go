@@ -87,8 +87,10 @@ func (t *tx) replaySome(tab *table) error {
 	if tab.replayFrom = next; next != 0 {
 		from = next
 	}
-	_, err = t.Exec(`UPDATE sqlsync_table SET replay_from = ? WHERE id = ?`, from, tab.id)
-	return err
+	if _, err = t.Exec(`UPDATE sqlsync_table SET replay_from = ? WHERE id = ?`, from, tab.id); err != nil || next != 0 {
+		return err
+	}
+	return t.landed(tab)
 }
 
 // rebuild makes the metadata of a table that was watched before out of the

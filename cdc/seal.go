@@ -107,6 +107,7 @@ func (s *sealer) inserted(tab *table, r *touched) {
 	c.Baseline = r.baseline && !r.meta.exists()
 	birth := c.BirthAt(s.s.node)
 	r.meta = meta{row: merge.Row{Birth: birth, Latest: birth}, hashes: tab.hash(r.values)}
+	r.meta.bearStates(tab, nil, r.values)
 	s.emit(tab, c)
 }
 
@@ -120,7 +121,7 @@ func (s *sealer) deleted(tab *table, r *touched) {
 // hashes of the baseline, see meta.bases.
 func (m *meta) bury(row merge.Row) {
 	m.rebase()
-	m.row, m.state = row, dead
+	m.row, m.state, m.states = row, dead, nil
 	if !row.Birth.HLC.Baseline() {
 		m.hashes = nil
 	}
@@ -143,11 +144,22 @@ func (s *sealer) updated(tab *table, r *touched) (bool, error) {
 		columns, slots = tab.everything()
 	}
 	c := wire.Change{Op: merge.Update, HLC: s.stamp(r.at), Birth: r.meta.row.Birth, Key: r.key, Columns: columns}
+	v := c.Version(s.s.node)
+	var travels []traveller
+	if tab.special() {
+		var err error
+		if columns, slots, travels, err = s.writeStates(tab, r, columns, slots, v); err != nil || len(columns) == 0 {
+			return true, err
+		}
+		c.Columns = columns
+	}
 	for _, i := range columns {
 		c.Values = append(c.Values, r.values[i])
 	}
+	for _, tr := range travels {
+		c.Columns, c.Values = append(c.Columns, tr.column), append(c.Values, tr.value)
+	}
 	r.meta.wrote(slots)
-	v := c.Version(s.s.node)
 	if tab.rule == merge.WholeRow {
 		r.meta.row.Latest = v
 	} else {
@@ -169,9 +181,12 @@ func (s *sealer) stamp(julian float64) merge.HLC {
 func (s *sealer) emit(tab *table, c wire.Change) {
 	sec := s.sections[tab.id]
 	if sec == nil {
-		sec = &wire.Section{Table: tab.name, Key: tab.keyNames(), Columns: tab.cellNames()}
+		sec = &wire.Section{Table: tab.name, Key: tab.keyNames(), Columns: append(tab.cellNames(), tab.shadowNames()...)}
 		s.sections[tab.id] = sec
 		s.order = append(s.order, tab.id)
+	}
+	if c.Op == merge.Insert && len(tab.shadows) > 0 { // an insert has a value for every column
+		c.Values = slices.Concat(c.Values, make([]wire.Value, len(tab.shadows)))
 	}
 	sec.Changes = append(sec.Changes, c)
 	s.cells += len(c.Values) + 1

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sqlsync/merge"
+	"sqlsync/merge/cell"
 	"sqlsync/schema"
 	"sqlsync/wire"
 )
@@ -17,21 +18,27 @@ type table struct {
 	id      int64
 	name    string
 	ds      *dataset
-	policy  string
+	merging merging
 	rule    merge.Policy
 	keyCols []string
 	// waiting says why peers' changes are held back, "" when they are not.
 	waiting string
 	// replayFrom is the place of the first batch with changes not applied yet,
-	// 0 if there is none.
-	replayFrom int64
+	// 0 if there is none. Those before freshFrom were applied, but for the
+	// columns that have come since, whose slots are in landing.
+	replayFrom, freshFrom int64
+	landing               map[int]bool
 
 	def *schema.Table // nil when the table is not there
 	key schema.Key
-	// cells are the columns that changes carry, by name; see cell.
-	cells []cell
+	// cells are the columns that changes carry, by name; see tableCell.
+	cells []tableCell
 	// slots is one more than the highest slot ever given.
 	slots int
+	// specials is how many cells have a policy of their own.
+	specials int
+	// shadows are the cells whose writes travel with more than their value.
+	shadows []int
 	// lacking are columns that peers have and this table has not, in lower
 	// case, with the place of the first batch that has values for them.
 	lacking map[string]int64
@@ -39,21 +46,17 @@ type table struct {
 	tableSQL
 }
 
-// cell is a column whose value is replicated: every stored column that is not
+// tableCell is a column whose value is replicated: every stored column that is not
 // in the key, and key columns too where equal keys may differ in their bytes.
-type cell struct {
+type tableCell struct {
 	name string
 	slot int
 	key  int // place in the key, -1 for none
 	// initial is the value that a row has which was there before the column.
 	initial wire.Value
+	// policy is how the cell merges, if not by its last writer.
+	policy cell.Policy
 }
-
-// policyText spells how the table merges, as nodes compare it.
-func (tab *table) policyText() string { return tab.policy }
-
-// policies by the names that people use.
-var policies = map[string]merge.Policy{"lww": merge.LWW, "row": merge.WholeRow}
 
 func (t *tx) readTables() error {
 	type stored struct {
@@ -62,12 +65,18 @@ func (t *tx) readTables() error {
 		key     string
 	}
 	var list []stored
-	err := t.Query(func(row []any) error {
-		s := stored{table: table{id: row[0].(int64), name: row[1].(string), policy: row[3].(string)}, dataset: row[2].(int64), key: row[4].(string)}
+	var err error
+	err = t.Query(func(row []any) error {
+		s := stored{table: table{id: row[0].(int64), name: row[1].(string)}, dataset: row[2].(int64), key: row[4].(string)}
 		s.replayFrom, _ = row[5].(int64)
+		s.freshFrom, _ = row[7].(int64)
+		options, _ := row[6].(string)
+		if s.merging, err = decodeMerging(row[3].(string), options); err != nil {
+			return fmt.Errorf("read table %s: %w", s.name, err)
+		}
 		list = append(list, s)
 		return nil
-	}, `SELECT id, name, dataset_id, policy, key, replay_from FROM sqlsync_table WHERE watched ORDER BY id`)
+	}, `SELECT id, name, dataset_id, policy, key, replay_from, options, fresh_from FROM sqlsync_table WHERE watched ORDER BY id`)
 	if err != nil {
 		return err
 	}
@@ -94,7 +103,7 @@ func (t *tx) readTables() error {
 // describe fills in what the database says of a table. One that is gone or has
 // lost its key waits, alone.
 func (t *tx) describe(tab *table) error {
-	tab.rule = policies[tab.policy]
+	tab.rule = tab.merging.rule()
 	def, err := schema.Load(t.ctx, t.Conn, tab.name)
 	if errors.Is(err, schema.ErrNoTable) {
 		tab.waiting = "the table is not in the database"
@@ -109,6 +118,9 @@ func (t *tx) describe(tab *table) error {
 	}
 	tab.def = def
 	if err := t.readCells(tab); err != nil {
+		return err
+	}
+	if err := t.assignPolicies(tab); err != nil {
 		return err
 	}
 	if err := t.readLacking(tab); err != nil {
@@ -148,7 +160,7 @@ func (t *tx) readCells(tab *table) error {
 				return fmt.Errorf("number column: %w", err)
 			}
 		}
-		c := cell{name: col.Name, slot: slot, key: place}
+		c := tableCell{name: col.Name, slot: slot, key: place}
 		if col.HasDefault {
 			// A default that is no constant cannot have come with ADD COLUMN.
 			_ = t.Query(func(row []any) error { c.initial = row[0]; return nil }, `SELECT `+col.Default)

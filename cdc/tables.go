@@ -44,7 +44,7 @@ func (s *Store) Tables(ctx context.Context) ([]TableStatus, error) {
 		}
 		for _, tab := range t.cfg.tables {
 			if tab.def == nil && !slices.ContainsFunc(names, func(n string) bool { return equalNames(n, tab.name) }) {
-				list = append(list, TableStatus{Name: tab.name, Watched: true, Dataset: tab.ds.name, Policy: tab.policy,
+				list = append(list, TableStatus{Name: tab.name, Watched: true, Dataset: tab.ds.name, Policy: tab.policyText(),
 					Key: tab.keyCols, Waiting: tab.waiting, Rows: -1})
 			}
 		}
@@ -56,7 +56,7 @@ func (s *Store) Tables(ctx context.Context) ([]TableStatus, error) {
 func (t *tx) tableStatus(name string) (TableStatus, error) {
 	st := TableStatus{Name: name, Rows: -1}
 	if tab := t.cfg.byName[strings.ToLower(name)]; tab != nil {
-		st.Watched, st.Dataset, st.Policy, st.Waiting, st.Key = true, tab.ds.name, tab.policy, tab.waiting, tab.keyCols
+		st.Watched, st.Dataset, st.Policy, st.Waiting, st.Key = true, tab.ds.name, tab.policyText(), tab.waiting, tab.keyCols
 	} else if err := t.verdict(&st); err != nil {
 		return st, err
 	}
@@ -96,7 +96,7 @@ func (d *Stream) Schema(ctx context.Context) (*wire.Schema, error) {
 			if tab.ds.name != d.name || tab.def == nil {
 				continue
 			}
-			ts := wire.TableSchema{Name: tab.name, Create: tab.def.Statements(), Key: tab.keyCols, Policy: tab.policy}
+			ts := wire.TableSchema{Name: tab.name, Create: tab.def.Statements(), Key: tab.keyCols, Policy: tab.merging.policy, Options: tab.merging.schemaOptions()}
 			for _, trigger := range tab.def.Triggers {
 				ts.Triggers = append(ts.Triggers, trigger.SQL)
 			}
@@ -133,14 +133,25 @@ func (s *Store) Create(ctx context.Context, dataset string, from *wire.Schema) (
 		if err := t.createSettings(from.Settings); err != nil {
 			return err
 		}
+		var news []wire.TableSchema
 		for _, ts := range from.Tables {
-			left, err := t.create(dataset, ts)
+			isNew, err := t.create(dataset, ts)
 			if err != nil {
 				return fmt.Errorf("create %s: %w", ts.Name, err)
 			}
+			if isNew {
+				news = append(news, ts)
+			}
+		}
+		// After all tables: a trigger may name any of them.
+		for _, ts := range news {
+			left, err := t.createTriggers(ts)
+			if err != nil {
+				return fmt.Errorf("create triggers of %s: %w", ts.Name, err)
+			}
 			skipped = append(skipped, left...)
 		}
-		return nil
+		return t.changed()
 	})
 	if err != nil {
 		return nil, err
@@ -166,31 +177,33 @@ func (t *tx) createSettings(settings map[string]string) error {
 	return nil
 }
 
-func (t *tx) create(dataset string, ts wire.TableSchema) (skipped []string, err error) {
+func (t *tx) create(dataset string, ts wire.TableSchema) (isNew bool, err error) {
 	_, err = schema.Load(t.ctx, t.Conn, ts.Name)
 	var missing *schema.NoTable
-	isNew := errors.As(err, &missing)
+	isNew = errors.As(err, &missing)
 	if isNew {
 		for _, q := range ts.Create {
 			if _, err := t.Exec(q); err != nil {
-				return nil, err
+				return false, err
 			}
 		}
 	} else if err != nil {
-		return nil, err
+		return false, err
 	}
 	name := ts.Name
-	if _, err := t.watch(&name, WatchOptions{Dataset: dataset, Policy: ts.Policy, Key: ts.Key}); err != nil || !isNew {
-		return nil, err
-	}
+	_, err = t.watch(&name, WatchOptions{Dataset: dataset, Policy: ts.Policy, Key: ts.Key, Columns: columnOptions(ts.Options), IDs: ts.Options[optionIDs]})
+	return isNew, err
+}
+
+func (t *tx) createTriggers(ts wire.TableSchema) (skipped []string, err error) {
 	for _, q := range ts.Triggers {
-		if ok, err := t.createTrigger(name, q); err != nil {
+		if ok, err := t.createTrigger(ts.Name, q); err != nil {
 			return nil, err
 		} else if !ok {
 			skipped = append(skipped, q)
 		}
 	}
-	return skipped, t.changed()
+	return skipped, nil
 }
 
 // createTrigger creates an application's trigger, unless writes to its table
@@ -200,6 +213,7 @@ func (t *tx) createTrigger(table, q string) (ok bool, err error) {
 		return false, err
 	}
 	_, bad := t.Exec(q)
+	t.Forget() // SQLite does not compile an EXPLAIN anew because the schema has changed
 	if bad == nil {
 		for _, p := range t.cfg.byName[strings.ToLower(table)].probes() {
 			if _, bad = t.Exec("EXPLAIN "+p.sql, make([]any, p.args)...); bad != nil {

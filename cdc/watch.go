@@ -15,8 +15,14 @@ import (
 type WatchOptions struct {
 	// Dataset is created if it does not exist; "" is DefaultDataset.
 	Dataset string
-	// Policy is how rows merge: "lww", the default, or "row".
+	// Policy is how rows merge, one of Policies. "" is that of a table that is
+	// watched already, and lww for others.
 	Policy string
+	// Columns are policies of columns, by name. Those of a table that is
+	// watched already stay where they are not named.
+	Columns map[string]string
+	// IDs says who gives out ids, one of IDSchemes; "" is as Policy's.
+	IDs string
 	// Key names the columns of a UNIQUE NOT NULL index to use as the key; nil
 	// is the primary key.
 	Key []string
@@ -39,11 +45,8 @@ func (s *Store) Watch(ctx context.Context, names []string, o WatchOptions) ([]Ve
 	if o.Dataset == "" {
 		o.Dataset = DefaultDataset
 	}
-	if o.Policy == "" {
-		o.Policy = "lww"
-	}
-	if _, ok := policies[o.Policy]; !ok {
-		return nil, fmt.Errorf("merge policy %q: must be lww or row", o.Policy)
+	if err := o.check(ctx); err != nil {
+		return nil, err
 	}
 	var list []Verdict
 	for _, name := range names {
@@ -85,6 +88,10 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 	if err := schema.Check(t.ctx, t.Conn, def, key); err != nil {
 		return 0, err
 	}
+	m := o.merging(merging{policy: policyLWW})
+	if err := m.check(def, key); err != nil {
+		return 0, err
+	}
 	ds, err := t.dataset(o.Dataset)
 	if errors.Is(err, ErrNoDataset) {
 		ds, err = t.addDataset(o.Dataset)
@@ -95,7 +102,7 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 	if err := t.widen(ds, len(key)); err != nil {
 		return 0, err
 	}
-	id, again, err := t.addTable(def, key, ds, o.Policy)
+	id, again, err := t.addTable(def, key, ds, m)
 	if err != nil {
 		return 0, err
 	}
@@ -123,7 +130,7 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 
 // addTable records a watched table; again says that it was watched before.
 // Batches that are held may have changes to it already: they are replayed.
-func (t *tx) addTable(def *schema.Table, key schema.Key, ds *dataset, policy string) (id int64, again bool, err error) {
+func (t *tx) addTable(def *schema.Table, key schema.Key, ds *dataset, m merging) (id int64, again bool, err error) {
 	if id, err = t.Int(`SELECT id FROM sqlsync_table WHERE name = ?`, def.Name); err != nil {
 		return 0, false, err
 	}
@@ -148,8 +155,8 @@ func (t *tx) addTable(def *schema.Table, key schema.Key, ds *dataset, policy str
 	if from > 0 {
 		replay = from
 	}
-	_, err = t.Exec(`INSERT OR REPLACE INTO sqlsync_table (id, name, dataset_id, policy, key, watched, waiting, replay_from)
-		VALUES (?, ?, ?, ?, ?, 1, NULL, ?)`, id, def.Name, ds.id, policy, string(cols), replay)
+	_, err = t.Exec(`INSERT OR REPLACE INTO sqlsync_table (id, name, dataset_id, policy, options, key, watched, replay_from)
+		VALUES (?, ?, ?, ?, ?, ?, 1, ?)`, id, def.Name, ds.id, m.policy, m.options(), string(cols), replay)
 	return id, again, err
 }
 
@@ -163,6 +170,13 @@ func keyNames(def *schema.Table, key schema.Key) []string {
 
 // rewatch changes how a table is watched.
 func (t *tx) rewatch(tab *table, o WatchOptions) (int64, error) {
+	// What was written by the old policy is sealed by it.
+	for more := true; more; {
+		var err error
+		if more, err = t.seal(tab.ds); err != nil {
+			return 0, err
+		}
+	}
 	if o.Dataset != tab.ds.name {
 		return 0, &schema.Refusal{Table: tab.name, Cause: fmt.Sprintf("it is watched in dataset %s", tab.ds.name),
 			Remedy: "unwatch it first, then watch it with the other dataset"}
@@ -171,13 +185,24 @@ func (t *tx) rewatch(tab *table, o WatchOptions) (int64, error) {
 		return 0, &schema.Refusal{Table: tab.name, Cause: fmt.Sprintf("it is watched with key %s", strings.Join(tab.keyCols, ",")),
 			Remedy: "unwatch it first, then watch it with the other key"}
 	}
-	if o.Policy == tab.policy {
-		return 0, nil
-	}
-	if _, err := t.Exec(`UPDATE sqlsync_table SET policy = ? WHERE id = ?`, o.Policy, tab.id); err != nil {
+	rows, err := t.Int(`SELECT count(*) FROM main.` + schema.Quote(tab.name))
+	if err != nil {
 		return 0, err
 	}
-	return 0, t.changed()
+	m := o.merging(tab.merging)
+	if m.equal(tab.merging) {
+		return rows, nil
+	}
+	if err := m.check(tab.def, tab.key); err != nil {
+		return 0, err
+	}
+	if _, err := t.Exec(`UPDATE sqlsync_table SET policy = ?, options = ? WHERE id = ?`, m.policy, m.options(), tab.id); err != nil {
+		return 0, err
+	}
+	if err := t.changed(); err != nil {
+		return 0, err
+	}
+	return rows, t.beginStates(t.cfg.byID[tab.id])
 }
 
 // Unwatch removes the capture and the metadata of tables; their data stays.

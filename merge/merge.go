@@ -1,5 +1,7 @@
 package merge
 
+import "slices"
+
 // Op is what a write does to its row.
 type Op uint8
 
@@ -45,6 +47,17 @@ type Write struct {
 	// Columns are the columns whose values the write carries: those an Update
 	// sets, all of an Insert's, none of a Delete's. Outcomes may share them.
 	Columns []int
+	// Merged are further columns, those that have a policy of their own: see
+	// package cell.
+	Merged []int
+}
+
+// columns are all that the write carries.
+func (w Write) columns() []int {
+	if len(w.Merged) == 0 {
+		return w.Columns
+	}
+	return slices.Concat(w.Columns, w.Merged)
 }
 
 // Rank is the version by which a write competes: a baseline competes with its
@@ -110,7 +123,10 @@ type Outcome struct {
 	Effect Effect
 	// Columns are what Set takes from the write.
 	Columns []int
-	Losses  []Loss
+	// Merged are columns of the write that their own policy is to merge, and
+	// Rebased those that it is to take from another baseline. They go with Set.
+	Merged, Rebased []int
+	Losses          []Loss
 }
 
 // Merge applies a write to a row. It is commutative, associative and
@@ -211,7 +227,7 @@ func (m merger) older() Outcome {
 	case m.w.Op == Insert:
 		kind = KindKey
 	}
-	out.Losses = []Loss{m.incoming(kind, m.local.Birth, m.w.Columns)}
+	out.Losses = []Loss{m.incoming(kind, m.local.Birth, m.w.columns())}
 	return out
 }
 
@@ -227,7 +243,7 @@ func (m merger) within() Outcome {
 	case m.w.Op == Insert && m.w.Birth == m.local.Birth:
 		// The incarnation as it began is in the row already.
 	case m.local.Dead:
-		out.Losses = []Loss{m.incoming(KindDelete, m.local.Latest, m.w.Columns)}
+		out.Losses = []Loss{m.incoming(KindDelete, m.local.Latest, m.w.columns())}
 	case m.w.Op == Insert:
 		m.rebase(&out)
 	default:
@@ -253,8 +269,11 @@ func (m merger) kill(out *Outcome) {
 // the cells that nobody has written since.
 func (m merger) rebase(out *Outcome) {
 	out.Row.Latest = later(m.local.Latest, m.w.Birth)
+	if out.Rebased = m.w.Merged; len(out.Rebased) > 0 {
+		out.Effect = Set
+	}
 	if m.local.Birth.After(m.w.Birth) {
-		out.Losses = []Loss{m.incoming(KindBaseline, m.local.Birth, m.w.Columns)}
+		out.Losses = []Loss{m.incoming(KindBaseline, m.local.Birth, m.w.columns())}
 		return
 	}
 	var losses lossList
@@ -264,6 +283,11 @@ func (m merger) rebase(out *Outcome) {
 			losses.add(Loss{Kind: KindBaseline, Winner: m.w.Birth, Loser: have}, c)
 		} else {
 			losses.add(m.incoming(KindBaseline, have, nil), c)
+		}
+	}
+	for _, c := range m.w.Merged {
+		if have := m.local.Cell(c); have.HLC.Baseline() {
+			losses.add(Loss{Kind: KindBaseline, Winner: m.w.Birth, Loser: have}, c)
 		}
 	}
 	out.Effect = Set
@@ -288,6 +312,10 @@ func (m merger) cells(out *Outcome) {
 	if len(out.Columns) > 0 {
 		out.Effect = Set
 		out.Row = out.Row.Written(out.Columns, m.w.Version)
+	}
+	for _, c := range m.w.Merged {
+		out.Effect, out.Merged = Set, m.w.Merged
+		out.Row = out.Row.Written([]int{c}, later(m.local.Cell(c), m.w.Version))
 	}
 	out.Losses = losses
 }

@@ -8,12 +8,15 @@
 ALTER TABLE sqlsync_table ADD COLUMN options TEXT;
 
 -- Columns that changes from peers had values for and that the table does not
--- have yet. `pos` is the place of the first such batch: when the column comes,
--- the table's changes are merged again from there.
+-- have yet. `pos` is the place of the first such batch: when the column comes
+-- (`landing` is then 1), the table's changes are merged again from there. What
+-- is before `fresh_from` was merged already but for those columns.
+ALTER TABLE sqlsync_table ADD COLUMN fresh_from INTEGER;
 CREATE TABLE sqlsync_lack (
   table_id INTEGER NOT NULL,
   name TEXT NOT NULL COLLATE NOCASE,
   pos INTEGER NOT NULL,
+  landing INTEGER,
   PRIMARY KEY (table_id, name)
 ) WITHOUT ROWID;
 

@@ -53,3 +53,61 @@ var constraintWords = []string{"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FORE
 
 // Has reports whether the table has a column.
 func (t *Table) Has(column string) bool { return t.column(column) >= 0 }
+
+// Column returns a column's place, -1 if there is none.
+func (t *Table) Column(name string) int { return t.column(name) }
+
+// Refers reports whether a column is part of a declared foreign key.
+func (t *Table) Refers(column int) bool {
+	return slices.ContainsFunc(t.ForeignKeys, func(fk ForeignKey) bool { return slices.Contains(fk.Columns, column) })
+}
+
+// InUnique reports whether a column is part of a UNIQUE index.
+func (t *Table) InUnique(column int) bool {
+	return slices.ContainsFunc(t.Unique, func(ix Index) bool { return slices.Contains(ix.Columns, column) })
+}
+
+// WithNames quotes each parameter of an expression, such as :local, that is one
+// of names, so that it names a column.
+func WithNames(expr string, names []string) string {
+	var b strings.Builder
+	tokens := scan(expr)
+	end := 0
+	for i, tok := range tokens {
+		if !tok.is(":") || i+1 == len(tokens) || tokens[i+1].start != tok.end {
+			continue
+		}
+		name := ":" + strings.ToLower(tokens[i+1].text)
+		if !slices.Contains(names, name) {
+			continue
+		}
+		b.WriteString(expr[end:tok.start] + Quote(name))
+		end = tokens[i+1].end
+	}
+	return b.String() + expr[end:]
+}
+
+// Autoincrement reports whether the table has an INTEGER PRIMARY KEY
+// AUTOINCREMENT.
+func (t *Table) Autoincrement() bool {
+	return t.RowidAlias >= 0 && slices.ContainsFunc(scan(t.SQL), func(tok token) bool { return tok.is("AUTOINCREMENT") })
+}
+
+// OneExpression reports whether a text is at most one expression: brackets that
+// match, no end of a statement, no comma outside.
+func OneExpression(text string) bool {
+	depth := 0
+	for _, tok := range scan(text) {
+		switch {
+		case tok.is("("):
+			depth++
+		case tok.is(")"):
+			if depth--; depth < 0 {
+				return false
+			}
+		case tok.is(";"), tok.is(",") && depth == 0:
+			return false
+		}
+	}
+	return depth == 0
+}
