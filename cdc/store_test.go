@@ -17,6 +17,8 @@ type node struct {
 	t    testing.TB
 	path string
 	app  *sql.DB
+	// damaged says that the test leaves behind what verify finds.
+	damaged bool
 }
 
 // newNode makes a database with a schema and opens it as a store. seed makes
@@ -57,6 +59,7 @@ func openNode(t testing.TB, seed byte, path, schema string) *node {
 	}
 	t.Cleanup(func() {
 		n.checkIntegrity()
+		n.checkVerified()
 		app.Close()
 		if err := n.Close(); err != nil {
 			t.Error(err)

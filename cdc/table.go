@@ -206,7 +206,8 @@ func (t *tx) recapture(tab *table) error {
 	want := schema.Triggers(tab.def, tab.key, schema.Capture{Dataset: tab.ds.id, TableID: tab.id})
 	ok := true
 	for _, trigger := range want {
-		n, err := t.Int(`SELECT count(*) FROM main.sqlite_master WHERE type = 'trigger' AND name = ? AND tbl_name = ? COLLATE NOCASE`, trigger.Name, tab.name)
+		n, err := t.Int(`SELECT count(*) FROM main.sqlite_master WHERE type = 'trigger' AND name = ? AND tbl_name = ? COLLATE NOCASE AND sql = ?`,
+			trigger.Name, tab.name, trigger.SQL)
 		if err != nil {
 			return err
 		}

@@ -210,3 +210,17 @@ func TestDroppedTable(t *testing.T) {
 		t.Errorf("status says nothing of the missing table: %+v, %v", st, err)
 	}
 }
+
+// An index that the application adds needs other triggers of the same name.
+func TestTriggersFollowUniqueIndexes(t *testing.T) {
+	a, b := pair(t, `CREATE TABLE t (id INTEGER PRIMARY KEY, x UNIQUE, y)`, "t")
+	a.exec(`INSERT INTO t VALUES (1, 1, 1), (2, 2, 2)`)
+	converge(t, a, b)
+	a.exec(`CREATE UNIQUE INDEX byy ON t (y)`)
+	a.seal()
+	a.exec(`INSERT OR REPLACE INTO t VALUES (3, 3, 1)`)
+	converge(t, a, b)
+	if got := b.text(`SELECT group_concat(id) FROM (SELECT id FROM t ORDER BY id)`); got != "2,3" {
+		t.Errorf("the replica has %s", got)
+	}
+}

@@ -21,7 +21,7 @@ var files embed.FS
 const VersionTable = "sqlsync_version"
 
 // Latest is the version that Up leads to.
-const Latest = 2
+const Latest = 3
 
 // ErrNewer says that a newer sqlsync has migrated the database.
 var ErrNewer = errors.New("database was migrated by a newer sqlsync")
@@ -48,25 +48,28 @@ func Version(ctx context.Context, db *sql.DB) (int64, error) {
 // once.
 func Up(ctx context.Context, db *sql.DB) error {
 	v, err := Version(ctx, db)
-	switch {
-	case err != nil:
-		return err
-	case v > Latest:
-		return fmt.Errorf("%w (its tables have version %d, this program knows %d)", ErrNewer, v, Latest)
-	case v == Latest:
-		return nil
+	for err == nil && v < Latest {
+		was := v
+		uperr := up(ctx, db)
+		// Another process may have been faster, and be in the middle of it.
+		if v, err = Version(ctx, db); err == nil && v <= was {
+			return uperr
+		}
 	}
+	if err == nil && v > Latest {
+		err = fmt.Errorf("%w (its tables have version %d, this program knows %d)", ErrNewer, v, Latest)
+	}
+	return err
+}
+
+func up(ctx context.Context, db *sql.DB) error {
 	p, err := goose.NewProvider("", db, files,
 		goose.WithStore(versionStore{}), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("load migrations: %w", err)
 	}
-	if _, err = p.Up(ctx); err == nil {
-		return nil
+	if _, err = p.Up(ctx); err != nil {
+		return fmt.Errorf("migrate own tables: %w", err)
 	}
-	// Another process may have been faster.
-	if v, verr := Version(ctx, db); verr == nil && v == Latest {
-		return nil
-	}
-	return fmt.Errorf("migrate own tables: %w", err)
+	return nil
 }

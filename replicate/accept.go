@@ -31,7 +31,11 @@ func (n *Node) Accept(ctx context.Context, nc net.Conn, peer merge.NodeID) error
 		turnAway(s, err)
 		return fmt.Errorf("accept %s: %w", n.nameOf(peer), err)
 	}
-	if err := l.serve(ctx, c, hello); !ordinary(err) && !errors.Is(err, errLost) {
+	serve := l.serve
+	if !hello.Pull && !hello.Push {
+		serve = l.serveAside
+	}
+	if err := serve(ctx, c, hello); !ordinary(err) && !errors.Is(err, errLost) {
 		return fmt.Errorf("session of %s: %w", n.nameOf(peer), err)
 	}
 	return nil

@@ -43,6 +43,10 @@ type (
 	syncWanted struct{}
 	// schemaWanted asks for the peer's schema.
 	schemaWanted struct{}
+	// digestsWanted asks for the peer's digests.
+	digestsWanted struct{}
+	// digested answers a digest.
+	digested struct{ digests *wire.Digests }
 	// stopped ends the session: nil is an ordinary end.
 	stopped struct{ err error }
 )
@@ -77,6 +81,10 @@ type (
 	synced struct{}
 	// gotSchema answers schemaWanted.
 	gotSchema struct{ schema *wire.Schema }
+	// digest digests the own tables for the peer.
+	digest struct{}
+	// gotDigests answers digestsWanted.
+	gotDigests struct{ digests *wire.Digests }
 	// alive answers probed.
 	alive struct{}
 	// end is the last action. bye is to be sent if it can be, then the
@@ -87,23 +95,25 @@ type (
 	}
 )
 
-func (started) event()      {}
-func (received) event()     {}
-func (written) event()      {}
-func (grown) event()        {}
-func (loaded) event()       {}
-func (applied) event()      {}
-func (sealed) event()       {}
-func (confirmed) event()    {}
-func (schemaRead) event()   {}
-func (offered) event()      {}
-func (agreed) event()       {}
-func (progressed) event()   {}
-func (ticked) event()       {}
-func (probed) event()       {}
-func (syncWanted) event()   {}
-func (schemaWanted) event() {}
-func (stopped) event()      {}
+func (started) event()       {}
+func (received) event()      {}
+func (written) event()       {}
+func (grown) event()         {}
+func (loaded) event()        {}
+func (applied) event()       {}
+func (sealed) event()        {}
+func (confirmed) event()     {}
+func (schemaRead) event()    {}
+func (offered) event()       {}
+func (agreed) event()        {}
+func (progressed) event()    {}
+func (ticked) event()        {}
+func (probed) event()        {}
+func (syncWanted) event()    {}
+func (schemaWanted) event()  {}
+func (digestsWanted) event() {}
+func (digested) event()      {}
+func (stopped) event()       {}
 
 func (send) action()       {}
 func (load) action()       {}
@@ -115,5 +125,7 @@ func (agree) action()      {}
 func (adopt) action()      {}
 func (synced) action()     {}
 func (gotSchema) action()  {}
+func (digest) action()     {}
+func (gotDigests) action() {}
 func (alive) action()      {}
 func (end) action()        {}

@@ -20,6 +20,8 @@ type link struct {
 	remote  Remote
 	removed bool
 	live    *conn
+	// asides are sessions that neither pull nor push.
+	asides map[*conn]bool
 	// freed is closed when live ends; it is nil while there is none.
 	freed chan struct{}
 	// poke tells the dialing that something has changed.
@@ -63,6 +65,9 @@ func (l *link) remove() {
 func (l *link) interrupt(why error) {
 	if l.live != nil {
 		l.live.stop(why)
+	}
+	for c := range l.asides {
+		c.stop(why)
 	}
 }
 

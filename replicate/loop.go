@@ -135,7 +135,9 @@ func (l *loop) perform(a action) {
 		l.start(func(ctx context.Context) { l.agree(ctx, a) })
 	case adopt:
 		l.start(func(ctx context.Context) { l.adopt(ctx, a) })
-	case synced, alive, gotSchema:
+	case digest:
+		l.start(l.digest)
+	case synced, alive, gotSchema, gotDigests:
 		l.answer(a)
 	case end:
 		l.ended = &a
@@ -149,6 +151,8 @@ func answers(a action, e event) bool {
 		return e == syncWanted{}
 	case alive:
 		return e == probed{}
+	case gotDigests:
+		return e == digestsWanted{}
 	case gotSchema:
 		return e == schemaWanted{}
 	}

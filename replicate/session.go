@@ -78,6 +78,7 @@ type session struct {
 	sync   syncing
 
 	tellings agreement
+	digests  digesting
 }
 
 func newSession(c config) *session {
@@ -138,6 +139,11 @@ func (s *session) handle(e event) {
 		s.sync.wanted = true
 	case schemaWanted:
 		s.outbox.post(&wire.SchemaRequest{})
+	case digestsWanted:
+		s.digests.wanted = true
+	case digested:
+		s.digests.answering = false
+		s.outbox.post(e.digests)
 	case stopped:
 		s.end(e.err)
 	}
@@ -146,7 +152,7 @@ func (s *session) handle(e event) {
 // react does whatever has become possible. Every step ends with it, so that no
 // event has to know what it enables.
 func (s *session) react() {
-	for _, f := range []func(){s.keepAlive, s.startSync, s.startSeal, s.startAgree, s.startApply, s.startLoad, s.finishSync, s.startConfirm, s.flush} {
+	for _, f := range []func(){s.keepAlive, s.startSync, s.startSeal, s.startAgree, s.askDigests, s.startApply, s.startLoad, s.finishSync, s.startConfirm, s.flush} {
 		if s.isEnded {
 			return
 		}
@@ -207,6 +213,10 @@ func (s *session) receiveOpen(m wire.Message) {
 		s.schemaTold(m)
 	case *wire.Offers:
 		s.learn(m.Tables)
+	case *wire.DigestRequest:
+		s.digestsAsked()
+	case *wire.Digests:
+		s.do(gotDigests{m})
 	case *wire.Ping:
 		s.outbox.answer(m.ID)
 	case *wire.Pong:
@@ -228,7 +238,7 @@ func (s *session) open(h *wire.Hello) {
 		s.end(fmt.Errorf("%w: peer wants %q, this is %q", ErrNoDataset, h.Dataset, s.dataset))
 		return
 	}
-	s.isOpen = true
+	s.isOpen, s.digests.protocol = true, min(h.MaxProtocol, wire.MaxProtocol)
 	s.sends, s.receives = s.push && h.Pull, s.pull && h.Push
 	s.theirs.Join(h.Vector)
 	s.sender.more = true

@@ -80,6 +80,13 @@ type Skipper interface {
 	AfterExcept(ctx context.Context, pos int64, have merge.Vector, maxBytes int) ([]wire.Held, error)
 }
 
+// Digester is a Store that can say what its tables hold.
+type Digester interface {
+	// Digests seals, and digests the watched tables as they are in one
+	// moment. Pending says that the application wrote all the time.
+	Digests(ctx context.Context) (*wire.Digests, error)
+}
+
 // Stores are the datasets of one database.
 type Stores interface {
 	// Store returns a dataset by name, or false if there is none or it is

@@ -154,6 +154,10 @@ func (d *duo) perform(i int, a action) {
 		d.say("%s   read schema", s.name)
 		schema, _ := s.store.Schema(ctx)
 		d.post(i, schemaRead{schema})
+	case digest:
+		d.say("%s   digest", s.name)
+		v, _ := s.store.Vector(ctx)
+		d.post(i, digested{&wire.Digests{Vector: v, Tables: []wire.TableDigest{{Name: "orders"}}}})
 	case end:
 		d.say("%s   end: %v", s.name, a.err)
 		if a.bye != nil {
@@ -178,6 +182,8 @@ func describe(m wire.Message) string {
 		return "Ack " + vector(m.Vector)
 	case *wire.SealDone:
 		return fmt.Sprintf("SealDone %d %s", m.ID, vector(m.Vector))
+	case *wire.Digests:
+		return fmt.Sprintf("Digests of %d tables at %s", len(m.Tables), vector(m.Vector))
 	case *wire.Schema:
 		return fmt.Sprintf("Schema of %d tables", len(m.Tables))
 	}

@@ -94,6 +94,23 @@ var traces = map[string]func(*duo){
 		d.post(1, schemaWanted{})
 		d.settle()
 	},
+	"digests": func(d *duo) {
+		d.sides[0].config.pull, d.sides[0].config.push = false, false
+		d.commit(1, 2)
+		d.start()
+		d.post(0, digestsWanted{})
+		d.settle()
+		d.say("-- b asks a, which gives nothing")
+		d.post(1, digestsWanted{})
+		d.settle()
+	},
+	"digests-too-early": func(d *duo) {
+		d.start()
+		d.log.Reset()
+		d.sides[0].session = newSession(d.sides[0].config)
+		d.step(0, received{&wire.Hello{MinProtocol: 1, MaxProtocol: 1, Dataset: "primary", Push: true, Pull: true}})
+		d.step(0, digestsWanted{})
+	},
 	"relay": func(d *duo) {
 		d.start()
 		d.merge(0, 1)

@@ -38,6 +38,10 @@ func (r *reader) message(kind byte) Message {
 		return &SchemaRequest{}
 	case kindSchema:
 		return r.schema()
+	case kindDigestRequest:
+		return &DigestRequest{}
+	case kindDigests:
+		return r.digests()
 	case kindPing:
 		return &Ping{ID: r.uvarint()}
 	case kindPong:
@@ -86,6 +90,15 @@ func (r *reader) uint32() uint32 {
 		r.fail("number out of range")
 	}
 	return uint32(v)
+}
+
+func (r *reader) digests() *Digests {
+	m := &Digests{Vector: r.vector(), Pending: r.bool()}
+	m.Tables = make([]TableDigest, r.count(3, maxSections))
+	for i := range m.Tables {
+		m.Tables[i] = TableDigest{Name: r.name(), Rows: r.uvarint(), Sum: r.string()}
+	}
+	return m
 }
 
 // vector reads positions, ascending by origin.

@@ -22,9 +22,11 @@ const (
 	kindPong          = 9
 	kindBye           = 10
 	kindOffers        = 11
+	kindDigestRequest = 12
+	kindDigests       = 13
 )
 
-func known(kind byte) bool { return kind >= kindHello && kind <= kindOffers }
+func known(kind byte) bool { return kind >= kindHello && kind <= kindDigests }
 
 // appendMessage appends the body of a message and returns its type.
 func appendMessage(b []byte, m Message) (kind byte, body []byte, err error) {
@@ -49,6 +51,10 @@ func appendMessage(b []byte, m Message) (kind byte, body []byte, err error) {
 		return kindSchemaRequest, b, nil
 	case *Schema:
 		return kindSchema, appendSchema(b, m), nil
+	case *DigestRequest:
+		return kindDigestRequest, b, nil
+	case *Digests:
+		return kindDigests, appendDigests(b, m), nil
 	case *Ping:
 		return kindPing, binary.AppendUvarint(b, m.ID), nil
 	case *Pong:
@@ -76,6 +82,16 @@ func appendOffers(b []byte, tables []TableOffer) []byte {
 	b = binary.AppendUvarint(b, uint64(len(tables)))
 	for _, t := range tables {
 		b = appendBytes(appendBytes(appendBytes(appendBytes(b, t.Name), t.Policy), t.Fingerprint), t.Shape)
+	}
+	return b
+}
+
+func appendDigests(b []byte, m *Digests) []byte {
+	b = appendBool(appendVector(b, m.Vector), m.Pending)
+	b = binary.AppendUvarint(b, uint64(len(m.Tables)))
+	for _, t := range m.Tables {
+		b = binary.AppendUvarint(appendBytes(b, t.Name), t.Rows)
+		b = appendBytes(b, t.Sum)
 	}
 	return b
 }

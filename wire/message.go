@@ -5,7 +5,10 @@ import "sqlsync/merge"
 // Protocol versions that this package speaks.
 const (
 	MinProtocol = 1
-	MaxProtocol = 1
+	MaxProtocol = 2
+
+	// DigestProtocol is the first version with DigestRequest and Digests.
+	DigestProtocol = 2
 )
 
 // Message is one of the types below. A session begins with one Hello from
@@ -82,6 +85,28 @@ type TableSchema struct {
 	Options map[string]string
 }
 
+// DigestRequest asks what the sender's tables hold.
+type DigestRequest struct{}
+
+// Digests answers a DigestRequest with what tables held at one moment.
+type Digests struct {
+	// Vector is what was applied then.
+	Vector merge.Vector
+	// Pending says that there were writes that are not in the vector. There
+	// are no tables then.
+	Pending bool
+	// Tables are those that are watched and wait for nothing.
+	Tables []TableDigest
+}
+
+// TableDigest is what one table holds. Sum is equal on two nodes exactly when
+// the rows are.
+type TableDigest struct {
+	Name string
+	Rows uint64
+	Sum  string
+}
+
 // Ping asks for a Pong with the same number.
 type Ping struct{ ID uint64 }
 
@@ -100,6 +125,8 @@ func (*SealRequest) message()   {}
 func (*SealDone) message()      {}
 func (*SchemaRequest) message() {}
 func (*Schema) message()        {}
+func (*DigestRequest) message() {}
+func (*Digests) message()       {}
 func (*Ping) message()          {}
 func (*Pong) message()          {}
 func (*Bye) message()           {}

@@ -113,6 +113,7 @@ func messages() map[string]Message {
 		"schema-request": &SchemaRequest{},
 		"schema": &Schema{Tables: []TableSchema{{Name: "t", Create: []string{"CREATE"}, Triggers: []string{"T"}, Key: []string{"id"}, Policy: "row", Options: map[string]string{"b": "2", "a": "1"}}},
 			Settings: map[string]string{"user_version": "7"}, Datasets: []string{"primary"}},
+		"digest-request": &DigestRequest{}, "digests": &Digests{Vector: v, Tables: []TableDigest{{Name: "items", Rows: 300, Sum: "ab"}}},
 		"ping": &Ping{ID: 1}, "pong": &Pong{ID: 1}, "bye": &Bye{Code: "gap", Text: "why"},
 	}
 }

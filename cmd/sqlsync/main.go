@@ -34,6 +34,8 @@ type grammar struct {
 	Sync      syncCmd      `cmd:"" help:"Exchange with remotes until both sides have everything, then exit."`
 	Clone     cloneCmd     `cmd:"" help:"Make a new replica of a remote's watched tables."`
 	Digest    digestCmd    `cmd:"" help:"Print a digest of the content of tables."`
+	Verify    verifyCmd    `cmd:"" help:"Compare rows with their metadata, check capture, and open every batch; or compare rows with a remote's."`
+	Repair    repairCmd    `cmd:"" help:"Mend what verify finds: install capture anew, and seal rows that it missed."`
 	Status    statusCmd    `cmd:"" help:"Show how everything stands."`
 	Log       logCmd       `cmd:"" help:"Show sealed changes, the newest last."`
 	Conflicts conflictsCmd `cmd:"" help:"Show what lost, to what, and by which rule."`

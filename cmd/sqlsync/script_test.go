@@ -26,18 +26,20 @@ func TestMain(m *testing.M) {
 // testscript's own commands a script has
 //
 //	sql FILE STATEMENT    run SQL as an application would, print the values
+//	past FILE STATEMENT   run SQL while sqlsync's triggers are off
 //	shop FILE             make a database with the sample shop's tables
 //	lock FILE             hold an exclusive lock until the script ends
 //	port NAME             set $NAME to a loopback address nobody listens on
 //	listening ADDR        wait until somebody listens there
 //	logged FILE TEXT      wait until the log has a change with the text
+//	warned FILE TEXT      wait until status warns of the text
 //	taken NAME            set $NAME to one that somebody listens on
 //	keyof NAME FILE       set $NAME to a database's public key
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "keyof": scriptKeyOf,
+			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned, "keyof": scriptKeyOf,
 		},
 		RequireUniqueNames:  true,
 		RequireExplicitExec: false,
@@ -85,6 +87,23 @@ func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Stdout().Write([]byte(strings.Join(texts, "|") + "\n"))
 	}
 	ts.Check(rows.Err())
+}
+
+func scriptPast(ts *testscript.TestScript, _ bool, args []string) {
+	db := openScript(ts, args[0])
+	defer db.Close()
+	rows, err := db.Query(`SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'sqlsync%'`)
+	ts.Check(err)
+	drop, create := "BEGIN;", ""
+	for rows.Next() {
+		var name, text string
+		ts.Check(rows.Scan(&name, &text))
+		drop, create = drop+"DROP TRIGGER "+name+";", create+text+";"
+	}
+	ts.Check(rows.Err())
+	ts.Check(rows.Close())
+	_, err = db.Exec(drop + args[1] + ";" + create + "COMMIT")
+	ts.Check(err)
 }
 
 func scriptShop(ts *testscript.TestScript, _ bool, args []string) {
@@ -138,6 +157,18 @@ func scriptLogged(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+func scriptWarned(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(time.Minute); ; {
+		ts.Check(ts.Exec("sqlsync", "--db", ts.MkAbs(args[0]), "status"))
+		if strings.Contains(ts.ReadFile("stdout"), "warning: "+args[1]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("status does not warn of %q", args[1])
+		}
+	}
+}
+
 func scriptTaken(ts *testscript.TestScript, _ bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -158,7 +189,7 @@ func TestHelpIsComplete(t *testing.T) {
 	if code := run(ctx, []string{"--help"}, strings.NewReader(""), &out, &errs); code != exitDone || errs.Len() > 0 {
 		t.Fatalf("exit %d, stderr %q", code, errs.String())
 	}
-	for _, verb := range []string{"init", "key", "watch", "unwatch", "tables", "remote", "serve", "sync", "clone", "digest", "status", "log", "shell", "demo", "version"} {
+	for _, verb := range []string{"init", "key", "watch", "unwatch", "tables", "remote", "serve", "sync", "clone", "digest", "verify", "repair", "status", "log", "shell", "demo", "version"} {
 		if !strings.Contains(out.String(), verb) {
 			t.Errorf("--help does not mention %s", verb)
 		}

@@ -102,7 +102,7 @@ func (s *service) close() {
 func (s *service) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report}
+	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.roll}
 	if s.listener != nil {
 		parts = append(parts, func(ctx context.Context) error { return s.listen(ctx, s.listener) })
 	}
@@ -117,6 +117,9 @@ func (s *service) run(ctx context.Context) error {
 	all.Wait()
 	return context.Cause(ctx)
 }
+
+// roll compares rows with their metadata in the background.
+func (s *service) roll(ctx context.Context) error { return s.store.Roll(ctx, cdc.RollingOptions{}) }
 
 // reload tells the node whatever other processes change of the remotes and the
 // datasets.

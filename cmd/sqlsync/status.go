@@ -105,6 +105,13 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 	if have.Held > 0 {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("%d rows cannot be in their tables for now; they are kept and come back by themselves", have.Held))
 	}
+	differing, err := store.Differing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, table := range slices.Sorted(maps.Keys(differing)) {
+		st.Warnings = append(st.Warnings, differs(table, differing[table]))
+	}
 	return st, st.readRemotes(ctx, store, have)
 }
 

@@ -1,0 +1,105 @@
+package cdc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"sqlsync/schema"
+)
+
+// wantedCapture is what capture one table is to have.
+type wantedCapture struct {
+	id, dataset int64
+	table       string
+	keyCols     []string
+	triggers    []schema.Trigger
+	// unknown says that it cannot be told, because the table waits.
+	unknown bool
+}
+
+// installed is a trigger that is in the database.
+type installed struct{ name, table, sql string }
+
+// verifyTriggers compares capture with what schema.Triggers would build now.
+// It reads only, for whatever writes next puts missing capture back.
+func (s *Store) verifyTriggers(ctx context.Context) (list []Finding, err error) {
+	err = s.peek(ctx, func(t *tx) error {
+		wanted, err := t.wantedCapture()
+		if err != nil {
+			return err
+		}
+		have := make(map[string]installed)
+		err = t.Query(func(row []any) error {
+			i := installed{row[0].(string), row[1].(string), row[2].(string)}
+			have[strings.ToLower(i.name)] = i
+			return nil
+		}, `SELECT name, tbl_name, sql FROM main.sqlite_master WHERE type = 'trigger' AND name LIKE 'sqlsync\_%' ESCAPE '\' ORDER BY name`)
+		list = compareTriggers(wanted, have)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("verify triggers: %w", err)
+	}
+	return list, nil
+}
+
+func (t *tx) wantedCapture() (list []wantedCapture, err error) {
+	var keys []string
+	err = t.Query(func(row []any) error {
+		list = append(list, wantedCapture{id: row[0].(int64), table: row[1].(string), dataset: row[2].(int64)})
+		keys = append(keys, row[3].(string))
+		return nil
+	}, `SELECT id, name, dataset_id, key FROM sqlsync_table WHERE watched ORDER BY id`)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		w := &list[i]
+		if err := json.Unmarshal([]byte(keys[i]), &w.keyCols); err != nil {
+			return nil, fmt.Errorf("read key of %s: %w", w.table, err)
+		}
+		def, err := schema.Load(t.ctx, t.Conn, w.table)
+		if errors.Is(err, schema.ErrNoTable) {
+			w.unknown = true
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		key, err := def.Key(w.keyCols)
+		if w.unknown = err != nil; w.unknown {
+			continue
+		}
+		w.triggers = schema.Triggers(def, key, schema.Capture{Dataset: w.dataset, TableID: w.id})
+	}
+	return list, nil
+}
+
+// compareTriggers uses up have.
+func compareTriggers(wanted []wantedCapture, have map[string]installed) (list []Finding) {
+	for _, w := range wanted {
+		for _, trigger := range w.triggers {
+			name := strings.ToLower(trigger.Name)
+			got, ok := have[name]
+			delete(have, name)
+			switch {
+			case !ok, !equalNames(got.table, w.table):
+				list = append(list, Finding{Kind: MissingTrigger, Table: w.table, trigger: trigger.Name, Detail: trigger.Name + " is missing"})
+			case got.sql != trigger.SQL:
+				list = append(list, Finding{Kind: AlteredTrigger, Table: w.table, trigger: trigger.Name, Detail: trigger.Name + " is not as it should be"})
+			}
+		}
+		for name := range have {
+			if w.unknown && strings.HasPrefix(name, fmt.Sprintf("%s%d_", schema.Prefix, w.id)) {
+				delete(have, name)
+			}
+		}
+	}
+	for _, i := range have {
+		list = append(list, Finding{Kind: ForeignTrigger, Table: i.table, trigger: i.name, Detail: i.name + " has a name of sqlsync's and is not its trigger"})
+	}
+	return list
+}
