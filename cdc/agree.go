@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"sqlsync/merge"
 	"sqlsync/schema"
@@ -102,7 +101,7 @@ func (t *tx) noteAbsent(ds *dataset, peer merge.NodeID, offers []wire.TableOffer
 		return false, err
 	}
 	for _, o := range offers {
-		if t.cfg.byName[strings.ToLower(o.Name)] != nil {
+		if t.cfg.byName[schema.Fold(o.Name)] != nil {
 			continue
 		}
 		if _, err := t.Exec(`INSERT OR IGNORE INTO sqlsync_absent (node, dataset_id, name) VALUES (?, ?, ?)`, peer[:], ds.id, o.Name); err != nil {
@@ -115,7 +114,7 @@ func (t *tx) noteAbsent(ds *dataset, peer merge.NodeID, offers []wire.TableOffer
 
 func (t *tx) shapesDiffer(offers []wire.TableOffer) bool {
 	for _, o := range offers {
-		if tab := t.cfg.byName[strings.ToLower(o.Name)]; tab != nil && tab.def != nil && schema.Shape(tab.def) != o.Shape {
+		if tab := t.cfg.byName[schema.Fold(o.Name)]; tab != nil && tab.def != nil && schema.Shape(tab.def) != o.Shape {
 			return true
 		}
 	}
@@ -148,7 +147,7 @@ func (d *Stream) Adopt(ctx context.Context, peer merge.NodeID, from *wire.Schema
 }
 
 func (t *tx) adopt(ds *dataset, ts wire.TableSchema) error {
-	tab := t.cfg.byName[strings.ToLower(ts.Name)]
+	tab := t.cfg.byName[schema.Fold(ts.Name)]
 	if tab == nil {
 		_, err := schema.Load(t.ctx, t.Conn, ts.Name)
 		var missing *schema.NoTable

@@ -46,11 +46,11 @@ func (q tableSQL) createMetaBirth() string {
 // nodes: it is made of what the row is, so that it is the same on all nodes that
 // began with copies of one file.
 func contentBirth(key []wire.Value, im image) merge.Version {
-	slices.SortFunc(im, func(a, b imageCell) int { return strings.Compare(strings.ToLower(a.name), strings.ToLower(b.name)) })
+	slices.SortFunc(im, func(a, b imageCell) int { return strings.Compare(schema.Fold(a.name), schema.Fold(b.name)) })
 	b := wire.AppendRow(nil, key)
 	for _, c := range im {
 		if c.value != nil { // a column that only some have is NULL at first
-			b = wire.AppendRow(b, []wire.Value{strings.ToLower(c.name), c.value})
+			b = wire.AppendRow(b, []wire.Value{schema.Fold(c.name), c.value})
 		}
 	}
 	sum := blake2b.Sum256(b)

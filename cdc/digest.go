@@ -40,7 +40,7 @@ func (s *Store) Digest(ctx context.Context, tables []string) (map[string]Digest,
 		if tables == nil && t.Watched && t.Rows >= 0 {
 			watched = append(watched, t.Name)
 		}
-		local[strings.ToLower(t.Name)] = t.LocalIDs
+		local[schema.Fold(t.Name)] = t.LocalIDs
 	}
 	if tables == nil {
 		tables = watched
@@ -60,7 +60,7 @@ func (s *Store) Digest(ctx context.Context, tables []string) (map[string]Digest,
 		if err != nil {
 			return nil, err
 		}
-		if out[def.Name], err = digestTable(ctx, c, def, local[strings.ToLower(name)]); err != nil {
+		if out[def.Name], err = digestTable(ctx, c, def, local[schema.Fold(name)]); err != nil {
 			return nil, fmt.Errorf("digest %s: %w", name, s.explain(err))
 		}
 	}
@@ -76,12 +76,12 @@ func digestTable(ctx context.Context, c *sqlconn.Conn, def *schema.Table, withou
 		}
 		names = append(names, def.Columns[i].Name)
 	}
-	slices.SortFunc(names, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	slices.SortFunc(names, func(a, b string) int { return strings.Compare(schema.Fold(a), schema.Fold(b)) })
 	list := make([]string, len(names))
 	var head []byte
 	for i, n := range names {
 		list[i] = "+" + schema.Quote(n)
-		head = wire.AppendRow(head, []wire.Value{strings.ToLower(n)})
+		head = wire.AppendRow(head, []wire.Value{schema.Fold(n)})
 	}
 	var sum sum256
 	var d Digest

@@ -59,7 +59,7 @@ func (d *Stream) digests(ctx context.Context) (*wire.Digests, error) {
 			if err != nil {
 				return err
 			}
-			sum, err := digestTable(ctx, t.Conn, def)
+			sum, err := digestTable(ctx, t.Conn, def, tab.localIDs())
 			if err != nil {
 				return err
 			}

@@ -1,8 +1,7 @@
 package cdc
 
 import (
-	"strings"
-
+	"sqlsync/schema"
 	"sqlsync/wire"
 )
 
@@ -59,7 +58,7 @@ func (im image) has(name string) bool {
 	return false
 }
 
-func equalNames(a, b string) bool { return strings.EqualFold(a, b) }
+func equalNames(a, b string) bool { return schema.Same(a, b) }
 
 // imageOf names the values of some of the table's cells.
 func (tab *table) imageOf(cells []int, values []wire.Value) image {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sqlsync/merge"
+	"sqlsync/schema"
 )
 
 // lack notes the columns that a section has values for and its table does not
@@ -12,13 +13,13 @@ import (
 // the table's changes are merged again from here.
 func (t *tx) lack(tab *table, pos int64, columns []string) error {
 	for _, name := range columns {
-		if _, known := tab.lacking[strings.ToLower(name)]; known || isShadow(name) {
+		if _, known := tab.lacking[schema.Fold(name)]; known || isShadow(name) {
 			continue
 		}
 		if _, err := t.Exec(`INSERT OR IGNORE INTO sqlsync_lack (table_id, name, pos) VALUES (?, ?, ?)`, tab.id, name, pos); err != nil {
 			return fmt.Errorf("note a column that is not there: %w", err)
 		}
-		tab.lacking[strings.ToLower(name)] = pos
+		tab.lacking[schema.Fold(name)] = pos
 	}
 	return nil
 }
@@ -33,7 +34,7 @@ func (t *tx) readLacking(tab *table) error {
 		i := tab.cellNamed(name)
 		switch {
 		case i < 0:
-			tab.lacking[strings.ToLower(name)] = row[1].(int64)
+			tab.lacking[schema.Fold(name)] = row[1].(int64)
 		case row[2] == nil:
 			come = append(come, name)
 			fallthrough

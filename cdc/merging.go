@@ -125,7 +125,7 @@ func (t *tx) assignPolicies(tab *table) error {
 // policyOf is the policy of one column: its own if watch was told one, else the
 // table's if that fits.
 func (m merging) policyOf(def *schema.Table, key schema.Key, column string) string {
-	if p, ok := m.Columns[strings.ToLower(column)]; ok {
+	if p, ok := m.Columns[schema.Fold(column)]; ok {
 		return p
 	}
 	i := def.Column(column)

@@ -75,7 +75,7 @@ func (o WatchOptions) merging(old merging) merging {
 		if m.Columns == nil {
 			m.Columns = make(map[string]string)
 		}
-		m.Columns[strings.ToLower(name)] = policy
+		m.Columns[schema.Fold(name)] = policy
 	}
 	maps.DeleteFunc(m.Columns, func(_, policy string) bool { return policy == m.policy })
 	return m

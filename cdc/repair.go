@@ -3,7 +3,6 @@ package cdc
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"sqlsync/schema"
 	"sqlsync/wire"
@@ -61,7 +60,7 @@ func (s *Store) mendCapture(ctx context.Context, list []Finding, r *Repaired) er
 				}
 				continue
 			}
-			tab := t.cfg.byName[strings.ToLower(f.Table)]
+			tab := t.cfg.byName[schema.Fold(f.Table)]
 			if tab == nil || tab.def == nil {
 				continue
 			}

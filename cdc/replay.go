@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"sqlsync/cdc/internal/sqlconn"
+	"sqlsync/schema"
 	"sqlsync/wire"
 )
 
@@ -160,7 +160,7 @@ func (t *tx) eachSection(tab *table, pos int64, limit int, fn func(int64, *wire.
 			return 0, fmt.Errorf("held batch %d: %w", pos, errDamaged)
 		}
 		for i, head := range heads {
-			if !strings.EqualFold(head.Table, tab.name) || sealed.Sections[i] == nil {
+			if !schema.Same(head.Table, tab.name) || sealed.Sections[i] == nil {
 				continue
 			}
 			sec, err := sealed.OpenSection(i, wire.Limits{})

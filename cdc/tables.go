@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"sqlsync/schema"
 	"sqlsync/wire"
@@ -57,7 +56,7 @@ func (s *Store) Tables(ctx context.Context) ([]TableStatus, error) {
 
 func (t *tx) tableStatus(name string) (TableStatus, error) {
 	st := TableStatus{Name: name, Rows: -1}
-	if tab := t.cfg.byName[strings.ToLower(name)]; tab != nil {
+	if tab := t.cfg.byName[schema.Fold(name)]; tab != nil {
 		st.Watched, st.Dataset, st.Policy, st.Waiting, st.Key = true, tab.ds.name, tab.policyText(), tab.waiting, tab.keyCols
 		st.LocalIDs = tab.localIDs()
 	} else if err := t.verdict(&st); err != nil {
@@ -218,7 +217,7 @@ func (t *tx) createTrigger(table, q string) (ok bool, err error) {
 	_, bad := t.Exec(q)
 	t.Forget() // SQLite does not compile an EXPLAIN anew because the schema has changed
 	if bad == nil {
-		for _, p := range t.cfg.byName[strings.ToLower(table)].probes() {
+		for _, p := range t.cfg.byName[schema.Fold(table)].probes() {
 			if _, bad = t.Exec("EXPLAIN "+p.sql, make([]any, p.args)...); bad != nil {
 				break
 			}

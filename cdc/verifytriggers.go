@@ -34,7 +34,7 @@ func (s *Store) verifyTriggers(ctx context.Context) (list []Finding, err error) 
 		have := make(map[string]installed)
 		err = t.Query(func(row []any) error {
 			i := installed{row[0].(string), row[1].(string), row[2].(string)}
-			have[strings.ToLower(i.name)] = i
+			have[schema.Fold(i.name)] = i
 			return nil
 		}, `SELECT name, tbl_name, sql FROM main.sqlite_master WHERE type = 'trigger' AND name LIKE 'sqlsync\_%' ESCAPE '\' ORDER BY name`)
 		list = compareTriggers(wanted, have)
@@ -82,7 +82,7 @@ func (t *tx) wantedCapture() (list []wantedCapture, err error) {
 func compareTriggers(wanted []wantedCapture, have map[string]installed) (list []Finding) {
 	for _, w := range wanted {
 		for _, trigger := range w.triggers {
-			name := strings.ToLower(trigger.Name)
+			name := schema.Fold(trigger.Name)
 			got, ok := have[name]
 			delete(have, name)
 			switch {

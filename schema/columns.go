@@ -14,7 +14,7 @@ import (
 func ColumnText(create, column string) string {
 	terms, _ := indexParts(create)
 	for _, term := range terms {
-		if tokens := scan(term); len(tokens) > 0 && strings.EqualFold(tokens[0].name(), column) {
+		if tokens := scan(term); len(tokens) > 0 && Same(tokens[0].name(), column) {
 			return term
 		}
 	}
@@ -27,7 +27,7 @@ func Shape(t *Table) string {
 	var b strings.Builder
 	for _, i := range t.Stored() {
 		c := &t.Columns[i]
-		fmt.Fprintf(&b, "%q %q %v %q %v\n", strings.ToLower(c.Name), strings.ToUpper(c.Type), c.NotNull, c.Default, c.HasDefault)
+		fmt.Fprintf(&b, "%q %q %v %q %v\n", Fold(c.Name), strings.ToUpper(c.Type), c.NotNull, c.Default, c.HasDefault)
 	}
 	sum := blake2b.Sum256([]byte(b.String()))
 	return hex.EncodeToString(sum[:8])

@@ -14,6 +14,7 @@ import (
 	"sqlsync/cdc"
 	"sqlsync/crypto"
 	"sqlsync/merge"
+	"sqlsync/schema"
 )
 
 type logCmd struct {
@@ -93,7 +94,7 @@ func (c *logCmd) since(now time.Time) (merge.HLC, error) {
 
 func (c *logCmd) wants(e *cdc.Entry, since merge.HLC) bool {
 	switch {
-	case c.Table != "" && !strings.EqualFold(c.Table, e.Table),
+	case c.Table != "" && !schema.Same(c.Table, e.Table),
 		c.Origin != "" && !strings.HasPrefix(nodeKey(e.Origin), c.Origin),
 		e.Change.HLC < since:
 		return false
@@ -173,22 +174,25 @@ func (c *logCmd) follow(ctx context.Context, store *cdc.Store, cursors []cdc.Cur
 	defer all.Wait()
 	defer cancel()
 	all.Go(func() { _ = store.Watchdog(ctx) }) // it ends with ctx
-	for {
-		for i := range cursors {
-			err := store.Log(ctx, cursors[i], func(e *cdc.Entry) error {
+	for done := false; ; {
+		for i := range cursors { // once more after the end: what is sealed is printed
+			err := store.Log(context.WithoutCancel(ctx), cursors[i], func(e *cdc.Entry) error {
 				cursors[i] = e.Cursor
 				if !p.keep(e) {
 					return nil
 				}
 				return p.print(e)
 			})
-			if err := errors.Join(err, p.out.Flush()); err != nil && ctx.Err() == nil {
+			if err := errors.Join(err, p.out.Flush()); err != nil {
 				return err
 			}
 		}
+		if done {
+			return nil
+		}
 		select {
 		case <-ctx.Done():
-			return nil
+			done = true
 		case <-grown:
 		}
 	}
