@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"sqlsync/merge"
-	"sqlsync/schema"
 	"sqlsync/wire"
 )
 
@@ -188,11 +186,17 @@ func (it *heldItem) withKey(tab *table) image {
 
 // blockers finds the rows in the table that hold a unique value of a row.
 func (t *tx) blockers(tab *table, it *heldItem) ([]*heldItem, error) {
+	stored := tab.def.Stored()
+	args := make([]any, len(stored))
+	for i, c := range stored {
+		args[i] = it.valueOf(tab, c)
+	}
 	var found []*heldItem
 	seen := make(map[string]bool)
-	for _, ix := range tab.def.Unique {
-		where, args := uniqueWhere(tab, ix, it)
-		if where == "" {
+	for i := range tab.def.Unique {
+		ix := &tab.def.Unique[i]
+		where := tab.def.Holders(ix)
+		if where == "" || ix.IsKey(tab.key) {
 			continue
 		}
 		err := t.Query(func(row []any) error {
@@ -220,28 +224,6 @@ func (t *tx) blockers(tab *table, it *heldItem) ([]*heldItem, error) {
 		found[i].m = metas[i]
 	}
 	return found, err
-}
-
-// uniqueWhere selects the rows that have a row's values in a unique index. It
-// is empty for the key itself, for indexes on expressions or parts of the
-// table, and where a value is NULL, which is never equal.
-func uniqueWhere(tab *table, ix schema.Index, it *heldItem) (string, []any) {
-	if ix.Partial || slices.Equal(ix.Columns, []int(tab.key)) {
-		return "", nil
-	}
-	var terms []string
-	var args []any
-	for _, c := range ix.Columns {
-		if c < 0 {
-			return "", nil
-		}
-		v := it.valueOf(tab, c)
-		if v == nil {
-			return "", nil
-		}
-		terms, args = append(terms, schema.Quote(tab.def.Columns[c].Name)+" = ?"), append(args, v)
-	}
-	return strings.Join(terms, " AND "), args
 }
 
 func (it *heldItem) valueOf(tab *table, column int) wire.Value {

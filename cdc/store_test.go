@@ -378,3 +378,38 @@ func TestUnwatchedChangesAreFoundWhenWatchedAgain(t *testing.T) {
 		t.Errorf("rows are %q", got)
 	}
 }
+
+// Of rows that claim one value of an index on an expression, or on some rows
+// only, the one born first has it on every node.
+func TestUniqueIndexOnExpressionOrPart(t *testing.T) {
+	for name, schema := range map[string]string{
+		"expression": `CREATE TABLE u (id INTEGER PRIMARY KEY, mail TEXT, gone INT); CREATE UNIQUE INDEX i ON u (lower(mail), gone)`,
+		"part":       `CREATE TABLE u (id INTEGER PRIMARY KEY, mail TEXT, gone INT); CREATE UNIQUE INDEX i ON u (mail COLLATE NOCASE) WHERE gone = 0`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := pair(t, schema, "u")
+			a.exec(`INSERT INTO u VALUES (1, 'e@x', 0), (3, 'other', 0)`)
+			a.seal()
+			b.exec(`INSERT INTO u VALUES (2, 'E@X', 0)`)
+			converge(t, a, b)
+			for _, n := range []*node{a, b} {
+				if got := n.text(`SELECT group_concat(id) FROM u`); got != "1,3" {
+					t.Errorf("rows %s are in the table, want 1,3", got)
+				}
+				if list := n.conflicts(); len(list) != 1 || list[0].Kind != "unique" {
+					t.Errorf("conflicts are %+v", list)
+				}
+			}
+			b.exec(`UPDATE u SET gone = 1 WHERE id = 1`)
+			converge(t, a, b)
+			for _, n := range []*node{a, b} {
+				if got := n.text(`SELECT group_concat(id || mail, ' ') FROM u`); got != "1e@x 2E@X 3other" {
+					t.Errorf("rows are %s", got)
+				}
+				if list := n.conflicts(); len(list) != 0 {
+					t.Errorf("conflicts are %+v", list)
+				}
+			}
+		})
+	}
+}
