@@ -203,6 +203,7 @@ func (a *applier) removeRow(act *action) error {
 			if _, err := a.Exec(a.tab.tableSQL.remove, act.m.key...); err != nil {
 				return a.refuse(act, err)
 			}
+			a.suspectParent(a.tab, act.m.key)
 		case held:
 			if err := a.unhold(a.tab, act.m.key); err != nil {
 				return err
@@ -273,6 +274,7 @@ func (a *applier) updateRow(act *action, cells []int, values []wire.Value) error
 	if err != nil {
 		return a.holdUpdate(act, cells, values, err)
 	}
+	a.suspectRow(a.tab, act.m.key, cells, values, true)
 	if changed == 0 { // the row went without a mark: let the next seal see it
 		return a.mark(a.tab, act.m.key)
 	}

@@ -170,7 +170,10 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 			return fmt.Errorf("apply to %s: %w", tab.name, err)
 		}
 	}
-	return t.rekey()
+	if err := t.rekey(); err != nil {
+		return err
+	}
+	return t.findViolations()
 }
 
 // waits reports whether a section is left to a later replay.

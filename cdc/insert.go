@@ -41,6 +41,9 @@ func (a *applier) bearAll(list []*action, news *[]remembered) {
 	for _, act := range list {
 		a.bear(act)
 		*news = append(*news, remembered{act.c.Key, act.m})
+		if !a.metaOnly {
+			a.suspectRow(a.tab, act.c.Key, act.cells, act.values, false)
+		}
 	}
 }
 

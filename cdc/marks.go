@@ -56,6 +56,7 @@ func (s *sealer) readMarks(tab *table, from, to int64) ([]touched, int64, error)
 	k := len(tab.key)
 	size := 0
 	clear(s.seen)
+	var nulls []wire.Value // a key that has a NULL
 	err := s.Query(func(row []any) error {
 		op, _ := row[1].(int64)
 		at, _ := row[2].(float64)
@@ -68,6 +69,9 @@ func (s *sealer) readMarks(tab *table, from, to int64) ([]touched, int64, error)
 		case row[3] != nil:
 			tr.key = slices.Clone(row[4 : 4+k])
 		default:
+			if nulls == nil && slices.Contains(row[4:4+k], nil) {
+				nulls = slices.Clone(row[4 : 4+k])
+			}
 			return nil // came and went unseen
 		}
 		if was, ok := s.twice(tr.key, len(list)); ok {
@@ -91,6 +95,13 @@ func (s *sealer) readMarks(tab *table, from, to int64) ([]touched, int64, error)
 	s.bytes += size
 	if err == nil {
 		err = s.readKnown(tab, list, known)
+	}
+	if err == nil && nulls != nil {
+		if there, herr := s.hasNullKey(tab); herr != nil || !there {
+			return list, to, herr
+		}
+		err = s.noteViolation(tab, nulls, nullKey, "NULL")
+		s.touch(tab)
 	}
 	return list, to, err
 }

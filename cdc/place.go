@@ -100,6 +100,7 @@ func (t *tx) place(tab *table, it *heldItem) (displaced []*heldItem, err error) 
 	switch {
 	case inserted:
 		it.m.state = alive
+		t.suspectRow(tab, it.key, nil, nil, true)
 		if err := t.forgetUnique(tab, it); err != nil {
 			return nil, err
 		}

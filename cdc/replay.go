@@ -78,7 +78,10 @@ func (t *tx) replaySome(tab *table) error {
 		return t.mergeSection(tab, pos, h, sec)
 	})
 	if errors.Is(err, errAwaits) {
-		return nil
+		return t.findViolations()
+	}
+	if err == nil {
+		err = t.findViolations()
 	}
 	if err != nil {
 		return err

@@ -235,6 +235,7 @@ func (s *sealer) finish() error {
 		if err := s.retryHeld(s.cfg.byID[id]); err != nil {
 			return err
 		}
+		s.touch(s.cfg.byID[id])
 	}
-	return nil
+	return s.findViolations()
 }

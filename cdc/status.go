@@ -31,6 +31,8 @@ type Status struct {
 	Waiting map[string]string
 	// Absent lists the tables that peers have and that are not watched here.
 	Absent []AbsentTable
+	// NullKeys lists the tables with rows whose key has a NULL.
+	NullKeys []string
 	// Lacking lists the columns that peers have and the tables here have not,
 	// as table.column.
 	Lacking []string
@@ -76,7 +78,12 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 		}
 		st.Datasets = append(st.Datasets, *ds)
 	}
-	err = s.db.QueryRowxContext(ctx, `SELECT (SELECT count(*) FROM sqlsync_conflict), (SELECT count(*) FROM sqlsync_held)`).Scan(&st.Conflicts, &st.Held)
+	err = s.db.QueryRowxContext(ctx, `SELECT (SELECT count(*) FROM sqlsync_conflict WHERE dismissed IS NULL), (SELECT count(*) FROM sqlsync_violation),
+		(SELECT count(*) FROM sqlsync_held)`).Scan(&st.Conflicts, &st.Violations, &st.Held)
+	if err != nil {
+		return nil, err
+	}
+	err = s.db.SelectContext(ctx, &st.NullKeys, `SELECT DISTINCT t.name FROM sqlsync_violation AS v JOIN sqlsync_table AS t ON t.id = v.table_id WHERE v.kind = 'null_key' ORDER BY t.name`)
 	return st, err
 }
 

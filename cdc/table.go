@@ -34,6 +34,9 @@ type table struct {
 	cells []tableCell
 	// slots is one more than the highest slot ever given.
 	slots int
+	// references and checks are what rows of the table may break.
+	references []reference
+	checks     []schema.Constraint
 	// specials is how many cells have a policy of their own.
 	specials int
 	// shadows are the cells whose writes travel with more than their value.
@@ -123,6 +126,9 @@ func (t *tx) describe(tab *table) error {
 		return err
 	}
 	if err := t.readLacking(tab); err != nil {
+		return err
+	}
+	if err := t.readConstraints(tab); err != nil {
 		return err
 	}
 	tab.tableSQL = newTableSQL(tab)

@@ -26,7 +26,8 @@ type tx struct {
 	// args is room for a statement's arguments.
 	args []any
 	// rekeys are rows that lost their ids in this transaction.
-	rekeys []rekeyed
+	rekeys   []rekeyed
+	suspects suspects
 	// held says that a batch was added, so that subscribers are told.
 	held bool
 }

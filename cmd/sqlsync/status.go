@@ -102,6 +102,9 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 	for _, column := range have.Lacking {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("column %s is on another node and not here: its values are kept and land when it is added", column))
 	}
+	for _, name := range have.NullKeys {
+		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s has rows with NULL in the key: they are not replicated; give them a key", name))
+	}
 	if have.Held > 0 {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("%d rows cannot be in their tables for now; they are kept and come back by themselves", have.Held))
 	}

@@ -1,0 +1,323 @@
+package cdc
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sqlsync/cdc/internal/sqlconn"
+	"sqlsync/schema"
+	"sqlsync/wire"
+)
+
+// What was merged may break a FOREIGN KEY or a CHECK of the schema here, though
+// every node kept them: one deletes a parent while another adds a child, or two
+// columns are changed on two nodes. The rows are applied all the same; what they
+// break is kept in sqlsync_violation, and goes by itself when it is mended.
+
+// Kinds of violations.
+const (
+	brokenReference = "foreign_key"
+	brokenCheck     = "check"
+	nullKey         = "null_key" // a row whose key has a NULL, which cannot be told to others
+)
+
+// reference is a foreign key of a table whose columns are all replicated.
+type reference struct {
+	name   string // of the constraint, for people
+	parent string
+	// columns are the parent's, cells the child's.
+	columns []string
+	cells   []int
+}
+
+// readConstraints finds what rows of a table may break.
+func (t *tx) readConstraints(tab *table) error {
+	tab.checks = tab.def.Checks()
+	for _, fk := range tab.def.ForeignKeys {
+		ref := reference{parent: fk.Parent, columns: fk.ParentColumns}
+		var names []string
+		for _, c := range fk.Columns {
+			names = append(names, tab.def.Columns[c].Name)
+			ref.cells = append(ref.cells, tab.cellNamed(tab.def.Columns[c].Name))
+		}
+		ref.name = strings.Join(names, ", ") + " → " + fk.Parent
+		if len(ref.columns) == 0 {
+			parent, err := schema.Load(t.ctx, t.Conn, fk.Parent)
+			if err != nil {
+				continue // no such table: every child is an orphan, and was
+			}
+			for _, c := range parent.PrimaryKey {
+				ref.columns = append(ref.columns, parent.Columns[c].Name)
+			}
+		}
+		if len(ref.columns) == len(ref.cells) && !slices.Contains(ref.cells, -1) {
+			tab.references = append(tab.references, ref)
+		}
+	}
+	return nil
+}
+
+// suspects are the rows that one transaction has merged and that may break
+// something.
+type suspects struct {
+	children map[string]*claim  // by reference and values
+	rows     map[string]suspect // whose CHECKs are to be looked at
+	touched  map[int64]struct{} // tables
+	parents  []suspect          // that were deleted
+}
+
+type suspect struct {
+	tab *table
+	key []wire.Value
+}
+
+// claim is what some children say about a parent.
+type claim struct {
+	tab    *table
+	ref    *reference
+	values []wire.Value
+	keys   [][]wire.Value
+}
+
+// suspectRow notes a row some of whose cells were written.
+func (t *tx) suspectRow(tab *table, key []wire.Value, cells []int, values []wire.Value, updated bool) {
+	t.touch(tab)
+	if updated && len(tab.checks) > 0 {
+		if t.suspects.rows == nil {
+			t.suspects.rows = make(map[string]suspect)
+		}
+		t.suspects.rows[fmt.Sprint(tab.id)+keyText(key)] = suspect{tab, key}
+	}
+next:
+	for i := range tab.references {
+		ref := &tab.references[i]
+		claimed := make([]wire.Value, len(ref.cells))
+		for j, c := range ref.cells {
+			at := slices.Index(cells, c)
+			if at < 0 || values[at] == nil {
+				continue next // not written, or refers to nothing
+			}
+			claimed[j] = values[at]
+		}
+		id := fmt.Sprintf("%d %d ", tab.id, i) + keyText(claimed)
+		if t.suspects.children == nil {
+			t.suspects.children = make(map[string]*claim)
+		}
+		c := t.suspects.children[id]
+		if c == nil {
+			c = &claim{tab: tab, ref: ref, values: claimed}
+			t.suspects.children[id] = c
+		}
+		c.keys = append(c.keys, key)
+	}
+}
+
+func (t *tx) touch(tab *table) {
+	if t.suspects.touched == nil {
+		t.suspects.touched = make(map[int64]struct{})
+	}
+	t.suspects.touched[tab.id] = struct{}{}
+}
+
+// suspectParent notes a row that was deleted.
+func (t *tx) suspectParent(tab *table, key []wire.Value) {
+	t.touch(tab)
+	t.suspects.parents = append(t.suspects.parents, suspect{tab, key})
+}
+
+// findViolations looks at what this transaction has merged, and again at what
+// was broken before.
+func (t *tx) findViolations() error {
+	s := t.suspects
+	t.suspects = suspects{}
+	for _, c := range s.children {
+		there, err := t.parentThere(c.ref, c.values)
+		if err != nil {
+			return err
+		}
+		for _, key := range c.keys {
+			if there {
+				break
+			}
+			if err := t.noteViolation(c.tab, key, brokenReference, c.ref.name); err != nil {
+				return err
+			}
+		}
+	}
+	for _, r := range s.rows {
+		if err := t.check(r.tab, r.key); err != nil {
+			return err
+		}
+	}
+	if err := t.findOrphans(s.parents); err != nil {
+		return err
+	}
+	if len(s.touched) == 0 {
+		return nil
+	}
+	return t.recheck()
+}
+
+// parentThere reports whether a row has the values that a child refers to.
+func (t *tx) parentThere(ref *reference, values []wire.Value) (there bool, err error) {
+	terms := make([]string, len(ref.columns))
+	for i, c := range ref.columns {
+		terms[i] = schema.Quote(c) + " = ?"
+	}
+	err = t.Query(func([]any) error {
+		there = true
+		return sqlconn.Stop
+	}, `SELECT 1 FROM main.`+schema.Quote(ref.parent)+` WHERE `+strings.Join(terms, " AND "), values...)
+	return there, err
+}
+
+// findOrphans looks for rows that refer to deleted ones by their keys.
+func (t *tx) findOrphans(parents []suspect) error {
+	for _, p := range parents {
+		for _, child := range t.cfg.tables {
+			for i := range child.references {
+				ref := &child.references[i]
+				if !equalNames(ref.parent, p.tab.name) || !slices.EqualFunc(ref.columns, p.tab.keyNames(), equalNames) {
+					continue
+				}
+				terms := make([]string, len(ref.cells))
+				for j, c := range ref.cells {
+					terms[j] = child.cellEquals(c)
+				}
+				var keys [][]wire.Value
+				err := t.Query(func(row []any) error {
+					keys = append(keys, slices.Clone(row[:len(child.key)]))
+					return nil
+				}, child.readAll+` WHERE `+strings.Join(terms, " AND "), p.key...)
+				if err != nil {
+					return err
+				}
+				if there, err := t.parentThere(ref, p.key); err != nil || there {
+					return err
+				}
+				for _, key := range keys {
+					if err := t.noteViolation(child, key, brokenReference, ref.name); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (t *tx) noteViolation(tab *table, key []wire.Value, kind, name string) error {
+	_, err := t.Exec(`INSERT OR IGNORE INTO sqlsync_violation (table_id, key, kind, name) VALUES (?, ?, ?, ?)`,
+		tab.id, wire.AppendRow(nil, key), kind, name)
+	if err != nil {
+		return fmt.Errorf("note a violation: %w", err)
+	}
+	return nil
+}
+
+// check notes the CHECKs that a row breaks.
+func (t *tx) check(tab *table, key []wire.Value) error {
+	for _, c := range tab.checks {
+		broken, err := t.breaks(tab, key, c)
+		if err != nil {
+			return err
+		}
+		if broken {
+			if err := t.noteViolation(tab, key, brokenCheck, c.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// breaks reports whether a row breaks a CHECK: whether that is false.
+func (t *tx) breaks(tab *table, key []wire.Value, c schema.Constraint) (broken bool, err error) {
+	err = t.Query(func(row []any) error {
+		broken = row[0] == int64(1)
+		return sqlconn.Stop
+	}, `SELECT NOT (`+c.Expr+"\n"+`) FROM main.`+schema.Quote(tab.name)+` WHERE `+tab.keyEquals("", "?"), key...)
+	return broken, err
+}
+
+// recheckMost bounds how many violations one transaction looks at again.
+const recheckMost = 500
+
+// recheck forgets the violations that were mended.
+func (t *tx) recheck() error {
+	type row struct {
+		id         int64
+		key        []byte
+		kind, name string
+	}
+	var list []row
+	err := t.Query(func(r []any) error {
+		list = append(list, row{r[0].(int64), r[1].([]byte), r[2].(string), r[3].(string)})
+		return nil
+	}, `SELECT table_id, key, kind, name FROM sqlsync_violation ORDER BY random() LIMIT ?`, recheckMost)
+	if err != nil {
+		return err
+	}
+	for _, v := range list {
+		key, err := wire.DecodeRow(v.key)
+		if err != nil {
+			return errDamaged
+		}
+		stands := false
+		if tab := t.cfg.byID[v.id]; tab != nil && tab.def != nil {
+			if stands, err = t.stillBroken(tab, key, v.kind, v.name); err != nil {
+				return err
+			}
+		}
+		if stands {
+			continue
+		}
+		if _, err := t.Exec(`DELETE FROM sqlsync_violation WHERE table_id = ? AND key = ? AND kind = ? AND name = ?`, v.id, v.key, v.kind, v.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) stillBroken(tab *table, key []wire.Value, kind, name string) (bool, error) {
+	switch kind {
+	case brokenCheck:
+		for _, c := range tab.checks {
+			if c.Name == name {
+				return t.breaks(tab, key, c)
+			}
+		}
+	case nullKey:
+		return t.hasNullKey(tab)
+	case brokenReference:
+		for i := range tab.references {
+			ref := &tab.references[i]
+			if ref.name != name {
+				continue
+			}
+			row, err := t.readRow(tab, key)
+			if err != nil || row == nil {
+				return false, err
+			}
+			values := make([]wire.Value, len(ref.cells))
+			for j, c := range ref.cells {
+				if values[j] = row[c]; row[c] == nil {
+					return false, nil
+				}
+			}
+			there, err := t.parentThere(ref, values)
+			return !there, err
+		}
+	}
+	return false, nil
+}
+
+func (t *tx) hasNullKey(tab *table) (bool, error) {
+	terms := make([]string, len(tab.key))
+	for i, name := range tab.keyNames() {
+		terms[i] = schema.Quote(name) + " IS NULL"
+	}
+	n, err := t.Int(`SELECT EXISTS (SELECT 1 FROM main.` + schema.Quote(tab.name) + ` WHERE ` + strings.Join(terms, " OR ") + `)`)
+	return n > 0, err
+}
