@@ -40,7 +40,7 @@ func (a *applier) lostCells(act *action, l merge.Loss) []int {
 	}
 	tombstone := act.m.row.Dead
 	switch {
-	case l.Kind == merge.KindDelete && !l.Incoming,
+	case act.c.Op == merge.Delete, // it wins, and carries no values to compare
 		l.Kind == merge.KindDelete && act.c.Op == merge.Update:
 		return all
 	case l.Kind == merge.KindDelete && !act.m.row.Birth.HLC.Baseline():
