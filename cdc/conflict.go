@@ -133,17 +133,21 @@ func (t *tx) writeConflict(tab *table, key []wire.Value, l merge.Loss, winner, l
 	_, err = t.Exec(`INSERT OR IGNORE INTO sqlsync_conflict
 		(id, table_id, kind, key, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		conflictID(tab.name, key, l.Loser), tab.id, string(l.Kind), wire.AppendRow(nil, key), winner.encode(), loser.encode(),
+		conflictID(tab.name, key, l), tab.id, string(l.Kind), wire.AppendRow(nil, key), winner.encode(), loser.encode(),
 		int64(l.Winner.HLC), winnerOrigin, int64(l.Loser.HLC), loserOrigin)
 	return err
 }
 
 // conflictID names the loss of one write to one row. It is made of what every
-// node that holds the write knows, so it is the same on all of them.
-func conflictID(table string, key []wire.Value, loser merge.Version) string {
+// node that holds the write knows, so it is the same on all of them. A row that
+// is held may lose to another write besides.
+func conflictID(table string, key []wire.Value, l merge.Loss) string {
 	b := wire.AppendRow([]byte(strings.ToLower(table)+"\x00"), key)
-	b = binary.BigEndian.AppendUint64(b, uint64(loser.HLC))
-	b = append(b, loser.Origin[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(l.Loser.HLC))
+	b = append(b, l.Loser.Origin[:]...)
+	if l.Kind == kindUnique {
+		b = append(b, kindUnique...)
+	}
 	sum := blake2b.Sum256(b)
 	return hex.EncodeToString(sum[:6])
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"sqlsync/cdc/internal/sqlconn"
 	"sqlsync/merge"
 	"sqlsync/schema"
 	"sqlsync/wire"
@@ -102,15 +103,14 @@ func (t *tx) place(tab *table, it *heldItem) (displaced []*heldItem, err error) 
 	switch {
 	case inserted:
 		it.m.state = alive
-		if err := t.forgetUnique(tab, it); err != nil {
-			return nil, err
-		}
 		if err := t.unhold(tab, it.key); err != nil {
 			return nil, err
 		}
 		return displaced, t.remember(tab, []remembered{{it.key, &it.m}})
 	case !refusable(cause):
 		return nil, cause
+	case sqlconn.Unique(cause):
+		return displaced, t.listUnique(tab, it)
 	}
 	return displaced, nil
 }
@@ -119,7 +119,12 @@ func (t *tx) insertImage(tab *table, it *heldItem) (bool, error) {
 	var cells []int
 	args := slices.Clone(it.key)
 	for _, c := range it.im {
-		if i := tab.cellNamed(c.name); i >= 0 && tab.cells[i].key < 0 {
+		i := tab.cellNamed(c.name)
+		switch {
+		case i < 0:
+		case tab.cells[i].key >= 0: // as it was spelled last
+			args[tab.cells[i].key] = c.value
+		default:
 			cells, args = append(cells, i), append(args, c.value)
 		}
 	}
@@ -166,9 +171,19 @@ func (t *tx) logUnique(tab *table, loser, winner *heldItem) error {
 	}, winner.withKey(tab), loser.withKey(tab))
 }
 
-// forgetUnique takes a row that has come back off the list.
-func (t *tx) forgetUnique(tab *table, it *heldItem) error {
-	_, err := t.Exec(`DELETE FROM sqlsync_conflict WHERE id = ? AND kind = ?`, conflictID(tab.name, it.key, it.m.row.Birth), string(kindUnique))
+// listUnique lists a held row with a row that has its unique value.
+func (t *tx) listUnique(tab *table, it *heldItem) error {
+	blockers, err := t.blockers(tab, it)
+	if err != nil || len(blockers) == 0 {
+		return err
+	}
+	return t.logUnique(tab, it, blockers[0])
+}
+
+// unlistUnique takes a row off the list that is held no longer, or not as the
+// row that it was.
+func (t *tx) unlistUnique(tab *table, key []byte) error {
+	_, err := t.Exec(`DELETE FROM sqlsync_conflict WHERE table_id = ? AND kind = ? AND key = ?`, tab.id, string(kindUnique), key)
 	return err
 }
 
