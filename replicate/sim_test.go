@@ -3,11 +3,14 @@ package replicate
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 
+	"sqlsync/cdc"
+	"sqlsync/replicate/replicatetest"
 	"sqlsync/wire"
 )
 
@@ -27,13 +30,24 @@ type sim struct {
 	calm  bool            // no more writes and faults
 	quiet bool            // writes, but no faults
 	limit limits
+	// world is where the stores are that are files, nil if they are in memory.
+	world *replicatetest.World
 }
 
+// simNode is a node whose store is in memory or, under the same sessions, a
+// file.
 type simNode struct {
 	id    int
-	store *memStore
+	store simStore
+	mem   *memStore           // store, or nil
+	file  *replicatetest.Node // store, or nil
 	ends  map[*simEnd]bool
 	hints map[int]hint
+}
+
+type simStore interface {
+	Store
+	Skipper
 }
 
 // simEnd is one side of a connection.
@@ -44,6 +58,7 @@ type simEnd struct {
 	session *session
 	dead    bool
 	cut     bool // what is sent vanishes for good
+	crashed bool // with its process
 	// arrives keeps the order of what is sent to this side.
 	arrives time.Time
 	inbox   []wire.Message
@@ -80,7 +95,8 @@ func newSim(t testing.TB, seed uint64, nodes int, edges [][2]int) *sim {
 	// Small limits make the flow control matter.
 	s.limit.window, s.limit.message, s.limit.load, s.limit.readAhead = 4000, 1200, 2000, 3000
 	for i := range nodes {
-		s.nodes = append(s.nodes, &simNode{i, newMemStore(nodeID(i + 1)), make(map[*simEnd]bool), make(map[int]hint)})
+		m := newMemStore(nodeID(i + 1))
+		s.nodes = append(s.nodes, &simNode{id: i, store: m, mem: m, ends: make(map[*simEnd]bool), hints: make(map[int]hint)})
 	}
 	return s
 }
@@ -137,6 +153,7 @@ func (s *sim) step(e *simEnd, ev event) {
 		return
 	}
 	s.steps++
+	s.note("step %d %T", e.number, ev)
 	for _, a := range e.session.step(s.now, ev) {
 		s.perform(e, a)
 	}
@@ -158,13 +175,33 @@ func (s *sim) step(e *simEnd, ev event) {
 }
 
 // later does something to the store and gives the session the answer after it.
-// A crash in between may come before or after the store's part.
-func (s *sim) later(e *simEnd, do func() event) {
-	s.after(s.some(20*time.Millisecond), func() {
-		if e.dead && s.rand.IntN(2) == 0 {
+// A crash in between may come before or after the store's part. What fails is
+// tried again, as work.go does.
+func (s *sim) later(e *simEnd, do func() (event, error)) { s.attempt(e, do, 1, 20*time.Millisecond) }
+
+func (s *sim) attempt(e *simEnd, do func() (event, error), n int, within time.Duration) {
+	s.after(s.some(within), func() {
+		if e.crashed || e.dead && s.rand.IntN(2) == 0 {
 			return
 		}
-		ev := do()
+		var ev event
+		err := replicatetest.ErrCrashed
+		if !s.dies(e.node) {
+			ev, err = do()
+		}
+		switch {
+		case errors.Is(err, replicatetest.ErrCrashed), s.dies(e.node):
+			s.crash(e.node)
+			return
+		case err != nil && !errors.Is(err, cdc.ErrRolledBack):
+			s.t.Errorf("node %d: %v", e.node.id, err)
+			ev = stopped{err}
+		case err != nil && n < storeTries:
+			s.attempt(e, do, n+1, firstPause<<n)
+			return
+		case err != nil:
+			ev = stopped{err}
+		}
 		s.after(s.some(time.Millisecond), func() { s.step(e, ev) })
 	})
 }
@@ -176,32 +213,28 @@ func (s *sim) perform(e *simEnd, a action) {
 		s.transmit(e, a.message)
 		s.after(s.some(time.Millisecond), func() { s.step(e, written{}) })
 	case load:
-		s.later(e, func() event {
-			held, _ := store.AfterExcept(ctx, a.after, a.have, a.maxBytes)
-			return loaded{held}
+		s.later(e, func() (event, error) {
+			held, err := store.AfterExcept(ctx, a.after, a.have, a.maxBytes)
+			return loaded{held}, err
 		})
 	case apply:
-		s.later(e, func() event {
+		s.later(e, func() (event, error) {
 			v, err := store.Apply(ctx, e.session.peer, a.batches)
 			s.grown(e.node)
-			if err != nil {
-				s.t.Errorf("apply: %v", err)
-				return stopped{err}
-			}
-			return applied{v}
+			return applied{v}, err
 		})
 	case seal:
-		s.later(e, func() event {
-			v, _ := store.Seal(ctx)
+		s.later(e, func() (event, error) {
+			v, err := store.Seal(ctx)
 			s.grown(e.node)
-			return sealed{v}
+			return sealed{v}, err
 		})
 	case confirm:
-		s.later(e, func() event {
-			if now, _ := s.nodes[e.session.peer[0]-1].store.Vector(ctx); !now.Covers(a.vector) {
+		s.later(e, func() (event, error) {
+			if now, _ := s.nodes[e.session.peer[0]-1].store.Vector(ctx); s.world == nil && !now.Covers(a.vector) {
 				s.t.Errorf("%v confirmed more than it has", e.session.peer)
 			}
-			return confirmed{}
+			return confirmed{}, store.Confirm(ctx, e.session.peer, a.vector)
 		})
 	case end:
 		s.kill(e)
@@ -224,6 +257,13 @@ func (s *sim) transmit(e *simEnd, m wire.Message) {
 		at = far.arrives
 	}
 	far.arrives = at
+	s.deliver(far, m, at)
+	if _, ok := m.(*wire.Batches); ok && s.world != nil && s.rand.IntN(20) == 0 {
+		s.deliver(far, m, at)
+	}
+}
+
+func (s *sim) deliver(far *simEnd, m wire.Message, at time.Time) {
 	s.after(at.Sub(s.now), func() {
 		if far.dead {
 			return
@@ -275,9 +315,14 @@ func (s *sim) hangUp(e *simEnd) {
 func (s *sim) crash(n *simNode) {
 	for _, e := range n.sorted() {
 		s.kill(e)
+		e.crashed = true
 		s.after(s.some(5*time.Millisecond), func() { s.hangUp(e.far) })
 	}
 	clear(n.hints)
+	if n.file != nil {
+		s.note("crash %d", n.id)
+		n.file.Restart()
+	}
 }
 
 // redial keeps edges connected, and now and then doubles a connection.
