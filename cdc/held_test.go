@@ -93,3 +93,24 @@ func TestHeldRowComesBackAsItsKeyWasSpelledLast(t *testing.T) {
 		})
 	}
 }
+
+// A row that was written where capture did not see it, and is held, is not in
+// its own way.
+func TestHeldRowThatCameBackUnseen(t *testing.T) {
+	a, b := pair(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT UNIQUE)`, "users")
+	a.exec(`INSERT INTO users VALUES (1, 'x')`)
+	a.seal()
+	b.exec(`INSERT INTO users VALUES (2, 'x')`)
+	converge(t, a, b)
+	capture := b.text(`SELECT group_concat(sql, ';') FROM sqlite_master WHERE type = 'trigger'`)
+	b.exec(`BEGIN; DROP TRIGGER sqlsync_1_insert; DROP TRIGGER sqlsync_1_update; DROP TRIGGER sqlsync_1_rekey;
+		DROP TRIGGER sqlsync_1_delete; DROP TRIGGER sqlsync_1_displace_insert; DROP TRIGGER sqlsync_1_displace_update;
+		UPDATE users SET mail = 'z'; INSERT INTO users VALUES (2, 'x'); ` + capture + `; COMMIT`)
+	a.exec(`INSERT INTO users VALUES (3, 'y')`)
+	b.pull(a)
+	b.exec(`UPDATE users SET mail = mail`)
+	converge(t, a, b)
+	if got := a.text(`SELECT group_concat(id || mail) FROM (SELECT * FROM users ORDER BY id)`); got != "1z,2x,3y" {
+		t.Errorf("users are %q", got)
+	}
+}

@@ -93,6 +93,11 @@ func (t *tx) place(tab *table, it *heldItem) (displaced []*heldItem, err error) 
 	}
 	inserted, cause := t.insertImage(tab, it)
 	if !inserted && refusable(cause) {
+		if there, err := t.rowThere(tab, it.key); err != nil {
+			return nil, err
+		} else if there { // it came back without a mark: let the next seal see it
+			return nil, t.mark(tab, it.key)
+		}
 		if displaced, err = t.displace(tab, it); err != nil {
 			return nil, err
 		}
