@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"sqlsync/cdc/internal/sqlconn"
-	"sqlsync/merge"
-	"sqlsync/schema"
 	"sqlsync/wire"
 )
 
@@ -166,112 +163,4 @@ func (t *tx) displace(tab *table, it *heldItem) ([]*heldItem, error) {
 		}
 	}
 	return blockers, nil
-}
-
-// logUnique lists a row that is held as lost to the one that has its unique
-// value.
-func (t *tx) logUnique(tab *table, loser, winner *heldItem) error {
-	return t.writeConflict(tab, loser.key, merge.Loss{
-		Kind: kindUnique, Winner: winner.m.row.Birth, Loser: loser.m.row.Birth,
-	}, winner.withKey(tab), loser.withKey(tab))
-}
-
-// listUnique lists a held row with a row that has its unique value.
-func (t *tx) listUnique(tab *table, it *heldItem) error {
-	blockers, err := t.blockers(tab, it)
-	if err != nil || len(blockers) == 0 {
-		return err
-	}
-	return t.logUnique(tab, it, blockers[0])
-}
-
-// unlistUnique takes a row off the list that is held no longer, or not as the
-// row that it was.
-func (t *tx) unlistUnique(tab *table, key []byte) error {
-	_, err := t.Exec(`DELETE FROM sqlsync_conflict WHERE table_id = ? AND kind = ? AND key = ?`, tab.id, string(kindUnique), key)
-	return err
-}
-
-// kindUnique is the conflict of two rows that claim one unique value. It comes
-// of the table's constraints and not of the rules of merging.
-const kindUnique merge.Kind = "unique"
-
-// withKey is the row's image with its key in front, which tells the two rows
-// of a conflict apart.
-func (it *heldItem) withKey(tab *table) image {
-	var im image
-	for i, name := range tab.keyNames() {
-		im = append(im, imageCell{name, it.key[i]})
-	}
-	return append(im, it.im...)
-}
-
-// blockers finds the rows in the table that hold a unique value of a row.
-func (t *tx) blockers(tab *table, it *heldItem) ([]*heldItem, error) {
-	var found []*heldItem
-	seen := make(map[string]bool)
-	for _, ix := range tab.def.Unique {
-		where, args := uniqueWhere(tab, ix, it)
-		if where == "" {
-			continue
-		}
-		err := t.Query(func(row []any) error {
-			b := &heldItem{key: slices.Clone(row[:len(tab.key)])}
-			if k := keyText(b.key); seen[k] {
-				return nil
-			} else {
-				seen[k] = true
-			}
-			all, _ := tab.everything()
-			b.im = tab.imageOf(all, slices.Clone(row[len(tab.key):]))
-			found = append(found, b)
-			return nil
-		}, tab.readAll+` WHERE `+where, args...)
-		if err != nil {
-			return nil, err
-		}
-	}
-	keys := make([][]wire.Value, len(found))
-	for i, b := range found {
-		keys[i] = b.key
-	}
-	metas, err := t.lookup(tab, keys)
-	for i := range metas {
-		found[i].m = metas[i]
-	}
-	return found, err
-}
-
-// uniqueWhere selects the rows that have a row's values in a unique index. It
-// is empty for the key itself, for indexes on expressions or parts of the
-// table, and where a value is NULL, which is never equal.
-func uniqueWhere(tab *table, ix schema.Index, it *heldItem) (string, []any) {
-	if ix.Partial || slices.Equal(ix.Columns, []int(tab.key)) {
-		return "", nil
-	}
-	var terms []string
-	var args []any
-	for _, c := range ix.Columns {
-		if c < 0 {
-			return "", nil
-		}
-		v := it.valueOf(tab, c)
-		if v == nil {
-			return "", nil
-		}
-		terms, args = append(terms, schema.Quote(tab.def.Columns[c].Name)+" = ?"), append(args, v)
-	}
-	return strings.Join(terms, " AND "), args
-}
-
-func (it *heldItem) valueOf(tab *table, column int) wire.Value {
-	if place := keyPlace(tab.key, column); place >= 0 {
-		return it.key[place]
-	}
-	for _, c := range it.im {
-		if equalNames(c.name, tab.def.Columns[column].Name) {
-			return c.value
-		}
-	}
-	return nil
 }
