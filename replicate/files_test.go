@@ -18,8 +18,8 @@ var (
 
 const (
 	fileBudget = 20 * time.Second
-	// fileSteps is how much happens in a history before it may settle.
-	fileSteps = 300
+	// fileSteps is how much happens in a history at most before it may settle.
+	fileSteps = 500
 )
 
 // TestFiles runs the sessions of a few nodes over real files, with everything
@@ -63,7 +63,7 @@ func fileHistory(t *testing.T, seed uint64) (trace uint64, steps int, counts rep
 		}()
 		s := newFileSim(t, seed)
 		s.redial()
-		s.life(fileSteps)
+		s.life(1 + s.rand.IntN(fileSteps))
 		s.run(time.Hour, func() bool { return s.calm })
 		s.settle()
 		s.world.Check()
@@ -192,15 +192,21 @@ func (s *sim) losePower(n *simNode) {
 	s.note("power %d %v", n.id, n.file.LosePower())
 }
 
-// settle mends everything and waits until all have everything.
+// settle mends everything and waits until all have everything. What is merged
+// may make an application's triggers delete more.
 func (s *sim) settle() {
 	clear(s.down)
-	for _, n := range s.nodes {
-		s.sealFile(n)
-		s.sealFile(n) // if the first was to crash
-	}
-	if s.run(time.Minute, s.world.Settled) {
-		return
+	for range 10 {
+		for _, n := range s.nodes {
+			s.sealFile(n)
+			s.sealFile(n) // if the first was to crash
+		}
+		if !s.run(time.Minute, s.world.Equal) {
+			break
+		}
+		if s.world.Settled() {
+			return
+		}
 	}
 	for _, n := range s.nodes {
 		v, _ := n.store.Vector(s.t.Context())

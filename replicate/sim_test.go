@@ -3,13 +3,11 @@ package replicate
 import (
 	"container/heap"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 
-	"sqlsync/cdc"
 	"sqlsync/replicate/replicatetest"
 	"sqlsync/wire"
 )
@@ -32,6 +30,7 @@ type sim struct {
 	limit limits
 	// world is where the stores are that are files, nil if they are in memory.
 	world *replicatetest.World
+	bytes passage
 }
 
 // simNode is a node whose store is in memory or, under the same sessions, a
@@ -170,107 +169,6 @@ func (s *sim) step(e *simEnd, ev event) {
 	s.after(max(0, e.session.deadline().Sub(s.now)), func() {
 		if gen == e.tickGen {
 			s.step(e, ticked{})
-		}
-	})
-}
-
-// later does something to the store and gives the session the answer after it.
-// A crash in between may come before or after the store's part. What fails is
-// tried again, as work.go does.
-func (s *sim) later(e *simEnd, do func() (event, error)) { s.attempt(e, do, 1, 20*time.Millisecond) }
-
-func (s *sim) attempt(e *simEnd, do func() (event, error), n int, within time.Duration) {
-	s.after(s.some(within), func() {
-		if e.crashed || e.dead && s.rand.IntN(2) == 0 {
-			return
-		}
-		var ev event
-		err := replicatetest.ErrCrashed
-		if !s.dies(e.node) {
-			ev, err = do()
-		}
-		switch {
-		case errors.Is(err, replicatetest.ErrCrashed), s.dies(e.node):
-			s.crash(e.node)
-			return
-		case err != nil && !errors.Is(err, cdc.ErrRolledBack):
-			s.t.Errorf("node %d: %v", e.node.id, err)
-			ev = stopped{err}
-		case err != nil && n < storeTries:
-			s.attempt(e, do, n+1, firstPause<<n)
-			return
-		case err != nil:
-			ev = stopped{err}
-		}
-		s.after(s.some(time.Millisecond), func() { s.step(e, ev) })
-	})
-}
-
-func (s *sim) perform(e *simEnd, a action) {
-	ctx, store := context.Background(), e.node.store
-	switch a := a.(type) {
-	case send:
-		s.transmit(e, a.message)
-		s.after(s.some(time.Millisecond), func() { s.step(e, written{}) })
-	case load:
-		s.later(e, func() (event, error) {
-			held, err := store.AfterExcept(ctx, a.after, a.have, a.maxBytes)
-			return loaded{held}, err
-		})
-	case apply:
-		s.later(e, func() (event, error) {
-			v, err := store.Apply(ctx, e.session.peer, a.batches)
-			s.grown(e.node)
-			return applied{v}, err
-		})
-	case seal:
-		s.later(e, func() (event, error) {
-			v, err := store.Seal(ctx)
-			s.grown(e.node)
-			return sealed{v}, err
-		})
-	case confirm:
-		s.later(e, func() (event, error) {
-			if now, _ := s.nodes[e.session.peer[0]-1].store.Vector(ctx); s.world == nil && !now.Covers(a.vector) {
-				s.t.Errorf("%v confirmed more than it has", e.session.peer)
-			}
-			return confirmed{}, store.Confirm(ctx, e.session.peer, a.vector)
-		})
-	case end:
-		s.kill(e)
-		s.after(s.some(5*time.Millisecond), func() { s.hangUp(e.far) })
-	}
-}
-
-// transmit delivers in order. Once something was lost, nothing more arrives:
-// a stream has no holes.
-func (s *sim) transmit(e *simEnd, m wire.Message) {
-	far := e.far
-	if s.down[e.edge] {
-		e.cut, far.cut = true, true
-	}
-	if e.cut {
-		return
-	}
-	at := s.now.Add(time.Millisecond + s.some(10*time.Millisecond))
-	if at.Before(far.arrives) {
-		at = far.arrives
-	}
-	far.arrives = at
-	s.deliver(far, m, at)
-	if _, ok := m.(*wire.Batches); ok && s.world != nil && s.rand.IntN(20) == 0 {
-		s.deliver(far, m, at)
-	}
-}
-
-func (s *sim) deliver(far *simEnd, m wire.Message, at time.Time) {
-	s.after(at.Sub(s.now), func() {
-		if far.dead {
-			return
-		}
-		if far.inbox = append(far.inbox, m); len(far.inbox) == 1 && far.session.wantsRead() {
-			far.inbox = nil
-			s.step(far, received{m})
 		}
 	})
 }

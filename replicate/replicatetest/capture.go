@@ -72,6 +72,11 @@ func (n *Node) watched(tables []string, call func() (merge.Vector, error)) (v me
 			n.known[name] = n.read(t)
 		}
 	}
+	for _, name := range tables {
+		if t := n.w.table(name); t != nil && t.Deletes != "" {
+			n.known[t.Deletes] = n.read(n.w.table(t.Deletes))
+		}
+	}
 	return v, err
 }
 

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -161,18 +162,18 @@ func (n *Node) Restart() {
 // Copy keeps the file as it is, for LosePower, if nothing is waiting in it to
 // be sealed.
 func (n *Node) Copy() {
-	if len(n.touched) > 0 {
+	if n.pending() {
 		return
 	}
 	n.copied = n.newPath()
 	n.copyFile(n.copied, n.path)
 }
 
-// LosePower puts the node back to the last copy, and reports whether there was
-// one that peers have more than. Until Whole the application must not write:
-// what becomes of that is in docs/operations.md.
+// LosePower puts the node back to the last copy, if there is one. Until Whole
+// the application must not write: what becomes of that is in
+// docs/operations.md. Nor may its triggers, whose marks are taken for writes.
 func (n *Node) LosePower() bool {
-	if n.copied == "" {
+	if n.copied == "" || slices.ContainsFunc(n.w.tables, func(t Table) bool { return t.Deletes != "" }) {
 		return false
 	}
 	n.w.Counts.Losses++

@@ -94,3 +94,21 @@ var moves = Table{
 		return one(`DELETE FROM moves WHERE item = ? OR id > 30`, d.ID())
 	},
 }
+
+// bins: a trigger that deletes from a watched table, which SQLite lets no one
+// keep from running.
+var bins = Table{
+	Name: "bins", Policy: "lww",
+	DDL: `CREATE TABLE bins (id INTEGER PRIMARY KEY, note);
+		CREATE TRIGGER empty AFTER DELETE ON bins BEGIN
+			DELETE FROM moves WHERE item = OLD.id;
+		END`,
+
+	Columns: []string{"id", "note"}, Key: col("id"), Touches: []string{"moves"}, Deletes: "moves",
+	Write: func(d *Draw) []Statement {
+		if d.IntN(2) == 0 {
+			return one(`DELETE FROM bins WHERE id = ?`, d.ID())
+		}
+		return one(`INSERT OR IGNORE INTO bins VALUES (?, ?)`, d.ID(), d.New())
+	},
+}

@@ -16,6 +16,9 @@ type Table struct {
 	// Touches are the other tables that its statements may write, by foreign
 	// keys.
 	Touches []string
+	// Deletes is the table of which its triggers delete rows, also when what
+	// was written elsewhere is merged.
+	Deletes string
 	// Write makes the next statements, which are one transaction.
 	Write func(*Draw) []Statement
 }
@@ -65,7 +68,7 @@ func col(names ...string) (list []Column) {
 	return list
 }
 
-// Tables are all there are.
+// Tables are those of an ordinary world.
 var Tables = []Table{users, seats, tags, pairs, orders, lines, loose, stock, moves}
 
 // users: two unique indexes, one of them of two columns, one without case.

@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 	"time"
 )
@@ -18,7 +19,7 @@ type Options struct {
 	// Now is the world's clock.
 	Now   func() time.Time
 	Nodes int
-	// Tables is Tables if nil.
+	// Tables is Tables if nil, in some worlds with bins.
 	Tables []Table
 }
 
@@ -45,7 +46,9 @@ func New(tb testing.TB, o Options) *World {
 	tb.Helper()
 	fakeJulianday()
 	if o.Tables == nil {
-		o.Tables = Tables
+		if o.Tables = Tables; o.Rand.IntN(3) == 0 {
+			o.Tables = append(slices.Clone(Tables), bins)
+		}
 	}
 	w := &World{tb: tb, rand: o.Rand, tables: o.Tables, wal: o.Rand.IntN(2) == 0, trace: fnv.New64a()}
 	var err error
