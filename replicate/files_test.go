@@ -146,9 +146,8 @@ func (s *sim) fault(n *simNode, kind int) {
 	case 9, 10:
 		n.file.Skew(s.skew())
 	default:
-		for _, e := range n.sorted() { // a connection breaks, seen from one side first
-			s.step(e, stopped{fmt.Errorf("%w: broken", errLost)})
-			break
+		if ends := n.sorted(); len(ends) > 0 { // breaks, which one side sees first
+			s.step(ends[s.rand.IntN(len(ends))], stopped{fmt.Errorf("%w: broken", errLost)})
 		}
 	}
 }
