@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: all build test check unit race oldlib fuzz demo bench clean
+.PHONY: all build test check unit race oldlib fuzz simulate demo bench clean
 
 all: build
 
@@ -45,6 +45,12 @@ fuzz:
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
 	  done; \
 	done
+
+# simulate runs RUNS histories of nodes with everything that can go wrong; unit
+# runs as many as fit into 20 s.
+RUNS ?= 2000
+simulate:
+	$(GO) test ./replicate -run 'TestFiles$$' -timeout 0 -replicatetest.runs $(RUNS)
 
 demo:
 	$(GO) run ./cmd/sqlsync demo

@@ -254,6 +254,12 @@ func (act *action) rebaseline(tab *table) {
 // replaceRow makes a row that is there what the change carries.
 func (a *applier) replaceRow(act *action) error {
 	act.m.row, act.m.bases = act.out.Row, nil
+	if act.m.state == held && !a.metaOnly {
+		if err := a.rekeyHeld(a.tab, act.m.key, act.c.Key); err != nil {
+			return err
+		}
+	}
+	act.m.key = act.c.Key
 	act.m.bearStates(a.tab, act.cells, act.values)
 	return a.updateRow(act, act.cells, act.values)
 }

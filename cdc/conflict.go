@@ -54,7 +54,7 @@ func (a *applier) lostCells(act *action, l merge.Loss) []int {
 		}
 	}
 	switch {
-	case l.Kind == merge.KindDelete && !l.Incoming,
+	case act.c.Op == merge.Delete, // it wins, and carries no values to compare
 		l.Kind == merge.KindDelete && act.c.Op == merge.Update:
 		return all
 	case l.Kind == merge.KindDelete && !act.m.row.Birth.HLC.Baseline():
@@ -147,7 +147,7 @@ func (t *tx) writeConflict(tab *table, key []wire.Value, l merge.Loss, winner, l
 	if err != nil {
 		return err
 	}
-	id := conflictID(tab.name, key, l.Loser)
+	id := conflictID(tab.name, key, l)
 	if more, err := t.extendConflict(id, winner, loser); err != nil || more {
 		return err
 	}
@@ -190,11 +190,15 @@ func (t *tx) extendConflict(id string, winner, loser image) (listed bool, err er
 }
 
 // conflictID names the loss of one write to one row. It is made of what every
-// node that holds the write knows, so it is the same on all of them.
-func conflictID(table string, key []wire.Value, loser merge.Version) string {
+// node that holds the write knows, so it is the same on all of them. A row that
+// is held may lose to another write besides.
+func conflictID(table string, key []wire.Value, l merge.Loss) string {
 	b := wire.AppendRow([]byte(schema.Fold(table)+"\x00"), key)
-	b = binary.BigEndian.AppendUint64(b, uint64(loser.HLC))
-	b = append(b, loser.Origin[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(l.Loser.HLC))
+	b = append(b, l.Loser.Origin[:]...)
+	if l.Kind == kindUnique {
+		b = append(b, kindUnique...)
+	}
 	sum := blake2b.Sum256(b)
 	return hex.EncodeToString(sum[:6])
 }

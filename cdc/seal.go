@@ -141,7 +141,7 @@ func (s *sealer) updated(tab *table, r *touched) (bool, error) {
 	}
 	if r.meta.state == held { // the application brought the row back itself
 		r.meta.state = alive
-		if err := s.unhold(tab, r.key); err != nil {
+		if err := s.unhold(tab, r.meta.key); err != nil {
 			return false, err
 		}
 	}
