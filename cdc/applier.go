@@ -28,6 +28,8 @@ type applier struct {
 	// remerging says that the section was merged before: what is lost now is
 	// listed only of columns that have just come.
 	remerging bool
+	// conflicts says that something is listed of the table.
+	conflicts bool
 	// adopting says that rows found without metadata were sealed already.
 	adopting bool
 	// metaOnly leaves the user's table and the conflict log as they are.
@@ -42,6 +44,8 @@ type action struct {
 	cells  []int
 	values []wire.Value
 	out    merge.Outcome
+	// otherBaseline says that the author had another baseline of the row.
+	otherBaseline bool
 	// before is the row's metadata as it was.
 	before merge.Row
 }
@@ -72,6 +76,10 @@ func (t *tx) newApplier(tab *table, pos int64, h *wire.Header, sec *wire.Section
 		} else {
 			lacking = append(lacking, name)
 		}
+	}
+	var err error
+	if a.conflicts, err = t.hasConflicts(tab); err != nil {
+		return nil, err
 	}
 	return a, t.lack(tab, pos, lacking)
 }
@@ -162,6 +170,9 @@ func (a *applier) decide(act *action, c *wire.Change, m *meta) {
 // metadata is to be written, or that the row is to be inserted with others.
 func (a *applier) enact(act *action) (write, insert bool, err error) {
 	if !a.metaOnly {
+		if err := a.settle(act); err != nil {
+			return false, false, err
+		}
 		if err := a.logLosses(act); err != nil {
 			return false, false, err
 		}
@@ -203,7 +214,7 @@ func (a *applier) removeRow(act *action) error {
 			if _, err := a.Exec(a.tab.tableSQL.remove, act.m.key...); err != nil {
 				return a.refuse(act, err)
 			}
-			a.suspectParent(a.tab, act.m.key)
+			a.suspectParent(suspect{a.tab, act.m.key, a.saw})
 		case held:
 			if err := a.unhold(a.tab, act.m.key); err != nil {
 				return err
@@ -280,7 +291,7 @@ func (a *applier) updateRow(act *action, cells []int, values []wire.Value) error
 	if err != nil {
 		return a.holdUpdate(act, cells, values, err)
 	}
-	a.suspectRow(a.tab, act.m.key, cells, values, true)
+	a.suspectRow(suspect{a.tab, act.m.key, a.saw}, cells, values, true)
 	if changed == 0 { // the row went without a mark: let the next seal see it
 		return a.mark(a.tab, act.m.key)
 	}

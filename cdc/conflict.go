@@ -47,6 +47,12 @@ func (a *applier) lostCells(act *action, l merge.Loss) []int {
 	if len(all) == 0 {
 		all = []int{-1} // a row that is nothing but its key
 	}
+	if l.Kind == merge.KindBaseline && act.c.Op == merge.Delete {
+		if !act.otherBaseline {
+			return nil
+		}
+		return all
+	}
 	tombstone := act.m.row.Dead
 	if len(act.m.hashes) == 0 && act.m.exists() && act.m.state == alive { // of a table merged by append
 		if row, err := a.readRow(a.tab, act.m.key); err == nil && row != nil {
@@ -84,6 +90,7 @@ func (a *applier) lostCells(act *action, l merge.Loss) []int {
 }
 
 func (a *applier) logLoss(act *action, l merge.Loss, cells []int) error {
+	a.conflicts = true
 	local, err := a.localImage(act)
 	if err != nil {
 		return err

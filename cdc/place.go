@@ -105,7 +105,7 @@ func (t *tx) place(tab *table, it *heldItem) (displaced []*heldItem, err error) 
 	switch {
 	case inserted:
 		it.m.state = alive
-		t.suspectRow(tab, it.key, nil, nil, true)
+		t.suspectRow(suspect{tab, it.key, sawAll}, nil, nil, true)
 		if err := t.unhold(tab, it.key); err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 
@@ -11,6 +12,48 @@ import (
 type conflictsCmd struct {
 	List conflictsListCmd `cmd:"" default:"1" help:"List the conflicts, the newest last."`
 	Show conflictsShowCmd `cmd:"" help:"Show one conflict with both images."`
+
+	Restore conflictsRestoreCmd `cmd:"" help:"Put back what was lost, as a change of this node's own, on every node."`
+	Dismiss conflictsDismissCmd `cmd:"" help:"Take a conflict off the list of this node; nothing else changes."`
+}
+
+type conflictsRestoreCmd struct {
+	ID string `arg:"" help:"The conflict."`
+}
+
+// Run puts back what was lost.
+func (c *conflictsRestoreCmd) Run(ctx context.Context, a *app) error {
+	return settleConflict(ctx, a, c.ID, "restored", (*cdc.Store).RestoreConflict)
+}
+
+type conflictsDismissCmd struct {
+	ID string `arg:"" help:"The conflict."`
+}
+
+// Run takes a conflict off the list.
+func (c *conflictsDismissCmd) Run(ctx context.Context, a *app) error {
+	return settleConflict(ctx, a, c.ID, "dismissed", (*cdc.Store).DismissConflict)
+}
+
+func settleConflict(ctx context.Context, a *app, id, done string, do func(*cdc.Store, context.Context, string) error) error {
+	store, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	switch err := do(store, ctx, id); {
+	case errors.Is(err, cdc.ErrNoConflict):
+		return hint(err, "sqlsync conflicts list shows them")
+	case errors.Is(err, cdc.ErrMends):
+		return hint(err, "change or delete the row that is in the way; sqlsync conflicts show %s says which", id)
+	case err != nil:
+		return explain(store.Path(), err)
+	}
+	if a.JSON {
+		return a.printJSON(map[string]string{"id": id, "state": done})
+	}
+	a.printf("conflict %s: %s\n", id, done)
+	return nil
 }
 
 type conflictsListCmd struct{}
