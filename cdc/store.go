@@ -31,12 +31,18 @@ type Options struct {
 	Verify func(origin merge.NodeID, h wire.Hash, signature []byte) bool
 	// Now is the physical clock, time.Now if nil.
 	Now func() time.Time
+	// MaxDrift is how far ahead of Now a batch's changes may be; those further
+	// ahead are not applied until it is time. 0 is DefaultMaxDrift.
+	MaxDrift time.Duration
 	// Log receives what no caller is there to be told, nothing if nil.
 	Log *slog.Logger
 	// LockWait is how long a transaction waits for other programs' locks
 	// before it fails with ErrLocked; 0 waits until its context ends.
 	LockWait time.Duration
 }
+
+// DefaultMaxDrift is how far ahead another node's clock may be.
+const DefaultMaxDrift = 5 * time.Minute
 
 // Conditions that callers tell apart. Each is wrapped with the file's name.
 var (
@@ -55,6 +61,7 @@ type Store struct {
 	now      func() time.Time
 	log      *slog.Logger
 	lockWait time.Duration
+	maxDrift time.Duration
 
 	pool *sql.DB  // of the writer, one connection
 	db   *sqlx.DB // for reading; it cannot write
@@ -81,7 +88,10 @@ type Store struct {
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		path: o.Path, node: o.Node, sign: o.Sign, verify: o.Verify,
-		now: o.Now, log: o.Log, lockWait: o.LockWait,
+		now: o.Now, log: o.Log, lockWait: o.LockWait, maxDrift: o.MaxDrift,
+	}
+	if s.maxDrift == 0 {
+		s.maxDrift = DefaultMaxDrift
 	}
 	if s.now == nil {
 		s.now = time.Now

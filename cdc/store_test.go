@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"sqlsync/cdc"
 	"sqlsync/merge"
@@ -38,6 +39,12 @@ func (n *node) copyOf(t testing.TB, seed byte) *node {
 
 func openNode(t testing.TB, seed byte, path, schema string) *node {
 	t.Helper()
+	return openNodeAt(t, seed, path, schema, nil)
+}
+
+// openNodeAt opens a store with a clock of its own.
+func openNodeAt(t testing.TB, seed byte, path, schema string, now func() time.Time) *node {
+	t.Helper()
 	n := &node{t: t, path: path}
 	app, err := sql.Open("sqlite", "file:"+n.path+"?_pragma=busy_timeout(10000)")
 	if err != nil {
@@ -47,7 +54,7 @@ func openNode(t testing.TB, seed byte, path, schema string) *node {
 	n.exec(schema)
 	key := ed25519.NewKeyFromSeed(append(make([]byte, 31), seed))
 	n.Store, err = cdc.Open(t.Context(), cdc.Options{
-		Path: n.path,
+		Path: n.path, Now: now,
 		Node: merge.NodeID(key.Public().(ed25519.PublicKey)),
 		Sign: func(h wire.Hash) []byte { return ed25519.Sign(key, h[:]) },
 		Verify: func(origin merge.NodeID, h wire.Hash, sig []byte) bool {
