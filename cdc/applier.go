@@ -46,8 +46,6 @@ type action struct {
 	out    merge.Outcome
 	// otherBaseline says that the author had another baseline of the row.
 	otherBaseline bool
-	// before is the row's metadata as it was.
-	before merge.Row
 }
 
 // newApplier begins to merge a section of the batch held at pos. Its key is the
@@ -141,7 +139,7 @@ func (a *applier) apply(changes []wire.Change) error {
 }
 
 func (a *applier) decide(act *action, c *wire.Change, m *meta) {
-	act.c, act.m, act.before = c, m, m.row
+	act.c, act.m = c, m
 	w := merge.Write{Op: c.Op, Birth: c.BirthAt(a.origin), Version: c.Version(a.origin)}
 	switch {
 	case c.Op == merge.Insert && len(a.insert) == len(a.columns) && !a.tab.special():

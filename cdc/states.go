@@ -163,18 +163,16 @@ func (a *applier) mergeState(act *action, i int, st cell.State) error {
 	if a.metaOnly || a.again(c) {
 		return nil
 	}
-	// The version that the cell had before this change, which set it anew.
-	had := act.before.Cell(a.tab.cells[c].slot)
 	one := []int{c}
 	merged := a.tab.imageOf(one, []wire.Value{st.Value()})
-	if loss.Incoming {
-		l := merge.Loss{Kind: merge.KindCell, Winner: had, Loser: v, Incoming: true}
+	if !loss.Incoming.IsZero() {
+		l := merge.Loss{Kind: merge.KindCell, Winner: loss.Incoming, Loser: v, Incoming: true}
 		if err := a.writeConflict(a.tab, act.c.Key, l, merged, a.tab.imageOf(one, act.values[i:i+1])); err != nil {
 			return err
 		}
 	}
-	if loss.Local {
-		l := merge.Loss{Kind: merge.KindCell, Winner: v, Loser: had}
+	if !loss.Local.IsZero() {
+		l := merge.Loss{Kind: merge.KindCell, Winner: v, Loser: loss.Local}
 		return a.writeConflict(a.tab, act.c.Key, l, merged, a.tab.imageOf(one, []wire.Value{before}))
 	}
 	return nil

@@ -47,10 +47,13 @@ func (g *register) Merge(value Value, _ []byte, v merge.Version, seen merge.Seen
 		}
 	}
 	was := g.value
+	var rival merge.Version
 	g.entries = slices.DeleteFunc(g.entries, func(e entry) bool {
 		known := e.version.Origin == v.Origin || e.version.HLC <= seen(e.version.Origin)
 		if known {
 			g.cover(e.version)
+		} else {
+			rival = e.version // the last, so the latest
 		}
 		return known
 	})
@@ -63,10 +66,13 @@ func (g *register) Merge(value Value, _ []byte, v merge.Version, seen merge.Seen
 	if alone {
 		return Loss{}, nil
 	}
-	return Loss{
-		Incoming: same(g.value, was) && !same(g.value, value),
-		Local:    same(g.value, value) && !same(g.value, was),
-	}, nil
+	switch {
+	case same(g.value, was) && !same(g.value, value):
+		return Loss{Incoming: rival}, nil
+	case same(g.value, value) && !same(g.value, was):
+		return Loss{Local: rival}, nil
+	}
+	return Loss{}, nil
 }
 
 // Rebase takes the other baseline's value where that was taken first.

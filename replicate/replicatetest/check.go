@@ -91,7 +91,7 @@ func (n *Node) checkTable(m *model, t *Table) {
 			continue
 		}
 		for i := range row {
-			if exact(row[i]) != exact(want[key][i]) {
+			if t.Policies[t.Columns[i]] == "" && exact(row[i]) != exact(want[key][i]) {
 				n.w.tb.Errorf("node %d: %s %s: %s is %s, want %s", n.index, t.Name, key, t.Columns[i], exact(row[i]), exact(want[key][i]))
 			}
 		}

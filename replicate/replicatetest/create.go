@@ -79,7 +79,7 @@ func (n *Node) build(begin int) {
 func (n *Node) watch() {
 	n.enter()
 	for _, t := range n.w.tables {
-		list, err := n.store.Watch(background, []string{t.Name}, cdc.WatchOptions{Policy: t.Policy})
+		list, err := n.store.Watch(background, []string{t.Name}, cdc.WatchOptions{Policy: t.Policy, Columns: t.Policies})
 		if err == nil {
 			err = list[0].Refused
 		}

@@ -33,7 +33,7 @@ func (n *Node) checkLost(m *model, t *Table, listed map[stamp]bool) {
 				continue
 			}
 			for _, c := range slices.Sorted(maps.Keys(w.values)) {
-				if !t.isKey(t.place(c)) && lostValue(s, w, writes, c) {
+				if t.place(c) >= 0 && t.Policies[c] == "" && !t.isKey(t.place(c)) && lostValue(s, w, writes, c) {
 					n.w.tb.Errorf("node %d: %s %s: %s written as %s by %v is lost and not listed", n.index, t.Name, key, c, exact(w.values[c]), w.at)
 				}
 			}

@@ -11,8 +11,10 @@ import (
 type Table struct {
 	Name, Policy, DDL string
 	Columns           []string
-	Key               []Column
-	Unique            [][]Column
+	// Policies are those of columns that have one of their own.
+	Policies map[string]string
+	Key      []Column
+	Unique   [][]Column
 	// Touches are the other tables that its statements may write, by foreign
 	// keys.
 	Touches []string
@@ -69,7 +71,7 @@ func col(names ...string) (list []Column) {
 }
 
 // Tables are those of an ordinary world.
-var Tables = []Table{users, seats, tags, pairs, orders, lines, loose, stock, moves}
+var Tables = []Table{users, seats, tags, pairs, orders, lines, loose, stock, moves, shelf}
 
 // users: two unique indexes, one of them of two columns, one without case.
 var users = Table{
