@@ -39,7 +39,7 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned, "keyof": scriptKeyOf,
+			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned, "keyof": scriptKeyOf, "conflict": scriptConflict,
 		},
 		RequireUniqueNames:  true,
 		RequireExplicitExec: false,
@@ -194,4 +194,13 @@ func TestHelpIsComplete(t *testing.T) {
 			t.Errorf("--help does not mention %s", verb)
 		}
 	}
+}
+
+// scriptConflict sets a variable to the id of the one conflict that is listed.
+func scriptConflict(ts *testscript.TestScript, _ bool, args []string) {
+	db := openScript(ts, args[1])
+	defer db.Close()
+	var id string
+	ts.Check(db.QueryRow(`SELECT id FROM sqlsync_conflict WHERE dismissed IS NULL`).Scan(&id))
+	ts.Setenv(args[0], id)
 }
