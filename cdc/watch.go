@@ -55,11 +55,7 @@ func (s *Store) Watch(ctx context.Context, names []string, o WatchOptions) ([]Ve
 			v.Rows, err = t.watch(&v.Table, o)
 			return err
 		})
-		var refusal *schema.Refusal
-		var missing *schema.NoTable
-		if errors.As(err, &refusal) || errors.As(err, &missing) {
-			v.Refused = err
-		} else if err != nil {
+		if v.Refused = refusal(err); v.Refused == nil && err != nil {
 			return list, fmt.Errorf("watch %s: %w", name, err)
 		}
 		list = append(list, v)

@@ -82,18 +82,31 @@ type dialer struct{ id *crypto.Identity }
 func (d dialer) Dial(ctx context.Context, peer merge.NodeID, addr, _ string) (net.Conn, error) {
 	nd := net.Dialer{Timeout: 10 * time.Second}
 	raw, err := nd.DialContext(ctx, "tcp", addr)
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		return nil, op.Err // without the address, which the caller names
+	}
 	if err != nil {
 		return nil, err
 	}
 	c, err := crypto.Client(ctx, raw, d.id, crypto.PublicKey(peer), nil, crypto.Options{})
 	if errors.Is(err, crypto.ErrRefused) {
-		return nil, fmt.Errorf("%w: %w", replicate.ErrRefused, err)
+		return nil, &unknownHere{d.id.PublicKey()}
 	}
 	if err != nil {
 		return nil, err
 	}
 	return c, nil
 }
+
+// unknownHere says that a peer hung up on this node's key. It does not say
+// why, so it may as well be another node.
+type unknownHere struct{ self crypto.PublicKey }
+
+func (e *unknownHere) Error() string {
+	return fmt.Sprintf("the peer does not know this key: sqlsync remote add NAME %s there (or the address is another node's)", e.self)
+}
+
+func (e *unknownHere) Is(target error) bool { return target == replicate.ErrRefused }
 
 // listen accepts connections until ctx ends, each in a goroutine that it waits
 // for.

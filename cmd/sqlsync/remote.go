@@ -100,12 +100,7 @@ type remoteRow struct {
 
 // Run lists the peers.
 func (remoteListCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	list, err := store.Remotes(ctx)
+	list, err := a.remotes(ctx)
 	if err != nil {
 		return err
 	}
@@ -152,9 +147,12 @@ func (c *remoteSetCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	store, err := a.open(ctx)
+	store, err := a.look(ctx)
 	if err != nil {
 		return err
+	}
+	if store == nil {
+		return unknownRemote(c.Name, nil)
 	}
 	defer store.Close()
 	list, err := store.Remotes(ctx)
@@ -198,9 +196,12 @@ func (c *remoteRemoveCmd) Run(ctx context.Context, a *app) error {
 	if err := a.confirm(c.Yes, "remove remote "+c.Name); err != nil {
 		return err
 	}
-	store, err := a.open(ctx)
+	store, err := a.look(ctx)
 	if err != nil {
 		return err
+	}
+	if store == nil {
+		return unknownRemote(c.Name, nil)
 	}
 	defer store.Close()
 	err = store.RemoveRemote(ctx, c.Name)

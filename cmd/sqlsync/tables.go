@@ -21,14 +21,9 @@ type tableRow struct {
 
 // Run lists the tables.
 func (tablesCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.open(ctx)
+	list, err := a.tables(ctx)
 	if err != nil {
 		return err
-	}
-	defer store.Close()
-	list, err := store.Tables(ctx)
-	if err != nil {
-		return explain(store.Path(), err)
 	}
 	rows := []tableRow{}
 	for _, t := range list {

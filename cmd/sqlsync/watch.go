@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sqlsync/cdc"
+	"sqlsync/schema"
 )
 
 type watchCmd struct {
@@ -31,6 +34,14 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if is, err := a.isNode(ctx); err != nil {
+		return err
+	} else if !is {
+		verdicts, err := c.judge(ctx, a.DB[0], o)
+		if err != nil || !slices.ContainsFunc(verdicts, func(v cdc.Verdict) bool { return v.Refused == nil }) {
+			return cmp.Or(err, c.print(a, verdicts))
+		}
+	}
 	store, err := a.open(ctx)
 	if err != nil {
 		return err
@@ -38,9 +49,11 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 	defer store.Close()
 	names := c.Tables
 	if c.All {
-		if names, err = unwatched(ctx, store); err != nil {
-			return err
+		list, err := store.Tables(ctx)
+		if err != nil {
+			return explain(store.Path(), err)
 		}
+		names = unwatched(list)
 	}
 	verdicts, err := store.Watch(ctx, names, o)
 	if perr := c.print(a, verdicts); err == nil {
@@ -70,16 +83,29 @@ func (c *watchCmd) options(ctx context.Context) (cdc.WatchOptions, error) {
 	return o, nil
 }
 
+// judge asks of a database that is no node what could be watched: one where
+// that is nothing stays as it is.
+func (c *watchCmd) judge(ctx context.Context, path string, o cdc.WatchOptions) ([]cdc.Verdict, error) {
+	names := c.Tables
+	if c.All {
+		list, err := cdc.TablesOf(ctx, path)
+		if err != nil {
+			return nil, explain(path, err)
+		}
+		names = unwatched(list)
+	}
+	verdicts, err := cdc.Judge(ctx, path, names, o)
+	return verdicts, explain(path, err)
+}
+
 // unwatched lists the tables that are not watched yet.
-func unwatched(ctx context.Context, store *cdc.Store) ([]string, error) {
-	list, err := store.Tables(ctx)
-	var names []string
+func unwatched(list []cdc.TableStatus) (names []string) {
 	for _, t := range list {
 		if !t.Watched {
 			names = append(names, t.Name)
 		}
 	}
-	return names, err
+	return names
 }
 
 // print gives a line per table, and complains of the refused ones.
@@ -115,13 +141,19 @@ func (c *watchCmd) print(a *app, verdicts []cdc.Verdict) error {
 	return nil
 }
 
-// reason is why a table is refused and what to do, on one line.
+// reason is why a table is refused and what to do, on one line that is beside
+// the table's name.
 func reason(err error) string {
+	text := err.Error()
+	var refused *schema.Refusal
+	if errors.As(err, &refused) {
+		text = refused.Cause
+	}
 	var h interface{ Hint() string }
 	if errors.As(err, &h) && h.Hint() != "" {
-		return err.Error() + "; " + h.Hint()
+		text += "; " + h.Hint()
 	}
-	return err.Error()
+	return oneLine(text)
 }
 
 type unwatchCmd struct {
@@ -134,9 +166,12 @@ func (c *unwatchCmd) Run(ctx context.Context, a *app) error {
 	if err := a.confirm(c.Yes, "unwatch "+strings.Join(c.Tables, ", ")); err != nil {
 		return err
 	}
-	store, err := a.open(ctx)
+	store, err := a.look(ctx)
 	if err != nil {
 		return err
+	}
+	if store == nil {
+		return notWatched(c.Tables)
 	}
 	defer store.Close()
 	unknown, err := store.Unwatch(ctx, c.Tables)
@@ -144,7 +179,11 @@ func (c *unwatchCmd) Run(ctx context.Context, a *app) error {
 		return explain(store.Path(), err)
 	}
 	if len(unknown) > 0 {
-		return hint(fmt.Errorf("not watched: %s", strings.Join(unknown, ", ")), "sqlsync tables lists what is")
+		return notWatched(unknown)
 	}
 	return nil
+}
+
+func notWatched(names []string) error {
+	return hint(fmt.Errorf("not watched: %s", strings.Join(names, ", ")), "sqlsync tables lists what is")
 }
