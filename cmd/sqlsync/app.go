@@ -79,6 +79,13 @@ func (a *app) say(format string, args ...any) {
 	fmt.Fprintf(a.stderr, "sqlsync: "+format+"\n", args...)
 }
 
+// tell prints a line of what was done, for people.
+func (a *app) tell(format string, args ...any) {
+	if !a.JSON {
+		a.printf(format+"\n", args...)
+	}
+}
+
 func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.stdout, format, args...) }
 
 // printJSON prints v as indented JSON.

@@ -38,7 +38,7 @@ func (datasetListCmd) Run(ctx context.Context, a *app) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "DATASET\tENABLED\tBATCH-ROWS\tSCHEMA")
 	for _, d := range list {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", d.Dataset, yesNo(d.Enabled), d.BatchRows, schemaWord(d.FollowSchema))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", cell(d.Dataset), yesNo(d.Enabled), d.BatchRows, schemaWord(d.FollowSchema))
 	}
 	return w.Flush()
 }
@@ -69,6 +69,9 @@ func schemaWord(follow bool) string {
 
 // Run changes a dataset.
 func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
+	if err := checkDataset(c.Name); err != nil {
+		return err
+	}
 	if c.BatchRows != nil && (*c.BatchRows < 1 || *c.BatchRows > cdc.MaxBatchRows) {
 		return usage(fmt.Sprintf("--batch-rows %d", *c.BatchRows), fmt.Sprintf("use 1 to %d", cdc.MaxBatchRows))
 	}

@@ -18,14 +18,14 @@ import (
 )
 
 type logCmd struct {
-	Dataset string `help:"Only changes of this dataset; without it, of all."`
-	Table   string `help:"Only changes to this table."`
-	Key     string `help:"Only the row with this key; with several key columns, values separated by commas."`
-	Origin  string `help:"Only changes from this node: its key, the start of it, or a remote's name."`
-	Limit   int    `default:"100" help:"How many changes to show, the last ones; 0 is all."`
-	Since   string `help:"Only changes since this time (2006-01-02, 2006-01-02T15:04:05Z) or so long ago (90m, 24h)."`
-	Follow  bool   `short:"f" help:"Go on with changes as they come."`
-	Cursor  string `help:"Start behind this cursor, as an earlier log printed it with --json."`
+	Dataset *string `help:"Only changes of this dataset; without it, of all."`
+	Table   string  `help:"Only changes to this table."`
+	Key     string  `help:"Only the row with this key; with several key columns, values separated by commas."`
+	Origin  string  `help:"Only changes from this node: its key, the start of it, or a remote's name."`
+	Limit   int     `default:"100" help:"How many changes to show, the last ones; 0 is all."`
+	Since   string  `help:"Only changes since this time (2006-01-02, 2006-01-02T15:04:05Z) or so long ago (90m, 24h)."`
+	Follow  bool    `short:"f" help:"Go on with changes as they come."`
+	Cursor  string  `help:"Start behind this cursor, as an earlier log printed it with --json."`
 
 	origins map[merge.NodeID]bool
 }
@@ -83,12 +83,12 @@ func (c *logCmd) cursors(store *cdc.Store, start cdc.Cursor) ([]cdc.Cursor, erro
 	all := store.Datasets()
 	var list []cdc.Cursor
 	for _, d := range all {
-		if c.Dataset == "" || c.Dataset == d {
+		if c.Dataset == nil || *c.Dataset == d {
 			list = append(list, cdc.Cursor{Dataset: d})
 		}
 	}
-	if len(list) == 0 {
-		return nil, hint(fmt.Errorf("no dataset %q", c.Dataset), "the datasets are: %s", strings.Join(all, ", "))
+	if len(list) == 0 && c.Dataset != nil {
+		return nil, hint(fmt.Errorf("no dataset %q", *c.Dataset), "the datasets are: %s", strings.Join(all, ", "))
 	}
 	return list, nil
 }

@@ -16,6 +16,9 @@ func (c *logCmd) check() error {
 	if c.Limit < 0 {
 		return usage(fmt.Sprintf("--limit %d", c.Limit), "use a number of changes, or 0 for all")
 	}
+	if c.Dataset != nil {
+		return checkDataset(*c.Dataset)
+	}
 	return nil
 }
 

@@ -27,6 +27,8 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 	switch {
 	case c.All == (len(c.Tables) > 0):
 		return usage("name the tables to watch, or use --all", "sqlsync tables lists them")
+	case strings.TrimSpace(c.Dataset) == "":
+		return checkDataset(c.Dataset)
 	case c.Key != "" && len(c.Tables) != 1:
 		return usage("--key is for one table", "watch the other tables in a command of their own")
 	}
@@ -118,17 +120,21 @@ func (c *watchCmd) print(a *app, verdicts []cdc.Verdict) error {
 		Reason  string `json:"reason,omitempty"`
 	}
 	rows := []row{}
-	refused := false
+	refused, news := false, 0
 	for _, v := range verdicts {
 		r := row{Table: v.Table, Watched: v.Refused == nil, Dataset: c.Dataset, Rows: v.Rows}
 		if v.Refused != nil {
 			r.Reason, r.Dataset = reason(v.Refused), ""
 			refused = true
 			a.complain(v.Refused)
-		} else if !a.JSON {
-			a.printf("%s: watched in %s, %d rows\n", v.Table, c.Dataset, v.Rows)
+		} else {
+			news++
+			a.tell("%s: %s", cell(v.Table), c.took(v))
 		}
 		rows = append(rows, r)
+	}
+	if c.All && news == 0 {
+		a.tell("nothing new to watch")
 	}
 	if a.JSON {
 		if err := a.printJSON(rows); err != nil {
@@ -139,6 +145,17 @@ func (c *watchCmd) print(a *app, verdicts []cdc.Verdict) error {
 		return errQuiet
 	}
 	return nil
+}
+
+// took says how a table is watched now.
+func (c *watchCmd) took(v cdc.Verdict) string {
+	switch v.Before {
+	case "":
+		return fmt.Sprintf("watched in %s, %d rows", cell(c.Dataset), v.Rows)
+	case v.Policy:
+		return fmt.Sprintf("%d rows, already watched in %s", v.Rows, cell(c.Dataset))
+	}
+	return fmt.Sprintf("%d rows, watched in %s, now merged by %s", v.Rows, cell(c.Dataset), v.Policy)
 }
 
 // reason is why a table is refused and what to do, on one line that is beside
@@ -177,6 +194,11 @@ func (c *unwatchCmd) Run(ctx context.Context, a *app) error {
 	unknown, err := store.Unwatch(ctx, c.Tables)
 	if err != nil {
 		return explain(store.Path(), err)
+	}
+	for _, name := range c.Tables {
+		if !slices.Contains(unknown, name) {
+			a.tell("%s: no longer watched; its rows stay", cell(name))
+		}
 	}
 	if len(unknown) > 0 {
 		return notWatched(unknown)
