@@ -54,6 +54,14 @@ func (s *Store) Tables(ctx context.Context) ([]TableStatus, error) {
 	return list, err
 }
 
+// Watched counts the watched tables.
+func (s *Store) Watched(ctx context.Context) (n int64, err error) {
+	if err = s.db.GetContext(ctx, &n, `SELECT count(*) FROM sqlsync_table WHERE watched`); err != nil {
+		return 0, fmt.Errorf("count tables: %w", s.explain(err))
+	}
+	return n, nil
+}
+
 func (t *tx) tableStatus(name string) (TableStatus, error) {
 	st := TableStatus{Name: name, Rows: -1}
 	if tab := t.cfg.byName[schema.Fold(name)]; tab != nil {
