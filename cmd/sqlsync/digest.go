@@ -33,7 +33,7 @@ func (c *digestCmd) Run(ctx context.Context, a *app) error {
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 	for _, name := range slices.Sorted(maps.Keys(rows)) {
-		(&app{stdout: w}).printf("%s\t%d rows\t%s\n", name, rows[name].Rows, rows[name].Digest)
+		(&app{stdout: w}).printf("%s\t%d rows\t%s\n", cell(name), rows[name].Rows, rows[name].Digest)
 	}
 	return w.Flush()
 }

@@ -115,7 +115,7 @@ func (f *findings) add(r findingRow) {
 func (r findingRow) String() string {
 	var where []string
 	if r.Table != "" {
-		where = append(where, r.Table)
+		where = append(where, cell(r.Table))
 	}
 	if len(r.Key) > 0 {
 		where = append(where, r.Key.String())

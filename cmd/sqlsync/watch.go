@@ -121,17 +121,25 @@ func (c *watchCmd) print(a *app, verdicts []cdc.Verdict) error {
 	}
 	rows := []row{}
 	refused, news := false, 0
+	var inner []string
 	for _, v := range verdicts {
 		r := row{Table: v.Table, Watched: v.Refused == nil, Dataset: c.Dataset, Rows: v.Rows}
 		if v.Refused != nil {
 			r.Reason, r.Dataset = reason(v.Refused), ""
 			refused = true
-			a.complain(v.Refused)
+			if c.All && isInner(v.Refused) {
+				inner = append(inner, v.Table)
+			} else {
+				a.complain(v.Refused)
+			}
 		} else {
 			news++
 			a.tell("%s: %s", cell(v.Table), c.took(v))
 		}
 		rows = append(rows, r)
+	}
+	if len(inner) > 0 {
+		a.say("left out %s of virtual tables: %s", countOf(int64(len(inner)), "inner table"), cells(inner))
 	}
 	if c.All && news == 0 {
 		a.tell("nothing new to watch")
@@ -145,6 +153,12 @@ func (c *watchCmd) print(a *app, verdicts []cdc.Verdict) error {
 		return errQuiet
 	}
 	return nil
+}
+
+// isInner reports whether a table is refused for being the inside of another.
+func isInner(err error) bool {
+	var refused *schema.Refusal
+	return errors.As(err, &refused) && refused.Inner
 }
 
 // took says how a table is watched now.
