@@ -47,3 +47,26 @@ func TestOneLine(t *testing.T) {
 		}
 	}
 }
+
+// Wrong usage is told from failure by its exit code, and says what to do.
+func TestExitUsage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	var out, errs strings.Builder
+	if code := run(t.Context(), []string{"--db", path, "init"}, strings.NewReader(""), &out, &errs); code != exitDone {
+		t.Fatal(errs.String())
+	}
+	key := strings.TrimSpace(out.String())
+	for _, args := range [][]string{
+		{"log", "--limit=-1"}, {"log", "--dataset", ""}, {"sync", "--timeout=-1s"}, {"verify", "--timeout=-1s"},
+		{"dataset", ""}, {"dataset", "set", "", "--enabled"}, {"dataset", "set", "primary", "--batch-rows=-1"},
+		{"watch", "t", "--dataset", ""}, {"serve", "--listen", "7117"},
+		{"remote", "add", "me", key}, {"remote", "add", "", key}, {"remote", "set", "b", "--name", ""},
+		{"remote", "add", "b", key, "--addr", ":7117"}, {"remote", "add", "b", key, "--addr", "host:0"}, {"remote", "add", "b", key, "--dataset", ""},
+	} {
+		var out, errs strings.Builder
+		code := run(t.Context(), append([]string{"--db", path}, args...), strings.NewReader(""), &out, &errs)
+		if code != exitUsage || out.Len() > 0 || !strings.Contains(errs.String(), "\nhint: ") {
+			t.Errorf("%q: exit %d, stdout %q, stderr %q", args, code, out.String(), errs.String())
+		}
+	}
+}
