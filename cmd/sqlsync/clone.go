@@ -49,7 +49,11 @@ func (c *cloneCmd) Run(ctx context.Context, a *app) error {
 	if err := c.create(ctx, a, m, r.Name); err != nil {
 		return explainSync(r.Name, err, c.Timeout)
 	}
-	if err := c.fill(ctx, a, m, r.Name); err != nil {
+	err = c.fill(ctx, a, m, r.Name)
+	if nerr := m.noteSync(context.WithoutCancel(ctx), *r, err); nerr != nil {
+		m.log.Warn("note the state of a peer", "peer", r.Name, "err", nerr)
+	}
+	if err != nil {
 		return explainSync(r.Name, err, c.Timeout)
 	}
 	return c.report(ctx, a, m)

@@ -107,11 +107,8 @@ type dialer struct {
 func (d *dialer) Dial(ctx context.Context, peer merge.NodeID, addr, _ string) (net.Conn, error) {
 	nd := net.Dialer{Timeout: 10 * time.Second}
 	raw, err := nd.DialContext(ctx, "tcp", addr)
-	if op := (*net.OpError)(nil); errors.As(err, &op) {
-		return nil, op.Err // without the address, which the caller names
-	}
 	if err != nil {
-		return nil, err
+		return nil, withoutAddr(err)
 	}
 	c, err := crypto.Client(ctx, raw, d.id, crypto.PublicKey(peer), nil, crypto.Options{})
 	if errors.Is(err, crypto.ErrRefused) {
@@ -121,6 +118,14 @@ func (d *dialer) Dial(ctx context.Context, peer merge.NodeID, addr, _ string) (n
 		return nil, err
 	}
 	return present{c, d.peers.enter(peer, c.RemoteAddr())}, nil
+}
+
+// withoutAddr is a network error without the address, which the caller names.
+func withoutAddr(err error) error {
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		return op.Err
+	}
+	return err
 }
 
 // unknownHere says that a peer hung up on this node's key. It does not say

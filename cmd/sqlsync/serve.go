@@ -84,7 +84,7 @@ func (c *serveCmd) begin(ctx context.Context, a *app, i int, path string) (*serv
 	if len(c.Listen) > 0 {
 		if s.listener, err = net.Listen("tcp", c.Listen[i]); err != nil {
 			s.close()
-			return nil, hint(fmt.Errorf("listen on %s: %w", c.Listen[i], err), "choose another --listen address, or end the program that has it")
+			return nil, hint(fmt.Errorf("listen on %s: %w", c.Listen[i], withoutAddr(err)), "choose another --listen address, or end the program that has it")
 		}
 		a.say("serving %s on %s as %s", path, s.listener.Addr(), nodeKey(m.store.Node()))
 	} else {

@@ -101,6 +101,9 @@ func noAddress(name string) error {
 // noteSync keeps for status how a sync has ended, and what the remote has
 // confirmed. Beside a running serve only the time is news.
 func (m *member) noteSync(ctx context.Context, r cdc.Remote, failure error) error {
+	if errors.Is(failure, context.Canceled) {
+		return nil // nobody's trouble
+	}
 	p := cdc.PeerState{Peer: r.Key, State: string(replicate.Idle)}
 	if served(m.store.Path()) {
 		if failure != nil {
