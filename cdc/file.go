@@ -79,6 +79,9 @@ func CreateFile(ctx context.Context, path string) error {
 	return f.Close() // SQLite takes an empty file for an empty database
 }
 
+// IsFull reports whether err says that there is no room for more.
+func IsFull(err error) bool { return sqlconn.Full(err) }
+
 // Uninstall removes everything of sqlsync's from a database, in one
 // transaction. It needs no identity and nothing of ours to be intact. The
 // application's schema text and data are then as they were.

@@ -144,3 +144,27 @@ func (s *Store) Tail(ctx context.Context, dataset string, n int) (Cursor, error)
 	}
 	return c, rows.Err()
 }
+
+// LogTables lists the tables that the log may have changes of: those that are
+// or were watched, here or by a peer, and those that are there.
+func (s *Store) LogTables(ctx context.Context) (names []string, err error) {
+	err = s.db.SelectContext(ctx, &names, `SELECT name FROM sqlsync_table UNION SELECT name FROM sqlsync_absent
+		UNION SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlsync\_%' ESCAPE '\' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'`)
+	if err != nil {
+		return nil, fmt.Errorf("list tables: %w", s.explain(err))
+	}
+	return names, nil
+}
+
+// Origins lists the nodes that a change was ever heard of.
+func (s *Store) Origins(ctx context.Context) ([]merge.NodeID, error) {
+	var keys [][]byte
+	if err := s.db.SelectContext(ctx, &keys, `SELECT key FROM sqlsync_origin ORDER BY id`); err != nil {
+		return nil, fmt.Errorf("list origins: %w", s.explain(err))
+	}
+	list := make([]merge.NodeID, len(keys))
+	for i, k := range keys {
+		list[i] = merge.NodeID(k)
+	}
+	return list, nil
+}

@@ -1,7 +1,6 @@
 package cdc
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -37,11 +36,11 @@ func (t *tx) seal(ds *dataset) (more bool, err error) {
 	for from < last && s.roomy(from-first+1) {
 		to := min(from+sealChunk, first-1+ds.batchRows, last)
 		if from, err = s.chunk(from, to); err != nil {
-			return false, fmt.Errorf("seal %s: %w", ds.name, err)
+			return false, err // Seal says of which dataset
 		}
 	}
 	if err := s.finish(); err != nil {
-		return false, fmt.Errorf("seal %s: %w", ds.name, err)
+		return false, err
 	}
 	if from == last {
 		_, err = t.Exec(`DELETE FROM ` + ds.oplog()) // without WHERE: one page operation

@@ -113,7 +113,8 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (grown bool, er
 	defer func() {
 		if err != nil {
 			s.cfg = nil // it may describe what was just rolled back
-			if _, rerr := s.w.Exec(`ROLLBACK`); rerr != nil && !sqlconn.Busy(err) {
+			// Of a full disk SQLite has rolled back by itself.
+			if _, rerr := s.w.Exec(`ROLLBACK`); rerr != nil && !sqlconn.Busy(err) && !sqlconn.Full(err) {
 				err = errors.Join(err, rerr)
 			}
 		}

@@ -199,6 +199,19 @@ func missing(ctx context.Context, q Queryer, name string) error {
 	if err != nil {
 		return err
 	}
+	return noTable(names, name)
+}
+
+// Find returns nil if a table's name is one of names, else a *NoTable with the
+// nearest of them.
+func Find(names []string, name string) error {
+	if slices.ContainsFunc(names, func(n string) bool { return Same(n, name) }) {
+		return nil
+	}
+	return noTable(names, name)
+}
+
+func noTable(names []string, name string) error {
 	type near struct {
 		name     string
 		distance int

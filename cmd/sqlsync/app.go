@@ -65,15 +65,25 @@ func (e *usageError) Is(target error) bool { return target == errUsage }
 
 // complain prints an error, on one line, and its remedy on another.
 func (a *app) complain(err error) {
-	fmt.Fprintln(a.stderr, "sqlsync: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	fmt.Fprintln(a.stderr, "sqlsync: "+oneLine(err.Error()))
 	var h interface{ Hint() string }
-	if errors.As(err, &h) && h.Hint() != "" {
+	switch {
+	case cdc.IsFull(err):
+		fmt.Fprintln(a.stderr, "hint: make room on the disk that has the database; what was not written is tried again then")
+	case errors.As(err, &h) && h.Hint() != "":
 		fmt.Fprintln(a.stderr, "hint: "+h.Hint())
 	}
 }
 
 func (a *app) say(format string, args ...any) {
 	fmt.Fprintf(a.stderr, "sqlsync: "+format+"\n", args...)
+}
+
+// tell prints a line of what was done, for people.
+func (a *app) tell(format string, args ...any) {
+	if !a.JSON {
+		a.printf(format+"\n", args...)
+	}
 }
 
 func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.stdout, format, args...) }

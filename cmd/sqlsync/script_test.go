@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 //	logged FILE TEXT      wait until the log has a change with the text
 //	warned FILE TEXT      wait until status warns of the text
 //	taken NAME            set $NAME to one that somebody listens on
+//	conflict NAME FILE KIND   set $NAME to the id of the first conflict of a kind
 //	keyof NAME FILE       set $NAME to a database's public key
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -174,6 +175,17 @@ func scriptTaken(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { l.Close() })
 	ts.Setenv(args[0], l.Addr().String())
+}
+
+func scriptConflict(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("sqlsync", "--db", ts.MkAbs(args[1]), "conflicts", "list"))
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		if f := strings.Fields(line); f[2] == args[2] {
+			ts.Setenv(args[0], f[0])
+			return
+		}
+	}
+	ts.Fatalf("no conflict of kind %s", args[2])
 }
 
 func scriptKeyOf(ts *testscript.TestScript, _ bool, args []string) {

@@ -26,6 +26,11 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if len(a.DB) == 0 {
 		return usage("no database named", "use --db FILE, or set $SQLSYNC_DB")
 	}
+	for _, addr := range c.Listen {
+		if err := checkListen(addr); err != nil {
+			return err
+		}
+	}
 	if len(c.Listen) > 0 && len(c.Listen) != len(a.DB) {
 		return usage(fmt.Sprintf("%d databases and %d addresses", len(a.DB), len(c.Listen)), "give --listen once for each --db")
 	}
@@ -66,6 +71,7 @@ func (c *serveCmd) begin(ctx context.Context, a *app, i int, path string) (*serv
 	if err != nil {
 		return nil, err
 	}
+	m.dialer.peers = newPresence(m.log, m.nameOf)
 	s := &service{member: m, lock: flock.New(path + "-sqlsync.lock")}
 	switch ok, err := s.lock.TryLock(); {
 	case err != nil:
@@ -78,11 +84,15 @@ func (c *serveCmd) begin(ctx context.Context, a *app, i int, path string) (*serv
 	if len(c.Listen) > 0 {
 		if s.listener, err = net.Listen("tcp", c.Listen[i]); err != nil {
 			s.close()
-			return nil, hint(fmt.Errorf("listen on %s: %w", c.Listen[i], err), "choose another --listen address, or end the program that has it")
+			return nil, hint(fmt.Errorf("listen on %s: %w", c.Listen[i], withoutAddr(err)), "choose another --listen address, or end the program that has it")
 		}
 		a.say("serving %s on %s as %s", path, s.listener.Addr(), nodeKey(m.store.Node()))
 	} else {
 		a.say("serving %s as %s", path, nodeKey(m.store.Node()))
+	}
+	if err := m.warnIdle(ctx, s.listener != nil); err != nil {
+		s.close()
+		return nil, explain(path, err)
 	}
 	return s, nil
 }

@@ -206,6 +206,9 @@ func Constraint(err error) bool { return is(err, sqlite3.SQLITE_CONSTRAINT) }
 // ReadOnly reports whether err says that the file cannot be written.
 func ReadOnly(err error) bool { return is(err, sqlite3.SQLITE_READONLY) }
 
+// Full reports whether err says that the disk, or the file, is full.
+func Full(err error) bool { return is(err, sqlite3.SQLITE_FULL) }
+
 // CannotOpen reports whether err says that a file could not be opened or made.
 func CannotOpen(err error) bool { return is(err, sqlite3.SQLITE_CANTOPEN) }
 
