@@ -55,11 +55,25 @@ type Entry struct {
 	Change       wire.Change
 }
 
+// ErrPruned says that changes behind a cursor are not kept any more.
+var ErrPruned = errors.New("changes behind the cursor are not kept any more")
+
 // Log calls fn for the changes in held batches of a dataset behind a cursor,
 // in the order in which this node came to hold them, until fn returns an error
 // or there are none left. The zero cursor's place is the beginning.
 func (s *Store) Log(ctx context.Context, after Cursor, fn func(*Entry) error) error {
 	d := s.Stream(after.Dataset)
+	if after.Pos > 0 {
+		var missing bool
+		err := s.get(ctx, &missing, `SELECT EXISTS (SELECT 1 FROM sqlsync_dataset AS d WHERE d.name = ?1 AND ?2 < d.pos
+			AND NOT EXISTS (SELECT 1 FROM sqlsync_batch AS b WHERE b.dataset_id = d.id AND b.pos <= ?2 + 1))`, after.Dataset, after.Pos)
+		if err != nil {
+			return err
+		}
+		if missing {
+			return fmt.Errorf("%w: %s", ErrPruned, after)
+		}
+	}
 	pos := after.Pos - 1 // a batch may be left half way
 	for {
 		list, err := d.After(ctx, pos, 1<<20)

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -134,6 +135,15 @@ func (t *tx) confirmedByAll(ds *dataset, chains chains) (map[merge.NodeID]limit,
 	return limits, nil
 }
 
+// jsonText is a name as it is in a JSON array.
+func jsonText(name string) string {
+	b, err := json.Marshal(name)
+	if err != nil {
+		panic(err) // a string always marshals
+	}
+	return string(b)
+}
+
 // pruneBatches drops up to pruneSlice batches from the beginning.
 func (t *tx) pruneBatches(ds *dataset, o PruneOptions) (out Pruned, err error) {
 	chains, err := t.chains(ds)
@@ -226,6 +236,12 @@ func (t *tx) waitedFor(ds *dataset) (int64, error) {
 		from = 1<<63 - 1
 	}
 	return from, err
+}
+
+// pruned reports whether the dataset has dropped batches.
+func (t *tx) pruned(ds *dataset) (bool, error) {
+	n, err := t.Int(`SELECT EXISTS (SELECT 1 FROM sqlsync_checkpoint WHERE dataset_id = ?)`, ds.id)
+	return n > 0, err
 }
 
 // tooMuch is by how many bytes the held batches are more than the dataset may
