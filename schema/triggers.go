@@ -127,7 +127,13 @@ func (b *builder) displaced(ix Index) string {
 	texts, where := indexParts(ix.SQL)
 	for i, c := range ix.Columns {
 		if c < 0 {
-			terms[i] = fmt.Sprintf("%s = (SELECT %s FROM %s)", texts[i], texts[i], b.asRow())
+			// Outside of a partial index its expression may not even be
+			// evaluated: it can fail there.
+			filter, named := "", texts[i]
+			if ix.Partial {
+				filter, named = " WHERE "+where, named+" "+where
+			}
+			terms[i] = fmt.Sprintf("%s = (SELECT %s FROM %s%s)", texts[i], texts[i], b.asRow(named), filter)
 			continue
 		}
 		name := Quote(b.t.Columns[c].Name)
@@ -151,12 +157,18 @@ func (b *builder) collate(ix Index, i int) string {
 
 // asRow makes a row of NEW with the columns' own names: an expression means
 // the stored row where it stands for itself, and the new one inside a SELECT
-// from this.
-func (b *builder) asRow() string {
+// from this. It has no columns but those that text names, so that others can
+// be dropped.
+func (b *builder) asRow(text string) string {
 	var parts []string
-	for _, c := range b.t.Stored() {
-		name := Quote(b.t.Columns[c].Name)
-		parts = append(parts, "NEW."+name+" AS "+name)
+	tokens := scan(text)
+	for _, c := range b.t.Columns {
+		if !c.Hidden && slices.ContainsFunc(tokens, func(t token) bool { return strings.EqualFold(t.name(), c.Name) }) {
+			parts = append(parts, "NEW."+Quote(c.Name)+" AS "+Quote(c.Name))
+		}
+	}
+	if len(parts) == 0 {
+		return "(SELECT 1)"
 	}
 	return "(SELECT " + strings.Join(parts, ", ") + ")"
 }
