@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: all build test check unit race fuzz demo bench clean
+.PHONY: all build test check unit race fuzz soak demo bench clean
 
 all: build
 
@@ -34,6 +34,11 @@ fuzz:
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
 	  done; \
 	done
+
+# soak compares random statements with and without sqlsync for SOAK.
+SOAK ?= 1h
+soak:
+	$(GO) test ./cdc -run TestDifferential -differential.for=$(SOAK) -timeout 0
 
 demo:
 	$(GO) run ./cmd/sqlsync demo
