@@ -137,12 +137,7 @@ func (t *tx) readCells(tab *table) error {
 				return fmt.Errorf("number column: %w", err)
 			}
 		}
-		c := cell{name: col.Name, slot: slot, key: place}
-		if col.HasDefault {
-			// A default that is no constant cannot have come with ADD COLUMN.
-			_ = t.Query(func(row []any) error { c.initial = row[0]; return nil }, `SELECT `+col.Default)
-		}
-		tab.cells = append(tab.cells, c)
+		tab.cells = append(tab.cells, cell{name: col.Name, slot: slot, key: place, initial: t.initial(col)})
 	}
 	return nil
 }
