@@ -3,7 +3,6 @@ package cdc_test
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"sqlsync/cdc"
 	"sqlsync/fixtures/generate"
@@ -51,7 +50,7 @@ func (d *trial) checkBatch(sections []wire.Section) {
 				c := &sec.Changes[i]
 				key := make(row)
 				for j, name := range sec.Key {
-					key[strings.ToLower(name)] = cellOfValue(c.Key[j])
+					key[lower(name)] = cellOfValue(c.Key[j])
 				}
 				id := identity(table.Key, key)
 				if said[id] {
@@ -97,7 +96,7 @@ func (d *trial) checkChange(table generate.Table, sec *wire.Section, c *wire.Cha
 		if op == merge.Update {
 			column = c.Columns[i]
 		}
-		carried[strings.ToLower(sec.Columns[column])] = cellOfValue(v)
+		carried[lower(sec.Columns[column])] = cellOfValue(v)
 	}
 	for name, v := range carried {
 		if is[name] != v {
@@ -127,7 +126,7 @@ func (d *trial) checkChange(table generate.Table, sec *wire.Section, c *wire.Cha
 		}
 	}
 	for _, name := range sec.Columns {
-		if name = strings.ToLower(name); changed[name] && carried[name] == "" {
+		if name = lower(name); changed[name] && carried[name] == "" {
 			d.Errorf("%q: row %s: column %q changed and is not in the batch:\nwas %v\nis %v", table.Name, id, name, was, is)
 		}
 	}

@@ -32,9 +32,9 @@ func (d *trial) image(n *node, table generate.Table) *image {
 	var names, parts []string
 	d.query(n, func(v []any) {
 		name := v[0].(string)
-		names = append(names, strings.ToLower(name))
+		names = append(names, lower(name))
 		if v[1].(int64) == 0 {
-			im.stored = append(im.stored, strings.ToLower(name))
+			im.stored = append(im.stored, lower(name))
 		}
 		parts = append(parts, selectCell(name))
 	}, `SELECT name, hidden FROM pragma_table_xinfo(?)`, table.Name)
@@ -89,7 +89,7 @@ func cellOfValue(v any) cellText {
 func identity(key []generate.KeyColumn, r row) string {
 	var parts []string
 	for _, k := range key {
-		parts = append(parts, canonical(r[strings.ToLower(k.Name)], k.Collation))
+		parts = append(parts, canonical(r[lower(k.Name)], k.Collation))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -117,6 +117,9 @@ func canonical(c cellText, collation string) string {
 	}
 	return string(c)
 }
+
+// lower is a name as SQLite compares it.
+func lower(s string) string { return strings.Map(lowerASCII, s) }
 
 func lowerASCII(r rune) rune {
 	if 'A' <= r && r <= 'Z' {

@@ -77,20 +77,29 @@ func (d *trial) output(n *node, in, name string, args ...string) string {
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		d.Fatal(err)
 	}
-	if all := out.String() + errs.String(); strings.Contains(all, "FOREIGN KEY constraint failed") {
-		return lastRowid.ReplaceAllString(all, "$1")
-	} else {
-		return all
-	}
+	return out.String() + errs.String()
 }
 
-// lastRowid finds what last_insert_rowid() gave. It is not compared where a
-// foreign key fails: SQLite looks before it inserts if a table has no trigger
-// at all, and else afterwards, when the rowid has been given.
+// comparable leaves out of both what no table with triggers can keep. Where a
+// foreign key fails SQLite looks before it inserts if there is no trigger at
+// all, and else afterwards, when last_insert_rowid() has been set. And of two
+// values of a wrong type another one may be named.
+func comparable(want, got string) (string, string) {
+	want, got = wrongType.ReplaceAllString(want, "cannot store"), wrongType.ReplaceAllString(got, "cannot store")
+	const failed = "FOREIGN KEY constraint failed"
+	if strings.Contains(got, failed) && strings.Contains(want, failed) {
+		return lastRowid.ReplaceAllString(want, "$1"), lastRowid.ReplaceAllString(got, "$1")
+	}
+	return want, got
+}
+
+var wrongType = regexp.MustCompile(`cannot store [A-Z]+ value in [A-Z]+ column .*`)
+
+// lastRowid finds what last_insert_rowid() gave.
 var lastRowid = regexp.MustCompile(`(?m)^((?:\[\()?\d+), ?-?\d+`)
 
 // firstDifference shows two texts from their first different line on.
-func firstDifference(got, want string) string {
+func firstDifference(want, got string) string {
 	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
 	n := 0
 	for n < min(len(a), len(b)) && a[n] == b[n] {

@@ -37,8 +37,7 @@ func TestDifferential(t *testing.T) {
 	n := 0
 	for seed := first; seed <= last || time.Now().Before(end); seed++ {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { try(t, seed) })
-		n++
-		if t.Failed() && *differentialFor > 0 {
+		if n++; t.Failed() && *differentialFor > 0 {
 			break
 		}
 	}
@@ -107,12 +106,12 @@ func try(t *testing.T, seed uint64) {
 
 // step runs a step and looks at everything that ought to hold after it.
 func (d *trial) step(s generate.Step) {
-	want, got := d.shell(d, d.plain, s), d.shell(d, d.watched, s)
+	want, got := comparable(d.shell(d, d.plain, s), d.shell(d, d.watched, s))
 	if got != want {
-		d.Errorf("the application is told %s", firstDifference(got, want))
+		d.Errorf("the application is told %s", firstDifference(want, got))
 	}
 	if s.Renamed != "" {
-		d.loose[s.Altered] = append(d.loose[s.Altered], strings.ToLower(s.Renamed))
+		d.loose[s.Altered] = append(d.loose[s.Altered], lower(s.Renamed))
 	}
 	if s.Replica != nil {
 		by := behindBy{sql: s.Replica}
