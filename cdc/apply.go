@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"sqlsync/merge"
+	"sqlsync/schema"
 	"sqlsync/wire"
 )
 
@@ -156,7 +156,7 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 	t.clock.Observe(h.Last)
 	for i := range o.sections {
 		sec := &o.sections[i]
-		tab := t.cfg.byName[strings.ToLower(sec.Table)]
+		tab := t.cfg.byName[schema.Fold(sec.Table)]
 		if tab == nil || tab.ds.id != ds.id {
 			continue // kept with the batch; watching the table replays it
 		}

@@ -7,6 +7,7 @@ import (
 	"modernc.org/sqlite"
 
 	"sqlsync/merge"
+	"sqlsync/schema"
 )
 
 // config is what a transaction knows of datasets, tables and origins. It is
@@ -118,7 +119,7 @@ func (c *config) authorize(action sqlite.AuthorizerActionCode, table, _, _, trig
 	if trigger == "" || action != sqlite.AuthInsert && action != sqlite.AuthUpdate {
 		return sqlite.AuthorizerOK
 	}
-	name := strings.ToLower(table)
+	name := schema.Fold(table)
 	if strings.HasPrefix(name, oplogPrefix) {
 		if c.marksIn(trigger) {
 			return sqlite.AuthorizerOK
@@ -137,7 +138,7 @@ func (c *config) marksIn(trigger string) bool {
 		return false
 	}
 	for _, t := range c.tables {
-		if c.marked[strings.ToLower(t.name)] && strings.HasPrefix(strings.ToLower(trigger), fmt.Sprintf("sqlsync_%d_", t.id)) {
+		if c.marked[schema.Fold(t.name)] && strings.HasPrefix(schema.Fold(trigger), fmt.Sprintf("sqlsync_%d_", t.id)) {
 			return true
 		}
 	}
@@ -149,7 +150,7 @@ func (c *config) marksIn(trigger string) bool {
 func (t *tx) findDeletes() error {
 	err := t.Authorize(func(action sqlite.AuthorizerActionCode, table, _, _, trigger string) sqlite.AuthorizerReturnCode {
 		if action == sqlite.AuthDelete && trigger != "" {
-			t.cfg.marked[strings.ToLower(table)] = true
+			t.cfg.marked[schema.Fold(table)] = true
 		}
 		return t.cfg.authorize(action, table, "", "", trigger)
 	})

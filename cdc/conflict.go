@@ -5,11 +5,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strings"
 
 	"golang.org/x/crypto/blake2b"
 
 	"sqlsync/merge"
+	"sqlsync/schema"
 	"sqlsync/wire"
 )
 
@@ -141,7 +141,7 @@ func (t *tx) writeConflict(tab *table, key []wire.Value, l merge.Loss, winner, l
 // conflictID names the loss of one write to one row. It is made of what every
 // node that holds the write knows, so it is the same on all of them.
 func conflictID(table string, key []wire.Value, loser merge.Version) string {
-	b := wire.AppendRow([]byte(strings.ToLower(table)+"\x00"), key)
+	b := wire.AppendRow([]byte(schema.Fold(table)+"\x00"), key)
 	b = binary.BigEndian.AppendUint64(b, uint64(loser.HLC))
 	b = append(b, loser.Origin[:]...)
 	sum := blake2b.Sum256(b)

@@ -68,12 +68,12 @@ func digestTable(ctx context.Context, c *sqlconn.Conn, def *schema.Table) (Diges
 	for _, i := range def.Stored() {
 		names = append(names, def.Columns[i].Name)
 	}
-	slices.SortFunc(names, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	slices.SortFunc(names, func(a, b string) int { return strings.Compare(schema.Fold(a), schema.Fold(b)) })
 	list := make([]string, len(names))
 	var head []byte
 	for i, n := range names {
 		list[i] = "+" + schema.Quote(n)
-		head = wire.AppendRow(head, []wire.Value{strings.ToLower(n)})
+		head = wire.AppendRow(head, []wire.Value{schema.Fold(n)})
 	}
 	var sum sum256
 	var d Digest

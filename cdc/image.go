@@ -1,8 +1,7 @@
 package cdc
 
 import (
-	"strings"
-
+	"sqlsync/schema"
 	"sqlsync/wire"
 )
 
@@ -49,7 +48,7 @@ func (im image) set(name string, v wire.Value) image {
 	return append(im, imageCell{name, v})
 }
 
-func equalNames(a, b string) bool { return strings.EqualFold(a, b) }
+func equalNames(a, b string) bool { return schema.Fold(a) == schema.Fold(b) }
 
 // imageOf names the values of some of the table's cells.
 func (tab *table) imageOf(cells []int, values []wire.Value) image {

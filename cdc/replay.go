@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"sqlsync/cdc/internal/sqlconn"
 	"sqlsync/wire"
@@ -147,7 +146,7 @@ func (t *tx) eachSection(tab *table, pos int64, limit int, fn func(*wire.Header,
 			return 0, fmt.Errorf("held batch %d: %w", pos, errDamaged)
 		}
 		for i, head := range heads {
-			if !strings.EqualFold(head.Table, tab.name) || sealed.Sections[i] == nil {
+			if !equalNames(head.Table, tab.name) || sealed.Sections[i] == nil {
 				continue
 			}
 			sec, err := sealed.OpenSection(i, wire.Limits{})

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"sqlsync/merge"
 	"sqlsync/schema"
@@ -80,7 +79,7 @@ func (t *tx) readTables() error {
 			return fmt.Errorf("read table %s: %w", tab.name, err)
 		}
 		t.cfg.tables = append(t.cfg.tables, tab)
-		t.cfg.byName[strings.ToLower(tab.name)] = tab
+		t.cfg.byName[schema.Fold(tab.name)] = tab
 		t.cfg.byID[tab.id] = tab
 	}
 	return nil
@@ -115,7 +114,7 @@ func (t *tx) readCells(tab *table) error {
 	slots := make(map[string]int)
 	err := t.Query(func(row []any) error {
 		slot := int(row[0].(int64))
-		slots[strings.ToLower(row[1].(string))] = slot
+		slots[schema.Fold(row[1].(string))] = slot
 		tab.slots = max(tab.slots, slot+1)
 		return nil
 	}, `SELECT slot, name FROM sqlsync_column WHERE table_id = ?`, tab.id)
@@ -129,7 +128,7 @@ func (t *tx) readCells(tab *table) error {
 			continue
 		}
 		col := tab.def.Columns[i]
-		slot, ok := slots[strings.ToLower(col.Name)]
+		slot, ok := slots[schema.Fold(col.Name)]
 		if !ok {
 			slot = tab.slots
 			tab.slots++
@@ -154,7 +153,7 @@ func keyPlace(key schema.Key, column int) int {
 // cellNamed returns the index in cells of a column, -1 if there is none.
 func (tab *table) cellNamed(name string) int {
 	for i := range tab.cells {
-		if strings.EqualFold(tab.cells[i].name, name) {
+		if equalNames(tab.cells[i].name, name) {
 			return i
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"sqlsync/schema"
 	"sqlsync/wire"
@@ -55,7 +54,7 @@ func (s *Store) Tables(ctx context.Context) ([]TableStatus, error) {
 
 func (t *tx) tableStatus(name string) (TableStatus, error) {
 	st := TableStatus{Name: name, Rows: -1}
-	if tab := t.cfg.byName[strings.ToLower(name)]; tab != nil {
+	if tab := t.cfg.byName[schema.Fold(name)]; tab != nil {
 		st.Watched, st.Dataset, st.Policy, st.Waiting, st.Key = true, tab.ds.name, tab.policy, tab.waiting, tab.keyCols
 	} else if err := t.verdict(&st); err != nil {
 		return st, err
@@ -204,7 +203,7 @@ func (t *tx) createTrigger(table, q string) (ok bool, err error) {
 	}
 	_, bad := t.Exec(q)
 	if bad == nil {
-		for _, p := range t.cfg.byName[strings.ToLower(table)].probes() {
+		for _, p := range t.cfg.byName[schema.Fold(table)].probes() {
 			if _, bad = t.Exec("EXPLAIN "+p.sql, make([]any, p.args)...); bad != nil {
 				break
 			}

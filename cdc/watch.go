@@ -74,7 +74,7 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 		return 0, err
 	}
 	*name = def.Name
-	if old := t.cfg.byName[strings.ToLower(def.Name)]; old != nil {
+	if old := t.cfg.byName[schema.Fold(def.Name)]; old != nil {
 		return t.rewatch(old, o)
 	}
 	key, err := def.Key(o.Key)
@@ -180,7 +180,7 @@ func (s *Store) Unwatch(ctx context.Context, names []string) (unknown []string, 
 	err = s.write(ctx, func(t *tx) error {
 		unknown = nil
 		for _, name := range names {
-			tab := t.cfg.byName[strings.ToLower(name)]
+			tab := t.cfg.byName[schema.Fold(name)]
 			if tab == nil {
 				unknown = append(unknown, name)
 				continue

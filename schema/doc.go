@@ -27,6 +27,18 @@ func Quote(name string) string {
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 }
 
+// Fold makes names equal that SQLite takes for equal: those that differ in the
+// case of ASCII letters. It knows of no other letters' case.
+func Fold(name string) string {
+	b := []byte(name)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] += 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
 // each calls fn for every row of a query.
 func each(ctx context.Context, q Queryer, fn func(*sql.Rows) error, query string, args ...any) error {
 	rows, err := q.QueryContext(ctx, query, args...)

@@ -32,7 +32,7 @@ func Names(ctx context.Context, q Queryer) ([]string, error) {
 
 // reserved reports whether a name is SQLite's or ours.
 func reserved(name string) bool {
-	name = strings.ToLower(name)
+	name = Fold(name)
 	return strings.HasPrefix(name, Prefix) || strings.HasPrefix(name, "sqlite_")
 }
 

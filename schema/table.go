@@ -196,7 +196,7 @@ func sameColumns(a, b []int) bool {
 }
 
 func (t *Table) column(name string) int {
-	return slices.IndexFunc(t.Columns, func(c Column) bool { return strings.EqualFold(c.Name, name) })
+	return slices.IndexFunc(t.Columns, func(c Column) bool { return Fold(c.Name) == Fold(name) })
 }
 
 func (t *Table) columnNames(list []int) string {
@@ -230,7 +230,7 @@ func Fingerprint(t *Table, k Key) string {
 		if collation == "" {
 			collation = "BINARY"
 		}
-		fmt.Fprintf(&b, "%q %d %s\n", strings.ToLower(col.Name), col.Affinity, collation)
+		fmt.Fprintf(&b, "%q %d %s\n", Fold(col.Name), col.Affinity, collation)
 	}
 	sum := blake2b.Sum256([]byte(b.String()))
 	return hex.EncodeToString(sum[:8])

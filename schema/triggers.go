@@ -163,7 +163,7 @@ func (b *builder) asRow(text string) string {
 	var parts []string
 	tokens := scan(text)
 	for _, c := range b.t.Columns {
-		if !c.Hidden && slices.ContainsFunc(tokens, func(t token) bool { return strings.EqualFold(t.name(), c.Name) }) {
+		if !c.Hidden && slices.ContainsFunc(tokens, func(t token) bool { return Fold(t.name()) == Fold(c.Name) }) {
 			parts = append(parts, "NEW."+Quote(c.Name)+" AS "+Quote(c.Name))
 		}
 	}
