@@ -128,6 +128,15 @@ func lowerASCII(r rune) rune {
 	return r
 }
 
+// leaveOut drops columns.
+func (im *image) leaveOut(columns []string) {
+	for _, name := range columns {
+		for _, r := range im.rows {
+			delete(r, name)
+		}
+	}
+}
+
 // differs says how an image differs from another, "" if it does not.
 func (im *image) differs(want *image) string {
 	for _, id := range slices.Sorted(maps.Keys(want.rows)) {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,15 +99,24 @@ var wrongType = regexp.MustCompile(`cannot store [A-Z]+ value in [A-Z]+ column .
 // lastRowid finds what last_insert_rowid() gave.
 var lastRowid = regexp.MustCompile(`(?m)^((?:\[\()?\d+), ?-?\d+`)
 
-// firstDifference shows two texts from their first different line on.
+// firstDifference shows two texts from their first different line on, and the
+// errors that only one of them has.
 func firstDifference(want, got string) string {
 	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
 	n := 0
 	for n < min(len(a), len(b)) && a[n] == b[n] {
 		n++
 	}
-	part := func(list []string) string { return strings.Join(list[min(n, len(list)):min(n+3, len(list))], "\n") }
-	return fmt.Sprintf("after %q\n%s\nand without sqlsync\n%s", a[max(n-4, 0):n], part(a), part(b))
+	part := func(list, other []string) string {
+		out := slices.Clone(list[min(n, len(list)):min(n+3, len(list))])
+		for _, line := range list {
+			if strings.Contains(line, "rror") && !slices.Contains(other, line) {
+				out = append(out, line)
+			}
+		}
+		return strings.Join(out, "\n")
+	}
+	return fmt.Sprintf("after %q\n%s\nand without sqlsync\n%s", a[max(n-4, 0):n], part(a, b), part(b, a))
 }
 
 // transcript is the script up to a step, to be read and run by hand.
