@@ -119,9 +119,15 @@ func (t *tx) insertImage(tab *table, it *heldItem) (bool, error) {
 	var cells []int
 	args := slices.Clone(it.key)
 	for _, c := range it.im {
-		if i := tab.cellNamed(c.name); i >= 0 && tab.cells[i].key < 0 {
-			cells, args = append(cells, i), append(args, c.value)
+		i := tab.cellNamed(c.name)
+		if i < 0 {
+			continue
 		}
+		if place := tab.cells[i].key; place >= 0 { // equal, and spelled as it is now
+			args[place] = c.value
+			continue
+		}
+		cells, args = append(cells, i), append(args, c.value)
 	}
 	n, err := t.Exec(tab.tableSQL.insert(cells, 1), args...)
 	return err == nil && n == 1, err
