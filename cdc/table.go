@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 
 	"sqlsync/merge"
 	"sqlsync/schema"
@@ -171,25 +172,25 @@ func (tab *table) cellAt(slot int) int {
 }
 
 // recapture puts the triggers back if they are not what they should be, which
-// is so after the application has rebuilt its table, and marks every key,
-// because what happened meanwhile was not captured.
+// is so after the application has rebuilt its table or made a unique index,
+// and marks every key, because what happened meanwhile was not captured.
 func (t *tx) recapture(tab *table) error {
-	want := schema.Triggers(tab.def, tab.key, schema.Capture{Dataset: tab.ds.id, TableID: tab.id})
-	ok := true
-	for _, trigger := range want {
-		n, err := t.Int(`SELECT count(*) FROM main.sqlite_master WHERE type = 'trigger' AND name = ? AND tbl_name = ? COLLATE NOCASE`, trigger.Name, tab.name)
-		if err != nil {
-			return err
-		}
-		ok = ok && n == 1
+	want := make(map[string]string)
+	for _, trigger := range schema.Triggers(tab.def, tab.key, schema.Capture{Dataset: tab.ds.id, TableID: tab.id}) {
+		want[trigger.Name] = trigger.SQL
 	}
-	if ok {
+	got := make(map[string]string)
+	err := t.Query(func(row []any) error {
+		got[row[0].(string)] = row[1].(string)
 		return nil
+	}, `SELECT name, sql FROM main.sqlite_master WHERE type = 'trigger' AND name GLOB ?`, triggersOf(tab.id))
+	if err != nil || maps.Equal(got, want) {
+		return err
 	}
 	if err := t.capture(tab); err != nil {
 		return err
 	}
-	t.s.log.Warn("capture was gone and is back; every row is compared", "table", tab.name)
+	t.s.log.Warn("capture was not what it should be and is; every row is compared", "table", tab.name)
 	return t.markAll(tab, opCheck)
 }
 
@@ -206,13 +207,16 @@ func (t *tx) capture(tab *table) error {
 	return nil
 }
 
+// triggersOf is a GLOB of the names of a table's triggers.
+func triggersOf(id int64) string { return fmt.Sprintf("sqlsync_%d_*", id) }
+
 // uncapture drops a table's triggers, whatever they are.
 func (t *tx) uncapture(id int64) error {
 	var names []string
 	err := t.Query(func(row []any) error {
 		names = append(names, row[0].(string))
 		return nil
-	}, `SELECT name FROM main.sqlite_master WHERE type = 'trigger' AND name GLOB ?`, fmt.Sprintf("sqlsync_%d_*", id))
+	}, `SELECT name FROM main.sqlite_master WHERE type = 'trigger' AND name GLOB ?`, triggersOf(id))
 	if err != nil {
 		return err
 	}
