@@ -19,7 +19,7 @@ var (
 )
 
 // differentialSeeds is how many seeds are tried where no flag says otherwise.
-const differentialSeeds = 30
+const differentialSeeds = 16
 
 // An application runs one script on two files, of which one is watched, and a
 // replica is given the batches of that. Then: the watched file is what the
