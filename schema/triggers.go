@@ -137,7 +137,7 @@ func (b *builder) displaced(ix Index) string {
 			continue
 		}
 		name := Quote(b.t.Columns[c].Name)
-		terms[i] = fmt.Sprintf("%s = NEW.%s%s", name, name, b.collate(ix, i))
+		terms[i] = fmt.Sprintf("%s = %s%s", name, newValue(&b.t.Columns[c]), b.collate(ix, i))
 	}
 	if ix.Partial {
 		terms = append(terms, "("+where+")")
@@ -164,7 +164,7 @@ func (b *builder) asRow(text string) string {
 	tokens := scan(text)
 	for _, c := range b.t.Columns {
 		if !c.Hidden && slices.ContainsFunc(tokens, func(t token) bool { return Fold(t.name()) == Fold(c.Name) }) {
-			parts = append(parts, "NEW."+Quote(c.Name)+" AS "+Quote(c.Name))
+			parts = append(parts, newValue(&c)+" AS "+Quote(c.Name))
 		}
 	}
 	if len(parts) == 0 {

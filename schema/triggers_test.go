@@ -148,6 +148,8 @@ func TestMarksCoverEveryStatement(t *testing.T) {
 			[]string{`INSERT INTO users VALUES (1, 'A@x'), (2, 'b')`}, `REPLACE INTO users VALUES (3, 'a@X')`, "1 3"},
 		{"a partial index whose expression fails elsewhere", `CREATE TABLE users (id INTEGER PRIMARY KEY, n, live); CREATE UNIQUE INDEX x ON users (abs(n)) WHERE live`,
 			[]string{`INSERT INTO users VALUES (1, -9223372036854775808, 0), (2, -5, 1)`}, `REPLACE INTO users VALUES (3, 5, 1), (4, -9223372036854775808, 0)`, "2 3 4"},
+		{"replace by a default", `CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT NOT NULL DEFAULT nobody UNIQUE, n NOT NULL DEFAULT (1 + 1)); CREATE UNIQUE INDEX x ON users (n * 2)`,
+			[]string{`INSERT INTO users VALUES (1, 'nobody', 1), (2, 'b', 2), (4, 'd', 3)`}, `REPLACE INTO users VALUES (3, NULL, NULL); UPDATE OR REPLACE users SET mail = NULL WHERE id = 4`, "1 2 3 4"},
 		{"replace by an index's collation", `CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT); CREATE UNIQUE INDEX x ON users (mail COLLATE NOCASE)`,
 			[]string{`INSERT INTO users VALUES (1, 'A'), (2, 'b')`}, `REPLACE INTO users VALUES (3, 'a')`, "1 3"},
 		{"a conflict clause in the schema", `CREATE TABLE users (id INTEGER PRIMARY KEY, mail UNIQUE ON CONFLICT REPLACE)`,
