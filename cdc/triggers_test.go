@@ -192,6 +192,22 @@ func TestGapOfARebuildIsFound(t *testing.T) {
 	}
 }
 
+// What FAIL leaves in the table is captured, though the trigger that failed is
+// newer than those that capture.
+func TestWhatFailLeavesIsCaptured(t *testing.T) {
+	a, b := pair(t, items, "items")
+	a.exec(`CREATE TRIGGER guard AFTER INSERT ON items WHEN NEW.qty < 0 BEGIN SELECT RAISE(FAIL, 'no debts'); END`)
+	for id := range 2 { // before the node has seen the trigger, and after
+		if _, err := a.app.Exec(`INSERT INTO items (id, qty) VALUES (?, -1)`, id); err == nil {
+			t.Error("the trigger did not fail")
+		}
+		b.pull(a)
+	}
+	if got := b.text(`SELECT group_concat(id) FROM items`); got != "0,1" {
+		t.Errorf("the peer has %q", got)
+	}
+}
+
 // A unique index that the application makes while the table is watched is one
 // by which REPLACE removes rows, from the first statement on.
 func TestUniqueIndexOfLater(t *testing.T) {
