@@ -71,11 +71,14 @@ func (d *trial) checkFiles() {
 	if err != nil {
 		d.Fatal(err)
 	}
-	if len(d.behind) == 0 && (st.Conflicts > 0 || st.Held > 0) {
+	// After RENAME COLUMN a node takes the column for a new one, and once all
+	// rows are compared it seals what it has in it.
+	exact := *differentialAll || len(d.loose) == 0
+	if len(d.behind) == 0 && (exact && st.Conflicts > 0 || st.Held > 0) {
 		d.Errorf("the replica has %d conflicts and %d held rows", st.Conflicts, st.Held)
 	}
 	v, err := d.replica.Stream(cdc.DefaultDataset).Vector(d.Context())
-	if err != nil || v[d.replica.Node()].Seq > 0 && (*differentialAll || len(d.loose) == 0) {
+	if err != nil || exact && v[d.replica.Node()].Seq > 0 {
 		d.Errorf("the replica answered with %d batches of its own, %v", v[d.replica.Node()].Seq, err)
 	}
 }
