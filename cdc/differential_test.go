@@ -122,6 +122,11 @@ func (d *trial) step(s generate.Step) {
 		if s.Late && !lost(s) {
 			by.steps = 2
 		}
+		if lost(s) { // nor may it wait for what was to be made later
+			for i := range d.behind[s.Altered] {
+				d.behind[s.Altered][i].steps = 0
+			}
+		}
 		d.behind[s.Altered] = append(d.behind[s.Altered], by)
 	}
 	d.catchUp()
