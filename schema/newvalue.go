@@ -1,6 +1,10 @@
 package schema
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // newValue spells the value that a row is going to have in a column, as seen
 // before the statement: OR REPLACE makes the default of a NULL that is not
@@ -11,6 +15,31 @@ func newValue(c *Column) string {
 		return "coalesce(" + value + ", " + d + ")"
 	}
 	return value
+}
+
+// bases are conditions that always hold and name the columns that generated
+// columns of an index are made of. Before an update SQLite reads only those
+// columns of the new row that its triggers name, and makes generated ones of
+// them. They are columns that the table's own definition names again, which it
+// does not let go of anyhow.
+func (b *builder) bases(ix Index) []string {
+	named := make(map[string]int)
+	for _, t := range scan(b.t.SQL) {
+		named[Fold(t.name())]++
+	}
+	generated := false
+	tokens := scan(ix.SQL)
+	for i, c := range b.t.Columns {
+		generated = generated || c.Generated && (slices.Contains(ix.Columns, i) ||
+			slices.ContainsFunc(tokens, func(t token) bool { return Fold(t.name()) == Fold(c.Name) }))
+	}
+	var list []string
+	for _, i := range b.t.Stored() {
+		if name := b.t.Columns[i].Name; generated && named[Fold(name)] > 1 {
+			list = append(list, fmt.Sprintf("NEW.%s IS NEW.%s", Quote(name), Quote(name)))
+		}
+	}
+	return list
 }
 
 // constant spells a default as an expression, "" if it may not be one that

@@ -142,6 +142,7 @@ func (b *builder) displaced(ix Index) string {
 	if ix.Partial {
 		terms = append(terms, "("+where+")")
 	}
+	terms = append(terms, b.bases(ix)...)
 	return fmt.Sprintf("%s SELECT %d, %d, julianday('now'), %s FROM %s WHERE %s",
 		b.into(), b.c.TableID, OpDisplaced, b.key(""), Quote(b.t.Name), strings.Join(terms, " AND "))
 }
