@@ -165,12 +165,7 @@ func (t *tx) readCells(tab *table) error {
 				return fmt.Errorf("number column: %w", err)
 			}
 		}
-		c := tableCell{name: col.Name, slot: slot, key: place}
-		if col.HasDefault {
-			// A default that is no constant cannot have come with ADD COLUMN.
-			_ = t.Query(func(row []any) error { c.initial = row[0]; return nil }, `SELECT `+col.Default)
-		}
-		tab.cells = append(tab.cells, c)
+		tab.cells = append(tab.cells, tableCell{name: col.Name, slot: slot, key: place, initial: t.initial(col)})
 	}
 	return nil
 }
@@ -202,76 +197,4 @@ func (tab *table) cellAt(slot int) int {
 		}
 	}
 	return -1
-}
-
-// recapture puts the triggers back if they are not what they should be, which
-// is so after the application has rebuilt its table, and marks every key,
-// because what happened meanwhile was not captured.
-func (t *tx) recapture(tab *table) error {
-	want := schema.Triggers(tab.def, tab.key, schema.Capture{Dataset: tab.ds.id, TableID: tab.id})
-	ok := true
-	for _, trigger := range want {
-		n, err := t.Int(`SELECT count(*) FROM main.sqlite_master WHERE type = 'trigger' AND name = ? AND tbl_name = ? COLLATE NOCASE AND sql = ?`,
-			trigger.Name, tab.name, trigger.SQL)
-		if err != nil {
-			return err
-		}
-		ok = ok && n == 1
-	}
-	if ok {
-		return nil
-	}
-	if err := t.capture(tab); err != nil {
-		return err
-	}
-	t.s.log.Warn("capture was gone and is back; every row is compared", "table", tab.name)
-	return t.markAll(tab, opCheck)
-}
-
-// capture installs the triggers of a table.
-func (t *tx) capture(tab *table) error {
-	if err := t.uncapture(tab.id); err != nil {
-		return err
-	}
-	for _, trigger := range schema.Triggers(tab.def, tab.key, schema.Capture{Dataset: tab.ds.id, TableID: tab.id}) {
-		if _, err := t.Exec(trigger.SQL); err != nil {
-			return fmt.Errorf("create trigger on %s: %w", tab.name, err)
-		}
-	}
-	return nil
-}
-
-// uncapture drops a table's triggers, whatever they are.
-func (t *tx) uncapture(id int64) error {
-	var names []string
-	err := t.Query(func(row []any) error {
-		names = append(names, row[0].(string))
-		return nil
-	}, `SELECT name FROM main.sqlite_master WHERE type = 'trigger' AND name GLOB ?`, fmt.Sprintf("sqlsync_%d_*", id))
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if _, err := t.Exec(`DROP TRIGGER main.` + schema.Quote(name)); err != nil {
-			return fmt.Errorf("drop trigger: %w", err)
-		}
-	}
-	return nil
-}
-
-// markAll marks every row of a table, and every row that is remembered and may
-// be gone.
-func (t *tx) markAll(tab *table, op int) error {
-	k := tab.list("k%d", ", ", len(tab.key))
-	mark := fmt.Sprintf(`INSERT INTO %s (table_id, op, at, %s) SELECT %d, %d, julianday('now'), `, tab.ds.oplog(), k, tab.id, op)
-	if _, err := t.Exec(mark + tab.keyList("") + ` FROM main.` + schema.Quote(tab.name)); err != nil {
-		return fmt.Errorf("mark rows of %s: %w", tab.name, err)
-	}
-	if op == opBaseline {
-		return nil
-	}
-	if _, err := t.Exec(mark + k + ` FROM ` + tab.meta() + ` WHERE coalesce(state, 0) <> 1`); err != nil {
-		return fmt.Errorf("mark rows of %s: %w", tab.name, err)
-	}
-	return nil
 }

@@ -84,7 +84,9 @@ func (t *Table) readColumns(ctx context.Context, q Queryer) error {
 			return err
 		}
 		c.Default, c.HasDefault = def.String, def.Valid
-		c.Affinity = affinity(c.Type)
+		if c.Affinity = affinity(c.Type); t.Strict && strings.EqualFold(c.Type, "ANY") {
+			c.Affinity = Blob // only there; elsewhere the word means NUMERIC
+		}
 		c.Hidden, c.Generated = hidden == 1, hidden == 2 || hidden == 3
 		if place > 0 {
 			places[place] = len(t.Columns)

@@ -207,12 +207,3 @@ func TestHelpIsComplete(t *testing.T) {
 		}
 	}
 }
-
-// scriptConflict sets a variable to the id of the one conflict that is listed.
-func scriptConflict(ts *testscript.TestScript, _ bool, args []string) {
-	db := openScript(ts, args[1])
-	defer db.Close()
-	var id string
-	ts.Check(db.QueryRow(`SELECT id FROM sqlsync_conflict WHERE dismissed IS NULL`).Scan(&id))
-	ts.Setenv(args[0], id)
-}
