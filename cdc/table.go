@@ -41,6 +41,8 @@ type table struct {
 	specials int
 	// shadows are the cells whose writes travel with more than their value.
 	shadows []int
+	// renamed says that a column was found to have another name.
+	renamed bool
 	// lacking are columns that peers have and this table has not, in lower
 	// case, with the place of the first batch that has values for them.
 	lacking map[string]int64
@@ -135,39 +137,10 @@ func (t *tx) describe(tab *table) error {
 	if err := t.readDisagreements(tab); err != nil {
 		return err
 	}
-	return t.recapture(tab)
-}
-
-// readCells gives every replicated column its slot.
-func (t *tx) readCells(tab *table) error {
-	slots := make(map[string]int)
-	err := t.Query(func(row []any) error {
-		slot := int(row[0].(int64))
-		slots[schema.Fold(row[1].(string))] = slot
-		tab.slots = max(tab.slots, slot+1)
-		return nil
-	}, `SELECT slot, name FROM sqlsync_column WHERE table_id = ?`, tab.id)
-	if err != nil {
+	if err := t.recapture(tab); err != nil || !tab.renamed {
 		return err
 	}
-	exact := tab.def.ExactKey(tab.key)
-	for _, i := range tab.def.Stored() {
-		place := keyPlace(tab.key, i)
-		if place >= 0 && exact {
-			continue
-		}
-		col := tab.def.Columns[i]
-		slot, ok := slots[schema.Fold(col.Name)]
-		if !ok {
-			slot = tab.slots
-			tab.slots++
-			if _, err := t.Exec(`INSERT INTO sqlsync_column (table_id, slot, name) VALUES (?, ?, ?)`, tab.id, slot, col.Name); err != nil {
-				return fmt.Errorf("number column: %w", err)
-			}
-		}
-		tab.cells = append(tab.cells, tableCell{name: col.Name, slot: slot, key: place, initial: t.initial(col)})
-	}
-	return nil
+	return t.markAll(tab, opCheck)
 }
 
 func keyPlace(key schema.Key, column int) int {
