@@ -63,6 +63,8 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 		switch {
 		case ctx.Err() != nil:
 			continue
+		case Ended(err):
+			return fmt.Errorf("follow %s: %w", s.path, err)
 		case err != nil:
 			s.log.Error("cannot seal for now", "db", s.path, "err", s.explain(err))
 			pause = slowest
@@ -87,6 +89,9 @@ type follower struct {
 // look does what is to be done since the last look, and reports whether the
 // database had changed.
 func (f *follower) look(ctx context.Context) (changed bool, err error) {
+	if err := f.s.present(); err != nil {
+		return false, err
+	}
 	// data_version is relative to a connection, so it is always the same one.
 	version, err := f.conn.Int(`PRAGMA main.data_version`)
 	if err != nil {

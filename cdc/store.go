@@ -9,10 +9,11 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	_ "modernc.org/sqlite" // the driver named "sqlite"
+	"modernc.org/sqlite"
 
 	"sqlsync/cdc/internal/sqlconn"
 	"sqlsync/merge"
@@ -72,6 +73,9 @@ type Store struct {
 
 	prepared prepared
 
+	file os.FileInfo // what is open, see present
+	gone atomic.Bool // it is no longer at path
+
 	peersMu sync.Mutex
 	peers   map[merge.NodeID]PeerState // as noted last
 }
@@ -111,9 +115,11 @@ func (s *Store) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.pool.SetMaxOpenConns(1)
-	if s.db, err = sqlx.Open("sqlite", sqlconn.DSN(s.path, "mode=rw", "_pragma=query_only(1)", "_pragma=busy_timeout(5000)")); err != nil {
+	reader, err := sqlite.NewConnector(sqlconn.DSN(s.path, "mode=rw", "_pragma=query_only(1)", "_pragma=busy_timeout(5000)"))
+	if err != nil {
 		return err
 	}
+	s.db = sqlx.NewDb(sql.OpenDB(guarded{reader, s}), "sqlite")
 	s.db.SetMaxOpenConns(4)
 	if err := s.retry(ctx, func() error { return migrations.Up(ctx, s.pool) }); err != nil {
 		return err
@@ -121,13 +127,21 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if s.w, err = sqlconn.Open(ctx, s.pool); err != nil {
 		return err
 	}
+	if err := s.rememberFile(); err != nil {
+		return err
+	}
 	return s.identify(ctx)
 }
 
-// Close waits for a running transaction and closes the file.
+// Close waits for a running transaction and closes the file. If that is no
+// longer at its path, it is left to the end of the process: the last of its
+// connections to be closed would write a checkpoint and remove PATH-wal.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.present() != nil {
+		return nil
+	}
 	var errs []error
 	if s.w != nil {
 		errs = append(errs, s.w.Close())

@@ -104,6 +104,9 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (grown bool, er
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
+	if err := s.present(); err != nil {
+		return false, err
+	}
 	if _, err := s.w.Exec(`BEGIN IMMEDIATE`); err != nil {
 		return false, s.explainWrite(err)
 	}

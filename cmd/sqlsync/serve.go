@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -21,7 +22,8 @@ type serveCmd struct {
 // group is a WaitGroup whose goroutines give an error.
 type group struct{ sync.WaitGroup }
 
-// Run serves every database until ctx ends.
+// Run serves every database until ctx ends. One that cannot be served any more
+// stops no other.
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if len(a.DB) == 0 {
 		return usage("no database named", "use --db FILE, or set $SQLSYNC_DB")
@@ -29,29 +31,47 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if len(c.Listen) > 0 && len(c.Listen) != len(a.DB) {
 		return usage(fmt.Sprintf("%d databases and %d addresses", len(a.DB), len(c.Listen)), "give --listen once for each --db")
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var all group
+	var first atomic.Pointer[error]
+	failed := func(err error) { first.CompareAndSwap(nil, &err) }
 	for i, path := range a.DB {
 		s, err := c.begin(ctx, a, i, path)
 		if err != nil {
-			cancel(err)
+			failed(err)
+			cancel()
 			break
 		}
 		all.Go(func() {
 			defer s.close()
 			if err := s.run(ctx); err != nil && ctx.Err() == nil {
-				cancel(fmt.Errorf("serve %s: %w", path, err))
+				failed(explainEnded(path, err))
+				if len(a.DB) > 1 {
+					s.log.Error("no longer served", "err", err)
+				}
 			}
 		})
 	}
-	<-ctx.Done()
 	all.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
-		return err
+	if err := first.Load(); err != nil {
+		return *err
 	}
 	a.say("stopped")
 	return nil
+}
+
+// explainEnded says what to do about a database that cannot be served any more.
+func explainEnded(path string, err error) error {
+	switch {
+	case errors.Is(err, cdc.ErrReplaced):
+		return hint(fmt.Errorf("%s was replaced by another file (or removed) while it was served", path),
+			"start serve again; if the file was put back from a backup, see docs/operations.md")
+	case errors.Is(err, cdc.ErrUninstalled):
+		return hint(fmt.Errorf("sqlsync was uninstalled from %s while it was served", path),
+			"watch its tables again to replicate them; it is then a new node")
+	}
+	return fmt.Errorf("serve %s: %w", path, explain(path, err))
 }
 
 // service is one database that is served.
