@@ -107,9 +107,6 @@ func (a *app) path() (string, error) {
 	return "", usage("more than one --db", "only serve takes several")
 }
 
-// keyPath is where the identity of a database is kept.
-func keyPath(db string) string { return db + "-sqlsync.key" }
-
 // identity loads the identity of a database, making one where there is none
 // and the database has never been a node.
 func identity(ctx context.Context, db string) (*crypto.Identity, error) {

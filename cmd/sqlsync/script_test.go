@@ -33,13 +33,14 @@ func TestMain(m *testing.M) {
 //	listening ADDR        wait until somebody listens there
 //	logged FILE TEXT      wait until the log has a change with the text
 //	warned FILE TEXT      wait until status warns of the text
+//	served FILE           wait until status says that it is being served
 //	taken NAME            set $NAME to one that somebody listens on
 //	keyof NAME FILE       set $NAME to a database's public key
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned, "keyof": scriptKeyOf,
+			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned, "keyof": scriptKeyOf, "served": scriptServed,
 		},
 		RequireUniqueNames:  true,
 		RequireExplicitExec: false,
@@ -165,6 +166,18 @@ func scriptWarned(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("status does not warn of %q", args[1])
+		}
+	}
+}
+
+func scriptServed(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(time.Minute); ; {
+		ts.Check(ts.Exec("sqlsync", "--db", ts.MkAbs(args[0]), "status"))
+		if strings.Contains(ts.ReadFile("stdout"), ", being served") {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s is not served", args[0])
 		}
 	}
 }

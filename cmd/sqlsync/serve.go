@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"sqlsync/cdc"
 	"sqlsync/replicate"
 )
@@ -77,23 +75,24 @@ func explainEnded(path string, err error) error {
 // service is one database that is served.
 type service struct {
 	*member
-	lock     *flock.Flock
+	lock     lock
 	listener net.Listener
 }
 
 func (c *serveCmd) begin(ctx context.Context, a *app, i int, path string) (*service, error) {
+	// Looked at before the file is opened: SQLite gives a hard link a journal of
+	// its own name, and two names at once can destroy the file.
+	if served(path) {
+		return nil, explainLock(path, errServed)
+	}
 	m, err := a.member(ctx, path, 0)
 	if err != nil {
 		return nil, err
 	}
-	s := &service{member: m, lock: flock.New(path + "-sqlsync.lock")}
-	switch ok, err := s.lock.TryLock(); {
-	case err != nil:
+	s := &service{member: m}
+	if s.lock, err = takeLock(path); err != nil {
 		m.store.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	case !ok:
-		m.store.Close()
-		return nil, hint(fmt.Errorf("%s is already being served", path), "stop the other sqlsync serve first")
+		return nil, explainLock(path, err)
 	}
 	if len(c.Listen) > 0 {
 		if s.listener, err = net.Listen("tcp", c.Listen[i]); err != nil {
@@ -114,7 +113,7 @@ func (s *service) close() {
 	if err := s.store.Close(); err != nil {
 		s.log.Error("close database", "err", err)
 	}
-	s.lock.Unlock()
+	s.lock.release()
 }
 
 // run follows the database, keeps its sessions and accepts peers, and returns
@@ -190,17 +189,4 @@ func (s *service) note(ctx context.Context, ending bool) error {
 		}
 	}
 	return s.store.NotePeers(ctx, states)
-}
-
-// served reports whether a serve is running on a database.
-func served(path string) bool {
-	l := flock.New(path + "-sqlsync.lock")
-	ok, err := l.TryLock()
-	if err != nil {
-		return false
-	}
-	if ok {
-		l.Unlock()
-	}
-	return !ok
 }
