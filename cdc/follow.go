@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -104,12 +105,17 @@ func (f *follower) look(ctx context.Context) (changed bool, err error) {
 		return false, f.s.flushStale(ctx)
 	}
 	var generation, pos int64
+	var node []byte
 	if err := f.conn.Query(func(row []any) error {
 		generation, _ = row[0].(int64)
 		pos, _ = row[1].(int64)
+		node, _ = row[2].([]byte)
 		return nil
-	}, `SELECT (SELECT generation FROM sqlsync_node), (SELECT sum(pos) FROM sqlsync_dataset)`); err != nil {
-		return false, err
+	}, `SELECT (SELECT generation FROM sqlsync_node), (SELECT sum(pos) FROM sqlsync_dataset), (SELECT key FROM sqlsync_node)`); err != nil {
+		return false, f.s.uninstalled(err)
+	}
+	if !bytes.Equal(node, f.s.node[:]) {
+		return false, ErrIdentity
 	}
 	cookie, err := f.conn.Int(`PRAGMA main.schema_version`)
 	if err != nil {

@@ -59,6 +59,16 @@ func (s *Store) present() error {
 	return ErrReplaced
 }
 
+// uninstalled returns ErrUninstalled where a query failed because nothing of
+// ours is in the database any more, else the query's error.
+func (s *Store) uninstalled(err error) error {
+	var n int
+	if s.db.Get(&n, `SELECT count(*) FROM main.sqlite_master WHERE name = 'sqlsync_node'`) == nil && n == 0 {
+		return ErrUninstalled
+	}
+	return err
+}
+
 // guarded opens connections to the file that is open already, and to no other.
 type guarded struct {
 	driver.Connector

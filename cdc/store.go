@@ -127,6 +127,9 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if s.w, err = sqlconn.Open(ctx, s.pool); err != nil {
 		return err
 	}
+	if ro, err := s.w.ReadOnly(); err != nil || ro {
+		return errors.Join(err, ErrReadOnly)
+	}
 	if err := s.rememberFile(); err != nil {
 		return err
 	}

@@ -102,3 +102,44 @@ func TestReplacedAmongOthers(t *testing.T) {
 		t.Errorf("serve said %s", said)
 	}
 }
+
+// A served database of which somebody has removed sqlsync is no longer served.
+func TestUninstalledWhileServed(t *testing.T) {
+	needSqlite3(t)
+	a := newNode(t, t.TempDir(), "a")
+	a.sqlite(`CREATE TABLE t (id INTEGER PRIMARY KEY, v);`)
+	a.must("watch", "t")
+	a.serve()
+	drop := a.sqlite(`SELECT 'DROP ' || type || ' ' || name || ';' FROM sqlite_master
+		WHERE name LIKE 'sqlsync%' AND type <> 'index' ORDER BY type = 'table', type = 'view';`)
+	a.sqlite("BEGIN;" + drop + "COMMIT;")
+	if said := a.ended(); !strings.Contains(said, "sqlsync: sqlsync was uninstalled from "+a.path+" while it was served\nhint: ") {
+		t.Errorf("serve said %s", said)
+	}
+}
+
+// SQLite opens a file on a read-only disk without a word, and a transaction
+// that happens to write nothing even succeeds.
+func TestReadOnlyDisk(t *testing.T) {
+	needSqlite3(t)
+	dir := filepath.Join(t.TempDir(), "disk")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	a := newNode(t, dir, "a")
+	a.sqlite(`CREATE TABLE t (id INTEGER PRIMARY KEY, v);`)
+	a.must("init")
+	if out, err := exec.Command("mount", "--bind", dir, dir).CombinedOutput(); err != nil {
+		t.Skipf("cannot mount: %v %s", err, out)
+	}
+	t.Cleanup(func() { exec.Command("umount", dir).Run() })
+	if out, err := exec.Command("mount", "-o", "remount,bind,ro", dir).CombinedOutput(); err != nil {
+		t.Skipf("cannot mount read-only: %v %s", err, out)
+	}
+	for _, args := range [][]string{{"serve"}, {"watch", "t"}, {"watch", "--all"}, {"init"}} {
+		out, errs, code := a.run(args...)
+		if want := "sqlsync: " + a.path + " is read-only\nhint: "; code != 1 || out != "" || !strings.HasPrefix(errs, want) {
+			t.Errorf("%v: exit %d, %s%s", args, code, out, errs)
+		}
+	}
+}

@@ -57,7 +57,7 @@ func explainLock(db string, err error) error {
 	if errors.Is(err, errServed) {
 		return hint(fmt.Errorf("%s %w", db, err), "stop the other sqlsync serve first")
 	}
-	return fmt.Errorf("lock %s: %w", db, err)
+	return explain(db, fmt.Errorf("lock %s: %w", db, err))
 }
 
 // lockPatience is for somebody who only looks whether a lock is taken.

@@ -46,6 +46,7 @@ type Conn struct {
 type driverConn interface {
 	driver.ConnPrepareContext
 	sqlite.AuthorizerRegisterer
+	IsReadOnly(schema string) (bool, error)
 }
 
 // Open takes a connection out of db for as long as the Conn lives.
@@ -86,6 +87,9 @@ func (c *Conn) Forget() {
 
 // Authorize installs fn as the authorizer of the connection, nil none.
 func (c *Conn) Authorize(fn sqlite.AuthorizerFn) error { return c.dc.RegisterAuthorizer(fn) }
+
+// ReadOnly reports whether the file could be opened for reading only.
+func (c *Conn) ReadOnly() (bool, error) { return c.dc.IsReadOnly("main") }
 
 // QueryContext is database/sql's, for code that reads the schema.
 func (c *Conn) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
