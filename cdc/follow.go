@@ -67,10 +67,15 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 		case Ended(err):
 			return fmt.Errorf("follow %s: %w", s.path, err)
 		case err != nil:
-			s.log.Error("cannot seal for now", "db", s.path, "err", s.explain(err))
+			if s.trouble("seal", err) {
+				s.log.Error("cannot seal for now", "db", s.path, "err", s.explain(err))
+			}
 			pause = slowest
 		case changed:
 			pause = pollFirst
+		}
+		if err == nil {
+			s.trouble("seal", nil)
 		}
 		timer.Reset(pause)
 	}
@@ -98,7 +103,7 @@ func (f *follower) look(ctx context.Context) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if version == f.version {
+	if version == f.version && !f.s.asideDue() {
 		if !f.write {
 			return false, nil
 		}
@@ -152,12 +157,11 @@ func (f *follower) settle(ctx context.Context, datasets []string, reconfigured b
 			return err
 		}
 	}
+	var errs []error
 	for _, d := range datasets {
-		if err := f.s.Seal(ctx, d); err != nil {
-			return err
-		}
+		errs = append(errs, f.s.Seal(ctx, d))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // pending lists the enabled datasets that have marks.

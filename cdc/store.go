@@ -43,6 +43,7 @@ type Options struct {
 var (
 	ErrNotDatabase = errors.New("not a SQLite database")
 	ErrReadOnly    = errors.New("database is read-only")
+	ErrFull        = errors.New("disk is full")
 	ErrLocked      = errors.New("database is locked by another program")
 	ErrIdentity    = errors.New("database and key file belong to different nodes")
 )
@@ -71,7 +72,15 @@ type Store struct {
 	reconfigured broadcast // tables, remotes or datasets were changed
 	watermarks   watermarks
 
+	// asides are the tables that cannot be sealed, by id; mu is held. cookie is
+	// of the schema as of the last transaction, asideUntil is when to try the
+	// last of them again, 0 for never.
+	asides     map[int64]aside
+	cookie     int64
+	asideUntil atomic.Int64
+
 	prepared prepared
+	troubles troubles
 
 	file os.FileInfo // what is open, see present
 	gone atomic.Bool // it is no longer at path
@@ -202,6 +211,8 @@ func (s *Store) explain(err error) error {
 		return ErrNotDatabase
 	case sqlconn.ReadOnly(err), sqlconn.CannotOpen(err): // of an existing file: its journal
 		return ErrReadOnly
+	case sqlconn.Full(err):
+		return ErrFull
 	case sqlconn.Busy(err):
 		return ErrLocked
 	}

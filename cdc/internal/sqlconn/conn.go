@@ -213,6 +213,21 @@ func ReadOnly(err error) bool { return is(err, sqlite3.SQLITE_READONLY) }
 // CannotOpen reports whether err says that a file could not be opened or made.
 func CannotOpen(err error) bool { return is(err, sqlite3.SQLITE_CANTOPEN) }
 
+// Full reports whether err says that the disk, or the file, is full.
+func Full(err error) bool { return is(err, sqlite3.SQLITE_FULL) }
+
+// Disk reports whether err is of the disk or of memory, whatever was asked of
+// them.
+func Disk(err error) bool {
+	return Full(err) || is(err, sqlite3.SQLITE_IOERR) || is(err, sqlite3.SQLITE_NOMEM) || is(err, sqlite3.SQLITE_INTERRUPT)
+}
+
+// Told reports whether SQLite told err.
+func Told(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e)
+}
+
 // NotADatabase reports whether err says that the file is something else.
 func NotADatabase(err error) bool { return is(err, sqlite3.SQLITE_NOTADB) }
 
