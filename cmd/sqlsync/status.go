@@ -86,6 +86,11 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		}
 		st.Datasets = append(st.Datasets, ds)
 	}
+	if st.Serving {
+		for _, t := range readTroubles(store.Path()) {
+			st.Warnings = append(st.Warnings, t.String())
+		}
+	}
 	for _, table := range slices.Sorted(maps.Keys(have.Waiting)) {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: %s", table, have.Waiting[table]))
 	}
