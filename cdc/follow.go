@@ -47,7 +47,8 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 	if w.Events != nil {
 		slowest = pollNotified
 	}
-	f := follower{s: s, conn: conn, write: write, version: -1}
+	f := follower{s: s, conn: conn, write: write, version: -1, seen: -1}
+	var q quiet
 	pause := pollFirst
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -56,10 +57,21 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), s.flush(context.WithoutCancel(ctx)))
 		case <-w.Events:
-			pause = pollFirst
+			if f.rollback {
+				if rest := q.written(time.Now()); rest > 0 {
+					timer.Reset(rest)
+					continue
+				}
+			}
+			pause = f.soon()
 		case <-timer.C:
+			if f.rollback && w.Events == nil && f.moved() && q.written(time.Now()) > 0 {
+				timer.Reset(quietFor)
+				continue
+			}
 			pause = min(pause*2, slowest)
 		}
+		q.looked()
 		changed, err := f.look(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -72,7 +84,7 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 			}
 			pause = slowest
 		case changed:
-			pause = pollFirst
+			pause = f.soon()
 		}
 		if err == nil {
 			s.trouble("seal", nil)
@@ -90,6 +102,26 @@ type follower struct {
 	generation int64
 	cookie     int64 // PRAGMA schema_version
 	pos        int64
+	// rollback says that the journal is no write-ahead log, see quiet; seen is
+	// the data_version that moved saw last.
+	rollback bool
+	seen     int64
+}
+
+// soon is the first pause after something has happened.
+func (f *follower) soon() time.Duration {
+	if f.rollback {
+		return quietFor
+	}
+	return pollFirst
+}
+
+// moved reports whether the database was written to since it was asked last.
+func (f *follower) moved() bool {
+	version, err := f.conn.Int(`PRAGMA main.data_version`)
+	was := f.seen
+	f.seen = version
+	return err == nil && version != was
 }
 
 // look does what is to be done since the last look, and reports whether the
@@ -124,6 +156,12 @@ func (f *follower) look(ctx context.Context) (changed bool, err error) {
 	}
 	cookie, err := f.conn.Int(`PRAGMA main.schema_version`)
 	if err != nil {
+		return false, err
+	}
+	if err := f.conn.Query(func(row []any) error {
+		f.rollback = row[0] != "wal"
+		return sqlconn.Stop
+	}, `PRAGMA main.journal_mode`); err != nil {
 		return false, err
 	}
 	reconfigured := generation != f.generation || cookie != f.cookie
