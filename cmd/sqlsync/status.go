@@ -57,6 +57,7 @@ type status struct {
 func (statusCmd) Run(ctx context.Context, a *app) error {
 	store, err := a.open(ctx)
 	if err != nil {
+		a.sayTroubles()
 		return err
 	}
 	defer store.Close()

@@ -85,6 +85,15 @@ func remedy(err error) string {
 	return "see the log of sqlsync serve; nothing is lost meanwhile, and it is tried again"
 }
 
+// sayTroubles says what the serve of a database cannot do that cannot be opened.
+func (a *app) sayTroubles() {
+	if path, err := a.path(); err == nil && served(path) {
+		for _, t := range readTroubles(path) {
+			a.say("serve %s", t)
+		}
+	}
+}
+
 // readTroubles reads what the serve of a database has left. Nothing can be
 // done about an error.
 func readTroubles(db string) []trouble {
