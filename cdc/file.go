@@ -44,8 +44,23 @@ func Probe(ctx context.Context, path string) error {
 		if fi, err := os.Stat(path); err != nil || fi.Mode().Perm()&0o222 == 0 {
 			return errors.Join(ErrReadOnly, err)
 		}
-		return nil
+		return writable(ctx, db)
 	})
+}
+
+// writable returns ErrReadOnly for a file that SQLite has opened for reading
+// only, which it does without a word. A transaction would begin all the same,
+// and end well if it happened to write nothing.
+func writable(ctx context.Context, db *sql.DB) error {
+	c, err := sqlconn.Open(ctx, db)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if ro, err := c.ReadOnly(); err != nil || !ro {
+		return err
+	}
+	return ErrReadOnly
 }
 
 // IsNode reports whether a database has been a node.

@@ -22,6 +22,8 @@ type table struct {
 	keyCols []string
 	// waiting says why peers' changes are held back, "" when they are not.
 	waiting string
+	// aside says that it waits because its own changes cannot be sealed.
+	aside bool
 	// replayFrom is the place of the first batch with changes not applied yet,
 	// 0 if there is none. Those before freshFrom were applied, but for the
 	// columns that have come since, whose slots are in landing.
@@ -137,6 +139,7 @@ func (t *tx) describe(tab *table) error {
 	if err := t.readDisagreements(tab); err != nil {
 		return err
 	}
+	t.leaveAside(tab)
 	if err := t.recapture(tab); err != nil || !tab.renamed {
 		return err
 	}

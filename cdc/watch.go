@@ -70,7 +70,7 @@ func (s *Store) Watch(ctx context.Context, names []string, o WatchOptions) ([]Ve
 		}
 		list = append(list, v)
 	}
-	return list, s.Seal(ctx, o.Dataset)
+	return list, s.sealWhole(ctx, o.Dataset)
 }
 
 // watch watches one table; name becomes the table's own spelling.
@@ -186,6 +186,9 @@ func (t *tx) rewatch(tab *table, o WatchOptions) (int64, error) {
 		if more, err = t.seal(tab.ds); err != nil {
 			return 0, err
 		}
+	}
+	if tab.aside {
+		return 0, fmt.Errorf("table %s waits: %s", tab.name, tab.waiting)
 	}
 	if o.Dataset != tab.ds.name {
 		return 0, &schema.Refusal{Table: tab.name, Cause: fmt.Sprintf("it is watched in dataset %s", tab.ds.name),

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -117,9 +118,6 @@ func (a *app) path() (string, error) {
 	return "", usage("more than one --db", "only serve takes several")
 }
 
-// keyPath is where the identity of a database is kept.
-func keyPath(db string) string { return db + "-sqlsync.key" }
-
 // identity loads the identity of a database, making one where there is none
 // and the database has never been a node.
 func identity(ctx context.Context, db string) (*crypto.Identity, error) {
@@ -182,7 +180,7 @@ func explain(path string, err error) error {
 		return hint(fmt.Errorf("no database at %s", path), "check --db; sqlsync init --db %s makes a new one", path)
 	case errors.Is(err, cdc.ErrNotDatabase):
 		return hint(fmt.Errorf("%s is not a SQLite database", path), "check --db")
-	case errors.Is(err, cdc.ErrReadOnly), errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, cdc.ErrReadOnly), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return hint(fmt.Errorf("%s is read-only", path), "sqlsync needs to write to the database and its folder: check their owner and permissions")
 	case errors.Is(err, cdc.ErrLocked):
 		return hint(fmt.Errorf("%s is locked by another program", path), "end the program's transaction or its exclusive lock, then try again")

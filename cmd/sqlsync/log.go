@@ -183,11 +183,11 @@ func (c *logCmd) tail(ctx context.Context, store *cdc.Store, after *cdc.Cursor, 
 
 // follow prints changes as they come to be held, by this process or another.
 func (c *logCmd) follow(ctx context.Context, store *cdc.Store, cursors []cdc.Cursor, p *logPrinter, grown <-chan struct{}) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	var all group
 	defer all.Wait()
-	defer cancel()
-	all.Go(func() { _ = store.Watchdog(ctx) }) // it ends with ctx
+	defer cancel(nil)
+	all.Go(func() { cancel(store.Watchdog(ctx)) }) // it ends with ctx, or the store
 	for done := false; ; {
 		for i := range cursors { // once more after the end: what is sealed is printed
 			err := store.Log(context.WithoutCancel(ctx), cursors[i], func(e *cdc.Entry) error {
@@ -197,6 +197,9 @@ func (c *logCmd) follow(ctx context.Context, store *cdc.Store, cursors []cdc.Cur
 				}
 				return p.print(e)
 			})
+			if cause := context.Cause(ctx); cdc.Ended(cause) {
+				err = explainEnded(store.Path(), cause)
+			}
 			if err := errors.Join(err, p.out.Flush()); err != nil {
 				return err
 			}

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"sqlsync/cdc"
 	"sqlsync/replicate"
@@ -21,7 +20,8 @@ type serveCmd struct {
 // group is a WaitGroup whose goroutines give an error.
 type group struct{ sync.WaitGroup }
 
-// Run serves every database until ctx ends.
+// Run serves every database until ctx ends. One that cannot be served any more
+// stops no other.
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if len(a.DB) == 0 {
 		return usage("no database named", "use --db FILE, or set $SQLSYNC_DB")
@@ -34,52 +34,71 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if len(c.Listen) > 0 && len(c.Listen) != len(a.DB) {
 		return usage(fmt.Sprintf("%d databases and %d addresses", len(a.DB), len(c.Listen)), "give --listen once for each --db")
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var all group
+	var first atomic.Pointer[error]
+	failed := func(err error) { first.CompareAndSwap(nil, &err) }
 	for i, path := range a.DB {
 		s, err := c.begin(ctx, a, i, path)
 		if err != nil {
-			cancel(err)
+			failed(err)
+			cancel()
 			break
 		}
 		all.Go(func() {
 			defer s.close()
 			if err := s.run(ctx); err != nil && ctx.Err() == nil {
-				cancel(fmt.Errorf("serve %s: %w", path, err))
+				failed(explainEnded(path, err))
+				if len(a.DB) > 1 {
+					s.log.Error("no longer served", "err", err)
+				}
 			}
 		})
 	}
-	<-ctx.Done()
 	all.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
-		return err
+	if err := first.Load(); err != nil {
+		return *err
 	}
 	a.say("stopped")
 	return nil
 }
 
+// explainEnded says what to do about a database that cannot be served any more.
+func explainEnded(path string, err error) error {
+	switch {
+	case errors.Is(err, cdc.ErrReplaced):
+		return hint(fmt.Errorf("%s was replaced by another file (or removed) while it was served", path),
+			"start serve again; if the file was put back from a backup, see docs/operations.md")
+	case errors.Is(err, cdc.ErrUninstalled):
+		return hint(fmt.Errorf("sqlsync was uninstalled from %s while it was served", path),
+			"watch its tables again to replicate them; it is then a new node")
+	}
+	return fmt.Errorf("serve %s: %w", path, explain(path, err))
+}
+
 // service is one database that is served.
 type service struct {
 	*member
-	lock     *flock.Flock
+	lock     lock
 	listener net.Listener
 }
 
 func (c *serveCmd) begin(ctx context.Context, a *app, i int, path string) (*service, error) {
+	// Looked at before the file is opened: SQLite gives a hard link a journal of
+	// its own name, and two names at once can destroy the file.
+	if served(path) {
+		return nil, explainLock(path, errServed)
+	}
 	m, err := a.member(ctx, path, 0)
 	if err != nil {
 		return nil, err
 	}
 	m.dialer.peers = newPresence(m.log, m.nameOf)
-	s := &service{member: m, lock: flock.New(path + "-sqlsync.lock")}
-	switch ok, err := s.lock.TryLock(); {
-	case err != nil:
+	s := &service{member: m}
+	if s.lock, err = takeLock(path); err != nil {
 		m.store.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	case !ok:
-		m.store.Close()
-		return nil, hint(fmt.Errorf("%s is already being served", path), "stop the other sqlsync serve first")
+		return nil, explainLock(path, err)
 	}
 	if len(c.Listen) > 0 {
 		if s.listener, err = net.Listen("tcp", c.Listen[i]); err != nil {
@@ -104,7 +123,7 @@ func (s *service) close() {
 	if err := s.store.Close(); err != nil {
 		s.log.Error("close database", "err", err)
 	}
-	s.lock.Unlock()
+	s.lock.release()
 }
 
 // run follows the database, keeps its sessions and accepts peers, and returns
@@ -112,7 +131,7 @@ func (s *service) close() {
 func (s *service) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.roll}
+	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.reportTroubles, s.roll}
 	if s.listener != nil {
 		parts = append(parts, func(ctx context.Context) error { return s.listen(ctx, s.listener) })
 	}
@@ -180,17 +199,4 @@ func (s *service) note(ctx context.Context, ending bool) error {
 		}
 	}
 	return s.store.NotePeers(ctx, states)
-}
-
-// served reports whether a serve is running on a database.
-func served(path string) bool {
-	l := flock.New(path + "-sqlsync.lock")
-	ok, err := l.TryLock()
-	if err != nil {
-		return false
-	}
-	if ok {
-		l.Unlock()
-	}
-	return !ok
 }

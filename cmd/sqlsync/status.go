@@ -57,6 +57,7 @@ type status struct {
 func (statusCmd) Run(ctx context.Context, a *app) error {
 	store, err := a.look(ctx)
 	if err != nil {
+		a.sayTroubles()
 		return err
 	}
 	if store == nil {
@@ -98,6 +99,11 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 			ds.Vector[nodeKey(origin)] = position{p.Seq, p.HLC}
 		}
 		st.Datasets = append(st.Datasets, ds)
+	}
+	if st.Serving {
+		for _, t := range readTroubles(store.Path()) {
+			st.Warnings = append(st.Warnings, t.String())
+		}
 	}
 	for _, table := range slices.Sorted(maps.Keys(have.Waiting)) {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: %s", table, have.Waiting[table]))
