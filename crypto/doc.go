@@ -8,6 +8,9 @@
 // travels between two nodes: use [Client] on the side that dialed and knows whom
 // it wants to reach, [Server] on the side that accepted and decides whom to admit.
 //
+// A [Ticket] lets a node in whose key nobody has added: it is one text with the key
+// to reach and a [Secret], which the invited node proves to it in its payload.
+//
 // # Handshake
 //
 // Noise_XK_25519_XChaChaPoly_BLAKE2b, prologue "sqlsync/1". Each message has its
