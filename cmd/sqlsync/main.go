@@ -30,6 +30,8 @@ type grammar struct {
 	Tables    tablesCmd    `cmd:"" help:"List the tables: watched or not, and whether they could be."`
 	Dataset   datasetCmd   `cmd:"" help:"List and set up datasets."`
 	Remote    remoteCmd    `cmd:"" help:"Add, list, change and remove peers."`
+	Invite    inviteCmd    `cmd:"" help:"Print a ticket with which one node can join."`
+	Join      joinCmd      `cmd:"" help:"Add each other by ticket; a database that does not exist yet is made a replica."`
 	Serve     serveCmd     `cmd:"" help:"Capture, serve, dial and apply until stopped."`
 	Sync      syncCmd      `cmd:"" help:"Exchange with remotes until both sides have everything, then exit."`
 	Clone     cloneCmd     `cmd:"" help:"Make a new replica of a remote's watched tables."`

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
@@ -27,6 +27,8 @@ type remoteFlags struct {
 	Dataset []string `sep:"none" help:"Dataset to exchange; may be repeated. Without one, all of them."`
 	Pull    bool     `xor:"direction" help:"Only take the peer's changes."`
 	Push    bool     `xor:"direction" help:"Only give the peer ours."`
+
+	Expires *lifetime `placeholder:"DURATION" help:"Refuse the peer after this time, for example 30d; never to allow it for good."`
 }
 
 func (f *remoteFlags) check() error {
@@ -47,6 +49,9 @@ func (f *remoteFlags) apply(r *cdc.Remote) {
 	}
 	if f.Pull || f.Push {
 		r.Pull, r.Push = f.Pull, f.Push
+	}
+	if f.Expires != nil {
+		r.Expires = f.Expires.after(time.Now())
 	}
 }
 
@@ -87,7 +92,9 @@ func parseKey(s string) (merge.NodeID, error) {
 	return merge.NodeID(key), nil
 }
 
-type remoteListCmd struct{}
+type remoteListCmd struct {
+	Strangers bool `help:"List only the nodes that are no remotes and tried to connect."`
+}
 
 type remoteRow struct {
 	Name     string   `json:"name"`
@@ -96,26 +103,41 @@ type remoteRow struct {
 	Datasets []string `json:"datasets"`
 	Pull     bool     `json:"pull"`
 	Push     bool     `json:"push"`
+	Expires  string   `json:"expires"`
 }
 
 // Run lists the peers.
-func (remoteListCmd) Run(ctx context.Context, a *app) error {
+func (c *remoteListCmd) Run(ctx context.Context, a *app) error {
 	store, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	if c.Strangers {
+		return listStrangers(ctx, a, store)
+	}
 	list, err := store.Remotes(ctx)
 	if err != nil {
 		return err
 	}
 	rows := []remoteRow{}
 	for _, r := range list {
-		rows = append(rows, remoteRow{r.Name, nodeKey(r.Key), slices.Concat([]string{}, r.Addrs), slices.Concat([]string{}, r.Datasets), r.Pull, r.Push})
+		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, ""}
+		if !r.Expires.IsZero() {
+			row.Expires = r.Expires.Format(time.RFC3339)
+		}
+		rows = append(rows, row)
 	}
 	if a.JSON {
 		return a.printJSON(rows)
 	}
+	if err := printRemotes(a, rows); err != nil {
+		return err
+	}
+	return listStrangers(ctx, a, store)
+}
+
+func printRemotes(a *app, rows []remoteRow) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tADDRESS\tDATASETS\tDIRECTION\tKEY")
 	for _, r := range rows {
@@ -123,7 +145,11 @@ func (remoteListCmd) Run(ctx context.Context, a *app) error {
 		if len(r.Datasets) > 0 {
 			datasets = strings.Join(r.Datasets, ",")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Name, dash(strings.Join(r.Addrs, ",")), datasets, direction(r.Pull, r.Push), r.Key)
+		allowed := direction(r.Pull, r.Push)
+		if r.Expires != "" {
+			allowed += " until " + r.Expires
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Name, dash(strings.Join(r.Addrs, ",")), datasets, allowed, r.Key)
 	}
 	return w.Flush()
 }

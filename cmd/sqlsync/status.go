@@ -133,6 +133,9 @@ func (st *status) readRemotes(ctx context.Context, store *cdc.Store, have *cdc.S
 		if !st.Serving || rs.State == "" {
 			rs.State, rs.Error = string(replicate.Idle), ""
 		}
+		if r.Expired(time.Now()) {
+			rs.State, rs.Error = string(replicate.Idle), "expired "+r.Expires.Format(time.RFC3339)
+		}
 		if !p.LastSync.IsZero() {
 			rs.LastSync = p.LastSync.Format(time.RFC3339)
 		}

@@ -56,7 +56,10 @@ func (c *syncCmd) choose(ctx context.Context, m *member) ([]string, error) {
 	}
 	var names []string
 	for _, r := range list {
-		if len(c.Remotes) == 0 && len(r.Addrs) > 0 || slices.Contains(c.Remotes, r.Name) {
+		if r.Expired(time.Now()) && slices.Contains(c.Remotes, r.Name) {
+			return nil, expired(&r)
+		}
+		if len(c.Remotes) == 0 && len(r.Addrs) > 0 && !r.Expired(time.Now()) || slices.Contains(c.Remotes, r.Name) {
 			names = append(names, r.Name)
 		}
 	}
