@@ -23,11 +23,15 @@ const (
 
 // LoadIdentity reads a file that [Identity.Save] wrote. It refuses one that other
 // users can open ([ErrKeyPermissions]), that is no regular file, or that has one
-// byte more or less than it should ([ErrBadKey]). A missing file is fs.ErrNotExist.
+// byte more or less than it should ([ErrBadKey]). A missing file is fs.ErrNotExist,
+// one with a passphrase [ErrProtected].
 func LoadIdentity(path string) (*Identity, error) {
 	text, err := readKeyFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("load identity: %w", err)
+	}
+	if _, ok := sealedPart(text); ok {
+		return nil, fmt.Errorf("load identity: %s: %w", path, ErrProtected)
 	}
 	id, err := parseIdentity(text)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -17,7 +18,7 @@ import (
 )
 
 type joinCmd struct {
-	Ticket  string        `arg:"" help:"What sqlsync invite printed on the other node."`
+	Ticket  string        `arg:"" help:"What sqlsync invite printed on the other node; - reads it from standard input, where other users do not see it."`
 	Name    string        `help:"What to call that node; the start of its key if not given."`
 	Prefer  string        `enum:"mine,theirs" default:"theirs" help:"Whose row stands where both nodes had it before they met and it differs: mine or theirs."`
 	Timeout time.Duration `default:"0" help:"How long it may take; 0 is as long as it takes."`
@@ -30,7 +31,7 @@ func (c *joinCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	t, err := c.ticket()
+	t, err := c.ticket(a)
 	if err != nil {
 		return err
 	}
@@ -58,8 +59,16 @@ func (c *joinCmd) Run(ctx context.Context, a *app) error {
 	return c.meet(ctx, a, m, r)
 }
 
-func (c *joinCmd) ticket() (*crypto.Ticket, error) {
-	t, err := crypto.ParseTicket(c.Ticket)
+func (c *joinCmd) ticket(a *app) (*crypto.Ticket, error) {
+	text := c.Ticket
+	if text == "-" {
+		b, err := io.ReadAll(io.LimitReader(a.stdin, 1<<16))
+		if err != nil {
+			return nil, fmt.Errorf("read ticket: %w", err)
+		}
+		text = string(b)
+	}
+	t, err := crypto.ParseTicket(text)
 	if err != nil {
 		return nil, usage(err.Error(), "sqlsync invite prints a ticket on the other node")
 	}

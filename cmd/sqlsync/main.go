@@ -24,7 +24,7 @@ type grammar struct {
 	LogFormat string   `enum:"text,json" default:"text" help:"Format of the log: text or json."`
 
 	Init      initCmd      `cmd:"" help:"Create this node's identity and tables, and print its public key."`
-	Key       keyCmd       `cmd:"" help:"Print this node's public key."`
+	Key       keyCmd       `cmd:"" help:"Print this node's public key; change the key file's passphrase."`
 	Watch     watchCmd     `cmd:"" help:"Replicate tables: install capture and take the existing rows as baseline."`
 	Unwatch   unwatchCmd   `cmd:"" help:"Stop replicating tables; their data stays."`
 	Tables    tablesCmd    `cmd:"" help:"List the tables: watched or not, and whether they could be."`
