@@ -24,6 +24,8 @@ type Remote struct {
 	Pull, Push bool
 	// Expires is when it is refused from, zero for never.
 	Expires time.Time
+	// Former is the key that it had before, zero for none; only Succeed sets it.
+	Former merge.NodeID
 }
 
 // Expired reports whether the remote is to be refused.
@@ -45,7 +47,7 @@ var (
 
 // Remotes lists the remotes by name.
 func (s *Store) Remotes(ctx context.Context) ([]Remote, error) {
-	rows, err := s.db.QueryxContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires FROM sqlsync_remote ORDER BY name`)
+	rows, err := s.db.QueryxContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former FROM sqlsync_remote ORDER BY name`)
 	if err != nil {
 		return nil, fmt.Errorf("read remotes: %w", s.explain(err))
 	}
@@ -53,14 +55,15 @@ func (s *Store) Remotes(ctx context.Context) ([]Remote, error) {
 	var list []Remote
 	for rows.Next() {
 		var r Remote
-		var key []byte
+		var key, former []byte
 		var addrs string
 		var datasets *string
 		var expires *int64
-		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push, &expires); err != nil {
+		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push, &expires, &former); err != nil {
 			return nil, fmt.Errorf("read remotes: %w", err)
 		}
 		r.Key = merge.NodeID(key)
+		copy(r.Former[:], former)
 		if expires != nil {
 			r.Expires = time.UnixMilli(*expires).UTC()
 		}

@@ -168,3 +168,18 @@ func writeOver(path string, text []byte) error {
 	}
 	return syncFolder(dir)
 }
+
+// KeyOfFile returns the public key that a key file names in its first line, with
+// or without a passphrase. Nothing proves that it is right.
+func KeyOfFile(path string) (PublicKey, error) {
+	text, err := readKeyFile(path)
+	if err != nil {
+		return PublicKey{}, fmt.Errorf("read key file: %w", err)
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	key, err := ParsePublicKey(strings.TrimPrefix(first, keyComment))
+	if err != nil {
+		return key, fmt.Errorf("read key file: %s: %w", path, err)
+	}
+	return key, nil
+}

@@ -1,5 +1,5 @@
 -- Who may come in beside the remotes that were added by key, until when a remote
--- may, and who tried.
+-- may and under which key, and who tried.
 
 -- +goose Up
 
@@ -29,6 +29,9 @@ CREATE TABLE sqlsync_stranger (
 -- From this time on, in Unix milliseconds, a remote is refused like a stranger;
 -- NULL is never.
 ALTER TABLE sqlsync_remote ADD COLUMN expires INTEGER;
+
+-- The key that a remote had before the present one, which it signed.
+ALTER TABLE sqlsync_remote ADD COLUMN former BLOB;
 
 -- The addresses on which a running serve listens, a JSON array, for invitations.
 ALTER TABLE sqlsync_node ADD COLUMN listening TEXT;

@@ -18,8 +18,9 @@ import (
 // that it hears of being admitted within the handshake's time.
 const redeemWithin = 8 * time.Second
 
-// admit says whether a key may connect: a remote's, or one that proves a valid
-// invitation and is a remote from then on. What speaks against it goes to the
+// admit says whether a key may connect: a remote's, one that proves a valid
+// invitation, or one that a remote's key has signed as its successor; the last two
+// are remotes from then on. What speaks against it goes to the
 // log and to the list of strangers, never to the peer.
 func (m *member) admit(ctx context.Context, from net.Addr) func(crypto.PublicKey, []byte) error {
 	return func(peer crypto.PublicKey, payload []byte) error {
@@ -27,12 +28,14 @@ func (m *member) admit(ctx context.Context, from net.Addr) func(crypto.PublicKey
 		err := cdc.ErrInvitation
 		if secret, ok := crypto.Invited(payload); ok {
 			err = m.redeem(ctx, secret, key)
+		} else if old, ok := m.introduced(peer, payload); ok {
+			err = m.follow(ctx, old, key)
 		}
 		switch {
 		case err == nil, m.node.Knows(key): // who was let in and did not hear of it comes again
 			return nil
 		case !errors.Is(err, cdc.ErrInvitation):
-			return fmt.Errorf("redeem invitation of %s: %w", peer, err)
+			return fmt.Errorf("admit %s: %w", peer, err)
 		}
 		m.strangers.note(key, from, time.Now())
 		return fmt.Errorf("%w: %s is not a remote", replicate.ErrRefused, peer)

@@ -27,9 +27,9 @@ type app struct {
 	*grammar
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	// made is the identity that init has just made, so that nobody is asked
-	// for its passphrase again.
-	made *crypto.Identity
+	// unlocked is the identity that a verb about keys has at hand, so that
+	// nobody is asked for its passphrase again.
+	unlocked *crypto.Identity
 }
 
 // lockWait is how long a verb that ends waits for other programs' locks.
@@ -116,8 +116,11 @@ func keyPath(db string) string { return db + "-sqlsync.key" }
 // identity loads the identity of a database, making one where there is none
 // and the database has never been a node.
 func (a *app) identity(ctx context.Context, db string) (*crypto.Identity, error) {
-	if a.made != nil {
-		return a.made, nil
+	if a.unlocked != nil {
+		return a.unlocked, nil
+	}
+	if err := settleRotation(ctx, db); err != nil {
+		return nil, err
 	}
 	id, err := a.unlock(ctx, keyPath(db))
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -55,6 +55,6 @@ func (a *app) makeProtected(ctx context.Context, db string) error {
 	if err != nil {
 		return err
 	}
-	a.made = id
+	a.unlocked = id
 	return id.SaveProtected(keyPath(db), passphrase)
 }

@@ -35,7 +35,7 @@ func (a *app) member(ctx context.Context, path string, wait time.Duration) (*mem
 	}
 	m := &member{store: store, id: id, log: a.logger().With("db", path)}
 	m.node = replicate.NewNode(replicate.Options{
-		Self: store.Node(), Software: "sqlsync " + version(), Stores: streams{store}, Dialer: dialer{id}, Log: m.log,
+		Self: store.Node(), Software: "sqlsync " + version(), Stores: streams{store}, Dialer: dialer{m}, Log: m.log,
 	})
 	if _, err := m.readRemotes(ctx); err != nil {
 		store.Close()
@@ -84,7 +84,7 @@ func (s streams) Store(dataset string) (replicate.Store, bool) {
 func (s streams) Datasets() []string { return s.store.Datasets() }
 
 // dialer makes encrypted connections.
-type dialer struct{ id *crypto.Identity }
+type dialer struct{ *member }
 
 func (d dialer) Dial(ctx context.Context, peer merge.NodeID, addr, _ string) (net.Conn, error) {
 	nd := net.Dialer{Timeout: 10 * time.Second}
@@ -92,7 +92,11 @@ func (d dialer) Dial(ctx context.Context, peer merge.NodeID, addr, _ string) (ne
 	if err != nil {
 		return nil, err
 	}
-	c, err := crypto.Client(ctx, raw, d.id, crypto.PublicKey(peer), nil, crypto.Options{})
+	c, err := crypto.Client(ctx, raw, d.id, crypto.PublicKey(peer), d.id.Introduction(), crypto.Options{})
+	var moved *crypto.MovedError
+	if errors.As(err, &moved) {
+		return nil, d.moved(ctx, moved)
+	}
 	if errors.Is(err, crypto.ErrRefused) {
 		return nil, fmt.Errorf("%w: %w", replicate.ErrRefused, err)
 	}

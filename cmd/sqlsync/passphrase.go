@@ -17,15 +17,24 @@ const passphraseEnv = "SQLSYNC_PASSPHRASE"
 
 // unlock loads a key file, asking for its passphrase if it has one.
 func (a *app) unlock(ctx context.Context, path string) (*crypto.Identity, error) {
-	return crypto.UnlockIdentity(path, func() (string, error) {
-		if p := os.Getenv(passphraseEnv); p != "" {
-			return p, nil
+	id, _, err := a.unlockWith(ctx, path)
+	return id, err
+}
+
+// unlockWith returns the passphrase too, empty if there is none.
+func (a *app) unlockWith(ctx context.Context, path string) (id *crypto.Identity, passphrase string, err error) {
+	id, err = crypto.UnlockIdentity(path, func() (string, error) {
+		passphrase = os.Getenv(passphraseEnv)
+		if passphrase != "" {
+			return passphrase, nil
 		}
 		if _, ok := a.terminal(); !ok {
 			return "", hint(fmt.Errorf("%s has a passphrase", path), "set $%s, or run sqlsync on a terminal", passphraseEnv)
 		}
-		return a.askSecret(ctx, "passphrase of "+path)
+		passphrase, err = a.askSecret(ctx, "passphrase of "+path)
+		return passphrase, err
 	})
+	return id, passphrase, err
 }
 
 // newPassphrase asks for a passphrase twice, or takes that of services if it is

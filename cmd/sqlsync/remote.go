@@ -104,6 +104,7 @@ type remoteRow struct {
 	Pull     bool     `json:"pull"`
 	Push     bool     `json:"push"`
 	Expires  string   `json:"expires"`
+	Former   string   `json:"former"`
 }
 
 // Run lists the peers.
@@ -122,9 +123,12 @@ func (c *remoteListCmd) Run(ctx context.Context, a *app) error {
 	}
 	rows := []remoteRow{}
 	for _, r := range list {
-		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, ""}
+		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", ""}
 		if !r.Expires.IsZero() {
 			row.Expires = r.Expires.Format(time.RFC3339)
+		}
+		if r.Former != (merge.NodeID{}) {
+			row.Former = nodeKey(r.Former)
 		}
 		rows = append(rows, row)
 	}
@@ -149,7 +153,11 @@ func printRemotes(a *app, rows []remoteRow) error {
 		if r.Expires != "" {
 			allowed += " until " + r.Expires
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Name, dash(strings.Join(r.Addrs, ",")), datasets, allowed, r.Key)
+		key := r.Key
+		if r.Former != "" {
+			key += " (was " + r.Former + ")"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Name, dash(strings.Join(r.Addrs, ",")), datasets, allowed, key)
 	}
 	return w.Flush()
 }

@@ -36,6 +36,9 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	failed := false
 	for _, name := range names {
 		err := m.node.Sync(ctx, name)
+		for errors.Is(err, errMoved) && ctx.Err() == nil { // as often as it had other keys
+			err = m.node.Sync(ctx, name)
+		}
 		if err == nil {
 			a.say("in sync with %s", name)
 			continue
@@ -82,6 +85,8 @@ func explainSync(name string, err error, timeout time.Duration) error {
 			"run there: sqlsync remote add NAME with the key that sqlsync key prints here")
 	case errors.Is(err, replicate.ErrUnreachable):
 		return hint(err, "give it an address: sqlsync remote set %s --addr HOST:PORT", name)
+	case errors.Is(err, errMoved):
+		return hint(fmt.Errorf("%s has a new key, which was noted", name), "try again")
 	case errors.Is(err, context.DeadlineExceeded):
 		return hint(fmt.Errorf("sync with %s did not end within %v: %w", name, timeout, err), "check that the peer is running and that the address is right, or allow more --timeout")
 	}
