@@ -36,6 +36,9 @@ func (c *keyRotateCmd) Run(ctx context.Context, a *app) error {
 	if err := settleRotation(ctx, db); err != nil {
 		return explain(db, err)
 	}
+	if _, err := crypto.Protected(keyPath(db)); err != nil {
+		return explainKey(db, err) // before there is a lock file
+	}
 	lock := flock.New(db + "-sqlsync.lock")
 	if ok, err := lock.TryLock(); err != nil {
 		return fmt.Errorf("lock %s: %w", db, err)
