@@ -103,6 +103,7 @@ func (c *joinCmd) add(ctx context.Context, m *member, t *crypto.Ticket) (*cdc.Re
 	if err != nil {
 		return nil, err
 	}
+	r.Key = merge.NodeID(t.Key)
 	r.Addrs = append([]string{reached}, slices.DeleteFunc(slices.Clone(t.Addrs), func(s string) bool { return s == reached })...)
 	if err := m.store.AddRemote(ctx, *r); err != nil {
 		return nil, explain(m.store.Path(), err)
@@ -162,18 +163,25 @@ func prove(ctx context.Context, id *crypto.Identity, t *crypto.Ticket) (reached 
 		"check that sqlsync serve --listen runs on the other node and that this machine can reach it, or ask for a ticket with another --addr")
 }
 
+// proveAt gives the ticket the inviter's present key, if that is another by now.
 func proveAt(ctx context.Context, id *crypto.Identity, t *crypto.Ticket, addr string) error {
-	d := net.Dialer{Timeout: proveWithin}
-	raw, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return err
+	for hop := 0; ; hop++ {
+		d := net.Dialer{Timeout: proveWithin}
+		raw, err := d.DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return err
+		}
+		// The handshake may take longer: the inviter writes to its database in it.
+		c, err := crypto.Client(ctx, raw, id, t.Key, t.Secret.Proof(), crypto.Options{})
+		if err == nil {
+			return c.Close()
+		}
+		var moved *crypto.MovedError
+		if !errors.As(err, &moved) || hop == 16 {
+			return err
+		}
+		t.Key = moved.New
 	}
-	// The handshake may take longer: the inviter writes to its database in it.
-	c, err := crypto.Client(ctx, raw, id, t.Key, t.Secret.Proof(), crypto.Options{})
-	if err != nil {
-		return err
-	}
-	return c.Close()
 }
 
 // meet brings a database that has tables and the inviter's to the same state.

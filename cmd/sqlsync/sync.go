@@ -86,7 +86,7 @@ func explainSync(name string, err error, timeout time.Duration) error {
 	case errors.Is(err, replicate.ErrUnreachable):
 		return hint(err, "give it an address: sqlsync remote set %s --addr HOST:PORT", name)
 	case errors.Is(err, errMoved):
-		return hint(fmt.Errorf("%s has a new key, which was noted", name), "try again")
+		return hint(err, "it was noted: try again, with the new key where you gave the old one")
 	case errors.Is(err, context.DeadlineExceeded):
 		return hint(fmt.Errorf("sync with %s did not end within %v: %w", name, timeout, err), "check that the peer is running and that the address is right, or allow more --timeout")
 	}
