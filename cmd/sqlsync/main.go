@@ -25,12 +25,14 @@ type grammar struct {
 	LogFormat string   `enum:"text,json" default:"text" help:"Format of the log: text or json."`
 
 	Init      initCmd      `cmd:"" help:"Create this node's identity and tables, and print its public key."`
-	Key       keyCmd       `cmd:"" help:"Print this node's public key."`
+	Key       keyCmd       `cmd:"" help:"Print this node's public key; change the key file's passphrase."`
 	Watch     watchCmd     `cmd:"" help:"Replicate tables: install capture and take the existing rows as baseline."`
 	Unwatch   unwatchCmd   `cmd:"" help:"Stop replicating tables; their data stays."`
 	Tables    tablesCmd    `cmd:"" help:"List the tables: watched or not, and whether they could be."`
 	Dataset   datasetCmd   `cmd:"" help:"List and set up datasets."`
 	Remote    remoteCmd    `cmd:"" help:"Add, list, change and remove peers."`
+	Invite    inviteCmd    `cmd:"" help:"Print a ticket with which one node can join."`
+	Join      joinCmd      `cmd:"" help:"Add each other by ticket; a database that does not exist yet is made a replica."`
 	Serve     serveCmd     `cmd:"" help:"Capture, serve, dial and apply until stopped."`
 	Sync      syncCmd      `cmd:"" help:"Exchange with remotes until both sides have everything, then exit."`
 	Clone     cloneCmd     `cmd:"" help:"Make a new replica of a remote's watched tables."`

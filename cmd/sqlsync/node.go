@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"sqlsync/cdc"
@@ -23,6 +24,9 @@ type member struct {
 	log   *slog.Logger
 	// dialer and the listener tell who is there, once serve asks for it.
 	dialer *dialer
+
+	remotes   sync.Mutex // held while the node is told the remotes
+	strangers strangers
 }
 
 // member opens a database and makes a node of it that knows its remotes.
@@ -31,37 +35,41 @@ func (a *app) member(ctx context.Context, path string, wait time.Duration) (*mem
 	if err != nil {
 		return nil, err
 	}
-	m := &member{store: store, id: id, log: a.logger().With("db", path), dialer: &dialer{id: id}}
+	m := &member{store: store, id: id, log: a.logger().With("db", path)}
+	m.dialer = &dialer{member: m}
 	m.node = replicate.NewNode(replicate.Options{
 		Self: store.Node(), Software: "sqlsync " + version(), Stores: streams{store}, Dialer: m.dialer, Log: m.log,
 	})
-	if err := m.readRemotes(ctx); err != nil {
+	if _, err := m.readRemotes(ctx); err != nil {
 		store.Close()
 		return nil, err
 	}
 	return m, nil
 }
 
-// readRemotes tells the node the remotes as they are in the database.
-func (m *member) readRemotes(ctx context.Context) error {
+// readRemotes tells the node the remotes as they are in the database, without
+// those that have expired: what the node does not know it refuses, and it ends
+// the sessions there are. next is when another expires, zero for never.
+func (m *member) readRemotes(ctx context.Context) (next time.Time, err error) {
+	m.remotes.Lock()
+	defer m.remotes.Unlock()
 	list, err := m.store.Remotes(ctx)
 	if err != nil {
-		return err
+		return next, err
 	}
-	remotes := make([]replicate.Remote, len(list))
-	for i, r := range list {
-		remotes[i] = replicate.Remote{Name: r.Name, Peer: r.Key, Addrs: r.Addrs, Datasets: r.Datasets, Pull: r.Pull, Push: r.Push}
+	now := time.Now()
+	var remotes []replicate.Remote
+	for _, r := range list {
+		if r.Expired(now) {
+			continue
+		}
+		if !r.Expires.IsZero() && (next.IsZero() || r.Expires.Before(next)) {
+			next = r.Expires
+		}
+		remotes = append(remotes, replicate.Remote{Name: r.Name, Peer: r.Key, Addrs: r.Addrs, Datasets: r.Datasets, Pull: r.Pull, Push: r.Push})
 	}
 	m.node.SetRemotes(remotes)
-	return nil
-}
-
-// admit says whether a key may connect.
-func (m *member) admit(peer crypto.PublicKey, _ []byte) error {
-	if !m.node.Knows(merge.NodeID(peer)) {
-		return &stranger{peer}
-	}
-	return nil
+	return next, nil
 }
 
 // stranger is a node that has proved its key, which is no remote's.
@@ -100,7 +108,7 @@ func (s streams) Datasets() []string { return s.store.Datasets() }
 
 // dialer makes encrypted connections.
 type dialer struct {
-	id    *crypto.Identity
+	*member
 	peers *presence
 }
 
@@ -110,7 +118,11 @@ func (d *dialer) Dial(ctx context.Context, peer merge.NodeID, addr, _ string) (n
 	if err != nil {
 		return nil, withoutAddr(err)
 	}
-	c, err := crypto.Client(ctx, raw, d.id, crypto.PublicKey(peer), nil, crypto.Options{})
+	c, err := crypto.Client(ctx, raw, d.id, crypto.PublicKey(peer), d.id.Introduction(), crypto.Options{})
+	var moved *crypto.MovedError
+	if errors.As(err, &moved) {
+		return nil, d.moved(ctx, moved)
+	}
 	if errors.Is(err, crypto.ErrRefused) {
 		return nil, &unknownHere{d.id.PublicKey()}
 	}
@@ -162,7 +174,7 @@ func (m *member) listen(ctx context.Context, l net.Listener) error {
 			continue
 		}
 		conns.Go(func() {
-			c, err := crypto.Server(ctx, raw, m.id, m.admit, crypto.Options{})
+			c, err := crypto.Server(ctx, raw, m.id, m.admit(ctx, raw.RemoteAddr()), crypto.Options{})
 			<-slots
 			if err != nil {
 				raw.Close()

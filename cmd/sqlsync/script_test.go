@@ -37,12 +37,14 @@ func TestMain(m *testing.M) {
 //	served FILE           wait until status says that it is being served
 //	taken NAME            set $NAME to one that somebody listens on
 //	conflict NAME FILE KIND   set $NAME to the id of the first conflict of a kind
+//	until TEXT ARGS       run sqlsync until its output has the text
+//	invited NAME ARGS     run sqlsync until it makes a ticket, set $NAME to it
 //	keyof NAME FILE       set $NAME to a database's public key
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned(true), "unwarned": scriptWarned(false), "keyof": scriptKeyOf, "served": scriptServed, "conflict": scriptConflict,
+			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned(true), "unwarned": scriptWarned(false), "keyof": scriptKeyOf, "served": scriptServed, "conflict": scriptConflict, "until": scriptUntil, "invited": scriptInvited,
 		},
 		RequireUniqueNames:  true,
 		RequireExplicitExec: false,
@@ -186,6 +188,24 @@ func scriptServed(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+func scriptUntil(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(time.Minute); ; {
+		ts.Exec("sqlsync", args[1:]...) // it may fail at first
+		if strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%q does not come; stdout %q, stderr %q", args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+		}
+	}
+}
+
+func scriptInvited(ts *testscript.TestScript, _ bool, args []string) {
+	scriptUntil(ts, false, append([]string{"sqlsync-ticket1"}, args[1:]...))
+	lines := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
+	ts.Setenv(args[0], lines[len(lines)-1])
+}
+
 func scriptTaken(ts *testscript.TestScript, _ bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -217,7 +237,7 @@ func TestHelpIsComplete(t *testing.T) {
 	if code := run(ctx, []string{"--help"}, strings.NewReader(""), &out, &errs); code != exitDone || errs.Len() > 0 {
 		t.Fatalf("exit %d, stderr %q", code, errs.String())
 	}
-	for _, verb := range []string{"init", "key", "watch", "unwatch", "tables", "remote", "serve", "sync", "clone", "digest", "verify", "repair", "status", "log", "shell", "demo", "version"} {
+	for _, verb := range []string{"init", "key", "watch", "unwatch", "tables", "remote", "invite", "join", "serve", "sync", "clone", "digest", "verify", "repair", "status", "log", "shell", "demo", "version"} {
 		if !strings.Contains(out.String(), verb) {
 			t.Errorf("--help does not mention %s", verb)
 		}

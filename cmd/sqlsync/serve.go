@@ -131,7 +131,7 @@ func (s *service) close() {
 func (s *service) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.reportTroubles, s.roll}
+	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.reportTroubles, s.roll, s.noteListening, s.noteStrangers}
 	if s.listener != nil {
 		parts = append(parts, func(ctx context.Context) error { return s.listen(ctx, s.listener) })
 	}
@@ -150,21 +150,43 @@ func (s *service) run(ctx context.Context) error {
 // roll compares rows with their metadata in the background.
 func (s *service) roll(ctx context.Context) error { return s.store.Roll(ctx, cdc.RollingOptions{}) }
 
+// expiryEvery is how often the clock is looked at while a remote is to expire: it
+// may be set, and a sleeping machine's timers stand still.
+const expiryEvery = 30 * time.Second
+
 // reload tells the node whatever other processes change of the remotes and the
-// datasets.
+// datasets, and which remotes have expired.
 func (s *service) reload(ctx context.Context) error {
 	changed, stop := s.store.Reconfigured()
 	defer stop()
 	for {
+		next, err := s.readRemotes(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("read remotes", "err", err)
+		}
+		var expiry <-chan time.Time
+		if !next.IsZero() {
+			expiry = time.After(min(time.Until(next), expiryEvery))
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-changed:
-		}
-		if err := s.readRemotes(ctx); err != nil && ctx.Err() == nil {
-			s.log.Error("read remotes", "err", err)
+		case <-expiry:
 		}
 	}
+}
+
+// noteListening tells sqlsync invite where this node can be reached.
+func (s *service) noteListening(ctx context.Context) error {
+	var addrs []string
+	if s.listener != nil {
+		addrs = append(addrs, s.listener.Addr().String())
+	}
+	if err := s.store.NoteListening(ctx, addrs); err != nil && ctx.Err() == nil {
+		s.log.Warn("note addresses", "err", err)
+	}
+	return nil
 }
 
 // reportEvery is how often what is known of peers is noted in the database,

@@ -156,6 +156,9 @@ func (st *status) readRemotes(ctx context.Context, store *cdc.Store, have *cdc.S
 		if rs.State == "" || !st.Serving && rs.State != string(replicate.Refused) {
 			rs.State = string(replicate.Idle)
 		}
+		if r.Expired(time.Now()) {
+			rs.State, rs.Error = string(replicate.Idle), "expired "+r.Expires.Format(time.RFC3339)
+		}
 		if !p.LastSync.IsZero() {
 			rs.LastSync = p.LastSync.Format(time.RFC3339)
 		}
