@@ -91,8 +91,11 @@ func meet(t *testing.T, server *Identity, key PublicKey, admit func(PublicKey, [
 	var wg sync.WaitGroup
 	wg.Go(func() { _, serverErr = Server(t.Context(), far, server, admit, Options{}) })
 	_, clientErr = Client(t.Context(), near, node(t, clientNode), key, nil, Options{})
-	near.Close()
+	if clientErr != nil { // the other side may wait for more
+		near.Close()
+	}
 	wg.Wait()
+	near.Close()
 	far.Close()
 	return clientErr, serverErr
 }

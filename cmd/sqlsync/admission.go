@@ -11,7 +11,6 @@ import (
 	"sqlsync/cdc"
 	"sqlsync/crypto"
 	"sqlsync/merge"
-	"sqlsync/replicate"
 )
 
 // redeemWithin is how long an invited node may wait for the database's lock, so
@@ -38,7 +37,7 @@ func (m *member) admit(ctx context.Context, from net.Addr) func(crypto.PublicKey
 			return fmt.Errorf("admit %s: %w", peer, err)
 		}
 		m.strangers.note(key, from, time.Now())
-		return fmt.Errorf("%w: %s is not a remote", replicate.ErrRefused, peer)
+		return &stranger{peer}
 	}
 }
 

@@ -148,7 +148,9 @@ func (e *unknownHere) Error() string {
 	return fmt.Sprintf("the peer does not know this key: sqlsync remote add NAME %s there (or the address is another node's)", e.self)
 }
 
-func (e *unknownHere) Is(target error) bool { return target == replicate.ErrRefused }
+func (e *unknownHere) Is(target error) bool {
+	return target == replicate.ErrRefused || target == crypto.ErrRefused
+}
 
 // listen accepts connections until ctx ends, each in a goroutine that it waits
 // for.

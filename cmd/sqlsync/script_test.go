@@ -191,7 +191,7 @@ func scriptServed(ts *testscript.TestScript, _ bool, args []string) {
 func scriptUntil(ts *testscript.TestScript, _ bool, args []string) {
 	for deadline := time.Now().Add(time.Minute); ; {
 		ts.Exec("sqlsync", args[1:]...) // it may fail at first
-		if strings.Contains(ts.ReadFile("stdout"), args[0]) {
+		if strings.Contains(ts.ReadFile("stdout")+ts.ReadFile("stderr"), args[0]) {
 			return
 		}
 		if time.Now().After(deadline) {
