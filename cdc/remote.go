@@ -22,6 +22,9 @@ type Remote struct {
 	Datasets []string
 	// Pull and Push say what is exchanged: its changes, ours.
 	Pull, Push bool
+	// MaxOffline is for how long nothing is pruned that it has not confirmed:
+	// nil is DefaultMaxOffline, 0 for ever.
+	MaxOffline *time.Duration
 	// Expires is when it is refused from, zero for never.
 	Expires time.Time
 	// Former is the key that it had before, zero for none; only Succeed sets it.
@@ -39,6 +42,14 @@ func (r *Remote) expiry() any {
 	return r.Expires.UnixMilli()
 }
 
+// offline is MaxOffline as a column's value.
+func (r *Remote) offline() any {
+	if r.MaxOffline == nil {
+		return nil
+	}
+	return r.MaxOffline.Milliseconds()
+}
+
 // Conditions of remotes that callers tell apart.
 var (
 	ErrNoRemote     = errors.New("no such remote")
@@ -47,7 +58,7 @@ var (
 
 // Remotes lists the remotes by name.
 func (s *Store) Remotes(ctx context.Context) ([]Remote, error) {
-	rows, err := s.db.QueryxContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former FROM sqlsync_remote ORDER BY name`)
+	rows, err := s.db.QueryxContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former, max_offline FROM sqlsync_remote ORDER BY name`)
 	if err != nil {
 		return nil, fmt.Errorf("read remotes: %w", s.explain(err))
 	}
@@ -58,12 +69,16 @@ func (s *Store) Remotes(ctx context.Context) ([]Remote, error) {
 		var key, former []byte
 		var addrs string
 		var datasets *string
-		var expires *int64
-		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push, &expires, &former); err != nil {
+		var expires, offline *int64
+		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push, &expires, &former, &offline); err != nil {
 			return nil, fmt.Errorf("read remotes: %w", err)
 		}
 		r.Key = merge.NodeID(key)
 		copy(r.Former[:], former)
+		if offline != nil {
+			d := time.Duration(*offline) * time.Millisecond
+			r.MaxOffline = &d
+		}
 		if expires != nil {
 			r.Expires = time.UnixMilli(*expires).UTC()
 		}
@@ -108,8 +123,8 @@ func (s *Store) AddRemote(ctx context.Context, r Remote) error {
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {
-		if _, err := t.Exec(`INSERT INTO sqlsync_remote (name, key, addrs, datasets, pull, push, expires, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			r.Name, r.Key[:], addrs, datasets, r.Pull, r.Push, r.expiry(), t.now.UTC().Format(time.RFC3339)); err != nil {
+		if _, err := t.Exec(`INSERT INTO sqlsync_remote (name, key, addrs, datasets, pull, push, expires, max_offline, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			r.Name, r.Key[:], addrs, datasets, r.Pull, r.Push, r.expiry(), r.offline(), t.now.UTC().Format(time.RFC3339)); err != nil {
 			return fmt.Errorf("add remote: %w", err)
 		}
 		if err := t.forgetStranger(r.Key); err != nil {
@@ -141,8 +156,8 @@ func (s *Store) SetRemote(ctx context.Context, r Remote) error {
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.Exec(`UPDATE sqlsync_remote SET addrs = ?, datasets = ?, pull = ?, push = ?, expires = ? WHERE name = ?`,
-			addrs, datasets, r.Pull, r.Push, r.expiry(), r.Name)
+		n, err := t.Exec(`UPDATE sqlsync_remote SET addrs = ?, datasets = ?, pull = ?, push = ?, expires = ?, max_offline = ? WHERE name = ?`,
+			addrs, datasets, r.Pull, r.Push, r.expiry(), r.offline(), r.Name)
 		switch {
 		case err != nil:
 			return fmt.Errorf("change remote: %w", err)

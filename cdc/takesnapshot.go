@@ -65,6 +65,11 @@ func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (
 			return nil, err
 		}
 	}
+	if part.Complete {
+		if err := t.dropDeleted(ds, peer, part); err != nil {
+			return nil, err
+		}
+	}
 	if err := t.findViolations(); err != nil {
 		return nil, err
 	}

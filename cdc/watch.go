@@ -127,6 +127,13 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 	if err := t.beginIDs(tab); err != nil {
 		return 0, err
 	}
+	if pruned, err := t.pruned(ds); err != nil {
+		return 0, err
+	} else if pruned {
+		if err := t.need(tab); err != nil {
+			return 0, err
+		}
+	}
 	if again {
 		err = t.rebuild(tab)
 	} else {

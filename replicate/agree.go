@@ -38,9 +38,12 @@ func (s *session) startAgree() {
 // agreeing reports whether the store may not know of the peer's tables yet.
 func (s *session) agreeing() bool { return s.tellings.due || s.tellings.asking }
 
-func (s *session) agreed(wantsSchema bool) {
+func (s *session) agreed(e agreed) {
 	s.tellings.asking = false
-	if wantsSchema && s.receives && !s.tellings.adopting {
+	if e.wantsSnapshot && s.speaksSnapshots() {
+		s.beBehind()
+	}
+	if e.wantsSchema && s.receives && !s.tellings.adopting {
 		s.tellings.adopting = true
 		s.outbox.post(&wire.SchemaRequest{})
 	}

@@ -80,8 +80,9 @@ type session struct {
 	seals  seals
 	sync   syncing
 
-	tellings agreement
-	digests  digesting
+	tellings  agreement
+	snapshots snapshots
+	digests   digesting
 }
 
 func newSession(c config) *session {
@@ -129,10 +130,15 @@ func (s *session) handle(e event) {
 		s.sealed(e.vector)
 	case confirmed:
 		s.life.confirming = false
+	case snapshotRead:
+		s.snapshots.answering = false
+		s.outbox.post(e.part)
+	case snapshotTaken:
+		s.tookSnapshot(e.next)
 	case offered:
 		s.reoffer(e.tables)
 	case agreed:
-		s.agreed(e.wantsSchema)
+		s.agreed(e)
 	case schemaRead:
 		s.readingSchema = false
 		s.outbox.post(s.shown(e.schema))
@@ -214,6 +220,12 @@ func (s *session) receiveOpen(m wire.Message) {
 		s.schemaAsked()
 	case *wire.Schema:
 		s.schemaTold(m)
+	case *wire.Behind:
+		s.beBehind()
+	case *wire.SnapshotRequest:
+		s.snapshotAsked(m)
+	case *wire.SnapshotPart:
+		s.partCame(m)
 	case *wire.Offers:
 		s.learn(m.Tables)
 	case *wire.DigestRequest:

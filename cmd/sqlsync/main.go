@@ -39,6 +39,8 @@ type grammar struct {
 	Digest    digestCmd    `cmd:"" help:"Print a digest of the content of tables."`
 	Verify    verifyCmd    `cmd:"" help:"Compare rows with their metadata, check capture, and open every batch; or compare rows with a remote's."`
 	Repair    repairCmd    `cmd:"" help:"Mend what verify finds: install capture anew, and seal rows that it missed."`
+	Prune     pruneCmd     `cmd:"" help:"Drop batches and tombstones that every peer has confirmed."`
+	Snapshot  snapshotCmd  `cmd:"" help:"A dataset as a file."`
 	Status    statusCmd    `cmd:"" help:"Show how everything stands."`
 	Log       logCmd       `cmd:"" help:"Show sealed changes, the newest last."`
 	Conflicts conflictsCmd `cmd:"" help:"Show what lost, to what, and by which rule."`

@@ -30,6 +30,8 @@ type remoteFlags struct {
 	Pull    bool     `xor:"direction" help:"Only take the peer's changes."`
 	Push    bool     `xor:"direction" help:"Only give the peer ours."`
 
+	MaxOffline *lifetime `placeholder:"DURATION" help:"Prune also what the peer has not confirmed once it has been away for so long, for example 30d; it gets a snapshot when it comes back. never keeps everything for it. The default is 90 days."`
+
 	Expires *lifetime `placeholder:"DURATION" help:"Refuse the peer after this time, for example 30d; never to allow it for good."`
 }
 
@@ -75,6 +77,10 @@ func (f *remoteFlags) apply(r *cdc.Remote) {
 	}
 	if f.Expires != nil {
 		r.Expires = f.Expires.after(time.Now())
+	}
+	if f.MaxOffline != nil {
+		d := time.Duration(*f.MaxOffline)
+		r.MaxOffline = &d
 	}
 }
 

@@ -131,7 +131,7 @@ func (s *service) close() {
 func (s *service) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.reportTroubles, s.roll, s.noteListening, s.noteStrangers}
+	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.reportTroubles, s.roll, s.prune, s.noteListening, s.noteStrangers}
 	if s.listener != nil {
 		parts = append(parts, func(ctx context.Context) error { return s.listen(ctx, s.listener) })
 	}
