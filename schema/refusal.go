@@ -7,14 +7,21 @@ import (
 )
 
 // Refusal says why a table cannot be replicated and what to do.
-type Refusal struct{ Table, Cause, Remedy string }
+type Refusal struct {
+	Table, Cause, Remedy string
+	// Function is the one that a trigger calls and only the application has,
+	// where that is the reason.
+	Function string
+}
 
 func (r *Refusal) Error() string { return fmt.Sprintf("table %s is refused: %s", r.Table, r.Cause) }
 
 // Hint returns what to do.
 func (r *Refusal) Hint() string { return r.Remedy }
 
-func (t *Table) refuse(cause, remedy string) error { return &Refusal{t.Name, cause, remedy} }
+func (t *Table) refuse(cause, remedy string) error {
+	return &Refusal{Table: t.Name, Cause: cause, Remedy: remedy}
+}
 
 // ErrNoTable is what every NoTable is.
 var ErrNoTable = errors.New("no such table")
