@@ -22,6 +22,8 @@ type table struct {
 	keyCols []string
 	// waiting says why peers' changes are held back, "" when they are not.
 	waiting string
+	// broken is the refusal of a table of which an apply does not compile.
+	broken error
 	// replayFrom is the place of the first batch with changes not applied yet,
 	// 0 if there is none. Those before freshFrom were applied, but for the
 	// columns that have come since, whose slots are in landing.

@@ -42,10 +42,11 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 		return err
 	}
 	var grown bool
-	err := s.retry(ctx, func() error {
-		var err error
-		grown, err = s.attempt(ctx, fn)
-		return err
+	err := s.withStubs(ctx, func() error {
+		return s.retry(ctx, func() (err error) {
+			grown, err = s.attempt(ctx, fn)
+			return err
+		})
 	})
 	if err == nil && grown {
 		s.grown.send()
