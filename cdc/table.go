@@ -91,7 +91,7 @@ func (t *tx) readTables() error {
 				tab.ds = d
 			}
 		}
-		if err := json.Unmarshal([]byte(list[i].key), &tab.keyCols); err != nil {
+		if tab.keyCols, err = decodeKey(list[i].key); err != nil {
 			return fmt.Errorf("read key of %s: %w", tab.name, err)
 		}
 		if err := t.describe(tab); err != nil {
@@ -102,6 +102,11 @@ func (t *tx) readTables() error {
 		t.cfg.byID[tab.id] = tab
 	}
 	return nil
+}
+
+func decodeKey(text string) (names []string, err error) {
+	err = json.Unmarshal([]byte(text), &names)
+	return names, err
 }
 
 // describe fills in what the database says of a table. One that is gone or has

@@ -77,7 +77,7 @@ func (st *TableStatus) judge(ctx context.Context, q schema.Queryer, check func(*
 	if err != nil {
 		return err
 	}
-	key, err := def.Key(nil)
+	key, err := def.Key(st.Key)
 	if err == nil {
 		st.Key = keyNames(def, key)
 		err = check(def, key)

@@ -122,7 +122,7 @@ func (a assumption) compile(ctx context.Context, c *sqlconn.Conn, list []TableSt
 		if err != nil {
 			return nil, err
 		}
-		key, err := def.Key(nil)
+		key, err := def.Key(st.Key)
 		if err != nil {
 			continue // its verdict does not depend on triggers
 		}

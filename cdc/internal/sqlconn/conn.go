@@ -212,6 +212,9 @@ func CannotOpen(err error) bool { return is(err, sqlite3.SQLITE_CANTOPEN) }
 // NotADatabase reports whether err says that the file is something else.
 func NotADatabase(err error) bool { return is(err, sqlite3.SQLITE_NOTADB) }
 
+// Corrupt reports whether err says that the file is damaged.
+func Corrupt(err error) bool { return is(err, sqlite3.SQLITE_CORRUPT) }
+
 // Unique reports whether err is a violation of a UNIQUE or PRIMARY KEY
 // constraint.
 func Unique(err error) bool {
