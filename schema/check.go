@@ -151,3 +151,7 @@ func (t *Table) checkNulls(ctx context.Context, q Queryer, k Key) error {
 	}
 	return nil
 }
+
+// Lacks reports whether an error of SQLite's says that the schema needs what
+// the connection does not have.
+func Lacks(err error) bool { return missingWord.MatchString(err.Error()) }

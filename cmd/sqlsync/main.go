@@ -37,6 +37,7 @@ type grammar struct {
 	Verify    verifyCmd    `cmd:"" help:"Compare rows with their metadata, check capture, and open every batch; or compare rows with a remote's."`
 	Repair    repairCmd    `cmd:"" help:"Mend what verify finds: install capture anew, and seal rows that it missed."`
 	Status    statusCmd    `cmd:"" help:"Show how everything stands."`
+	Doctor    doctorCmd    `cmd:"" help:"Say whether the database, this machine and the configuration are fit, and if not, what to do."`
 	Log       logCmd       `cmd:"" help:"Show sealed changes, the newest last."`
 	Conflicts conflictsCmd `cmd:"" help:"Show what lost, to what, and by which rule."`
 	Shell     shellCmd     `cmd:"" help:"SQL shell on the database."`
