@@ -79,7 +79,9 @@ func (d *doctor) run() {
 	}
 	d.checkIntegrity()
 	d.checkFormat()
-	d.checkVersion()
+	if !d.checkVersion() {
+		return
+	}
 	d.checkKey()
 	d.checkService()
 	d.checkClock()

@@ -163,7 +163,8 @@ func (d *doctor) checkFormat() {
 	d.ok("format", "%d pages of %d bytes, %s%s", d.ex.Pages, d.ex.PageSize, d.ex.Encoding, note)
 }
 
-func (d *doctor) checkVersion() {
+// checkVersion reports whether sqlsync's tables, if there are any, can be read.
+func (d *doctor) checkVersion() bool {
 	switch v := d.ex.Version; {
 	case v == 0:
 		d.ok("tables of sqlsync", "none yet: sqlsync watch makes them")
@@ -175,6 +176,7 @@ func (d *doctor) checkVersion() {
 	default:
 		d.ok("tables of sqlsync", "version %d, as this program has it", v)
 	}
+	return d.ex.Version == 0 || d.ex.Version == migrations.Latest
 }
 
 func size(n int64) string {
