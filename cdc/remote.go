@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,9 +59,13 @@ var (
 
 // Remotes lists the remotes by name.
 func (s *Store) Remotes(ctx context.Context) ([]Remote, error) {
-	rows, err := s.db.QueryxContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former, max_offline FROM sqlsync_remote ORDER BY name`)
+	return readRemotes(ctx, s.db.DB)
+}
+
+func readRemotes(ctx context.Context, db *sql.DB) ([]Remote, error) {
+	rows, err := db.QueryContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former, max_offline FROM sqlsync_remote ORDER BY name`)
 	if err != nil {
-		return nil, fmt.Errorf("read remotes: %w", s.explain(err))
+		return nil, fmt.Errorf("read remotes: %w", (&Store{}).explain(err))
 	}
 	defer rows.Close()
 	var list []Remote

@@ -67,7 +67,7 @@ func openNodeAt(t testing.TB, seed byte, path, schema string, now func() time.Ti
 	t.Cleanup(func() {
 		n.checkIntegrity()
 		n.checkVerified()
-		app.Close()
+		n.app.Close()
 		if err := n.Close(); err != nil {
 			t.Error(err)
 		}

@@ -43,13 +43,15 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 		return err
 	}
 	var grown bool
-	err := s.retry(ctx, func() error {
-		for {
-			var err error
-			if grown, err = s.attempt(ctx, fn); !s.setAside(err) {
-				return err
+	err := s.withStubs(ctx, func() error {
+		return s.retry(ctx, func() error {
+			for {
+				var err error
+				if grown, err = s.attempt(ctx, fn); !s.setAside(err) {
+					return err
+				}
 			}
-		}
+		})
 	})
 	if err == nil && grown {
 		s.grown.send()

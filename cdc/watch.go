@@ -53,24 +53,35 @@ func (s *Store) Watch(ctx context.Context, names []string, o WatchOptions) ([]Ve
 	}
 	var list []Verdict
 	for _, name := range names {
-		v := Verdict{Table: name}
-		err := s.write(ctx, func(t *tx) (err error) {
-			v.Before = ""
-			if old := t.cfg.byName[schema.Fold(name)]; old != nil && old.def != nil {
-				v.Before = old.policyText()
-			}
-			if v.Rows, err = t.watch(&v.Table, o); err != nil {
-				return err
-			}
-			v.Policy = t.cfg.byName[schema.Fold(v.Table)].policyText()
-			return nil
-		})
-		if v.Refused = refusal(err); v.Refused == nil && err != nil {
-			return list, fmt.Errorf("watch %s: %w", name, err)
+		v, err := s.watch(ctx, name, o)
+		if err != nil {
+			return list, err
 		}
 		list = append(list, v)
 	}
+	if err := s.watchAgain(ctx, list, o); err != nil {
+		return list, err
+	}
 	return list, s.sealWhole(ctx, o.Dataset)
+}
+
+func (s *Store) watch(ctx context.Context, name string, o WatchOptions) (Verdict, error) {
+	v := Verdict{Table: name}
+	err := s.write(ctx, func(t *tx) (err error) {
+		v.Before = ""
+		if old := t.cfg.byName[schema.Fold(name)]; old != nil && old.def != nil {
+			v.Before = old.policyText()
+		}
+		if v.Rows, err = t.watch(&v.Table, o); err != nil {
+			return err
+		}
+		v.Policy = t.cfg.byName[schema.Fold(v.Table)].policyText()
+		return nil
+	})
+	if v.Refused = refusal(err); v.Refused == nil && err != nil {
+		return v, fmt.Errorf("watch %s: %w", name, err)
+	}
+	return v, nil
 }
 
 // watch watches one table; name becomes the table's own spelling.
@@ -91,7 +102,9 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := schema.Check(t.ctx, t.Conn, def, key); err != nil {
+	// What the triggers do on our connection is known when the table is watched.
+	var lacks *schema.Refusal
+	if err := t.checkDefinition(def, key); err != nil && !(errors.As(err, &lacks) && lacks.Function != "") {
 		return 0, err
 	}
 	m := o.merging(merging{policy: policyLWW})
@@ -123,7 +136,9 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 	if err := t.changed(); err != nil {
 		return 0, err
 	}
-	tab = t.cfg.byID[id]
+	if tab = t.cfg.byID[id]; tab.broken != nil {
+		return 0, tab.broken
+	}
 	if err := t.beginIDs(tab); err != nil {
 		return 0, err
 	}

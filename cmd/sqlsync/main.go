@@ -42,6 +42,7 @@ type grammar struct {
 	Prune     pruneCmd     `cmd:"" help:"Drop batches and tombstones that every peer has confirmed."`
 	Snapshot  snapshotCmd  `cmd:"" help:"A dataset as a file."`
 	Status    statusCmd    `cmd:"" help:"Show how everything stands."`
+	Doctor    doctorCmd    `cmd:"" help:"Say whether the database, this machine and the configuration are fit, and if not, what to do."`
 	Log       logCmd       `cmd:"" help:"Show sealed changes, the newest last."`
 	Conflicts conflictsCmd `cmd:"" help:"Show what lost, to what, and by which rule."`
 	Shell     shellCmd     `cmd:"" help:"SQL shell on the database."`

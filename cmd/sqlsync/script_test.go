@@ -237,7 +237,7 @@ func TestHelpIsComplete(t *testing.T) {
 	if code := run(ctx, []string{"--help"}, strings.NewReader(""), &out, &errs); code != exitDone || errs.Len() > 0 {
 		t.Fatalf("exit %d, stderr %q", code, errs.String())
 	}
-	for _, verb := range []string{"init", "key", "watch", "unwatch", "tables", "remote", "invite", "join", "serve", "sync", "clone", "digest", "verify", "repair", "status", "log", "shell", "demo", "version"} {
+	for _, verb := range []string{"init", "key", "watch", "unwatch", "tables", "remote", "invite", "join", "serve", "sync", "clone", "digest", "verify", "repair", "doctor", "prune", "snapshot", "status", "log", "shell", "demo", "version"} {
 		if !strings.Contains(out.String(), verb) {
 			t.Errorf("--help does not mention %s", verb)
 		}
