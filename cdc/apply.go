@@ -24,13 +24,14 @@ type opened struct {
 
 // apply merges batches into the user's tables, in order, and returns the
 // vector as it then is, also when a batch in the middle was refused.
-func (s *Store) apply(ctx context.Context, name string, batches []*wire.Sealed) (merge.Vector, error) {
+func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batches []*wire.Sealed) (merge.Vector, error) {
 	var vector merge.Vector
 	for len(batches) > 0 {
 		group, refused := s.openGroup(batches)
 		for done := false; !done && len(group) > 0; {
 			late := false
 			err := s.write(ctx, func(t *tx) error {
+				t.work.From = from
 				ds, err := t.dataset(name)
 				if err != nil {
 					return err

@@ -36,6 +36,9 @@ type Options struct {
 	// LockWait is how long a transaction waits for other programs' locks
 	// before it fails with ErrLocked; 0 waits until its context ends.
 	LockWait time.Duration
+	// Observe, if not nil, is told what was sealed and applied, after the
+	// commit. It must return at once and not use the store.
+	Observe func(Work)
 }
 
 // Conditions that callers tell apart. Each is wrapped with the file's name.
@@ -55,6 +58,7 @@ type Store struct {
 	now      func() time.Time
 	log      *slog.Logger
 	lockWait time.Duration
+	observer func(Work)
 
 	pool *sql.DB  // of the writer, one connection
 	db   *sqlx.DB // for reading; it cannot write
@@ -71,6 +75,7 @@ type Store struct {
 	watermarks   watermarks
 
 	prepared prepared
+	totals   totals
 
 	peersMu sync.Mutex
 	peers   map[merge.NodeID]PeerState // as noted last
@@ -81,7 +86,7 @@ type Store struct {
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		path: o.Path, node: o.Node, sign: o.Sign, verify: o.Verify,
-		now: o.Now, log: o.Log, lockWait: o.LockWait,
+		now: o.Now, log: o.Log, lockWait: o.LockWait, observer: o.Observe,
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -36,7 +36,18 @@ func (n *node) copyOf(t testing.TB, seed byte) *node {
 	return openNode(t, seed, path, "")
 }
 
+// observedNode is newNode whose store tells what it does.
+func observedNode(t testing.TB, seed byte, schema string, observe func(cdc.Work)) *node {
+	t.Helper()
+	return openNodeWith(t, seed, filepath.Join(t.TempDir(), "app.db"), schema, observe)
+}
+
 func openNode(t testing.TB, seed byte, path, schema string) *node {
+	t.Helper()
+	return openNodeWith(t, seed, path, schema, nil)
+}
+
+func openNodeWith(t testing.TB, seed byte, path, schema string, observe func(cdc.Work)) *node {
 	t.Helper()
 	n := &node{t: t, path: path}
 	app, err := sql.Open("sqlite", "file:"+n.path+"?_pragma=busy_timeout(10000)")
@@ -47,7 +58,7 @@ func openNode(t testing.TB, seed byte, path, schema string) *node {
 	n.exec(schema)
 	key := ed25519.NewKeyFromSeed(append(make([]byte, 31), seed))
 	n.Store, err = cdc.Open(t.Context(), cdc.Options{
-		Path: n.path,
+		Path: n.path, Observe: observe,
 		Node: merge.NodeID(key.Public().(ed25519.PublicKey)),
 		Sign: func(h wire.Hash) []byte { return ed25519.Sign(key, h[:]) },
 		Verify: func(origin merge.NodeID, h wire.Hash, sig []byte) bool {

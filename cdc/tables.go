@@ -51,7 +51,17 @@ func (s *Store) Tables(ctx context.Context) ([]TableStatus, error) {
 		}
 		return nil
 	})
-	return list, err
+	if err != nil {
+		return nil, err
+	}
+	// Counting takes long, so it is not done where the application may wait.
+	for i := range list {
+		var n int64
+		if err := s.db.GetContext(ctx, &n, `SELECT count(*) FROM main.`+schema.Quote(list[i].Name)); err == nil {
+			list[i].Rows = n
+		}
+	}
+	return list, nil
 }
 
 func (t *tx) tableStatus(name string) (TableStatus, error) {
@@ -61,9 +71,6 @@ func (t *tx) tableStatus(name string) (TableStatus, error) {
 		st.LocalIDs = tab.localIDs()
 	} else if err := t.verdict(&st); err != nil {
 		return st, err
-	}
-	if n, err := t.Int(`SELECT count(*) FROM main.` + schema.Quote(name)); err == nil {
-		st.Rows = n
 	}
 	return st, nil
 }

@@ -28,8 +28,8 @@ type tx struct {
 	// rekeys are rows that lost their ids in this transaction.
 	rekeys   []rekeyed
 	suspects suspects
-	// held says that a batch was added, so that subscribers are told.
-	held bool
+	// work is what the transaction did of which subscribers are told.
+	work Work
 }
 
 // write runs fn in one transaction and commits it durably. Another program's
@@ -41,14 +41,17 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	if err := s.yield(ctx); err != nil {
 		return err
 	}
-	var grown bool
+	var did Work
 	err := s.retry(ctx, func() error {
 		var err error
-		grown, err = s.attempt(ctx, fn)
+		did, err = s.attempt(ctx, fn)
 		return err
 	})
-	if err == nil && grown {
+	if err == nil && did.held() {
 		s.grown.send()
+		if s.observer != nil {
+			s.observer(did)
+		}
 	}
 	return err
 }
@@ -101,12 +104,12 @@ func (s *Store) retry(ctx context.Context, fn func() error) error {
 	}
 }
 
-func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (grown bool, err error) {
+func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (did Work, err error) {
 	if err := ctx.Err(); err != nil {
-		return false, err
+		return did, err
 	}
 	if _, err := s.w.Exec(`BEGIN IMMEDIATE`); err != nil {
-		return false, s.explainWrite(err)
+		return did, s.explainWrite(err)
 	}
 	begun := time.Now()
 	defer func() { s.lastEnd, s.lastTook = time.Now(), time.Since(begun) }()
@@ -118,15 +121,15 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (grown bool, er
 			}
 		}
 	}()
-	t := &tx{Conn: s.w, ctx: ctx, s: s, now: s.now()}
+	t := &tx{Conn: s.w, ctx: ctx, s: s, now: s.now(), work: Work{From: s.node}}
 	if err := t.load(); err != nil {
-		return false, err
+		return did, err
 	}
 	if err := fn(t); err != nil {
-		return false, err
+		return did, err
 	}
 	if err := t.saveClock(); err != nil {
-		return false, err
+		return did, err
 	}
 	confirmed := s.watermarks.take()
 	defer func() {
@@ -135,12 +138,13 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (grown bool, er
 		}
 	}()
 	if err := t.saveWatermarks(confirmed); err != nil {
-		return false, err
+		return did, err
 	}
 	if err := s.commit(); err != nil {
-		return false, err
+		return did, err
 	}
-	return t.held, nil
+	t.work.Took = time.Since(begun)
+	return t.work, nil
 }
 
 // commit commits. In rollback-journal mode that waits for readers, and while
