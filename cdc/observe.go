@@ -12,7 +12,7 @@ import (
 // seal or apply that failed.
 type Work struct {
 	Dataset string
-	// From is the peer that sent what was applied, this node for a seal.
+	// From is the peer that sent what was applied, zero for a seal.
 	From            merge.NodeID
 	Sealed, Applied Amount
 	// Took is how long the transaction lasted, its commit included.

@@ -114,7 +114,7 @@ func (s *Store) Seal(ctx context.Context, dataset string) error {
 			return err
 		})
 		if err != nil {
-			s.failed(ctx, dataset, s.node, err)
+			s.failed(ctx, dataset, merge.NodeID{}, err)
 			return fmt.Errorf("seal %s: %w", dataset, err)
 		}
 	}

@@ -121,7 +121,7 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (did Work, err 
 			}
 		}
 	}()
-	t := &tx{Conn: s.w, ctx: ctx, s: s, now: s.now(), work: Work{From: s.node}}
+	t := &tx{Conn: s.w, ctx: ctx, s: s, now: s.now()}
 	if err := t.load(); err != nil {
 		return did, err
 	}

@@ -27,6 +27,9 @@ type app struct {
 	*grammar
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	// observe returns what a database that is opened tells its work to, nil
+	// mostly.
+	observe func(path string) func(cdc.Work)
 }
 
 // lockWait is how long a verb that ends waits for other programs' locks.
@@ -152,8 +155,12 @@ func (a *app) openPath(ctx context.Context, path string, wait time.Duration) (*c
 	if err != nil {
 		return nil, nil, explain(path, err)
 	}
+	var observe func(cdc.Work)
+	if a.observe != nil {
+		observe = a.observe(path)
+	}
 	store, err := cdc.Open(ctx, cdc.Options{
-		Path: path, Node: merge.NodeID(id.PublicKey()), LockWait: wait, Log: a.logger(),
+		Path: path, Node: merge.NodeID(id.PublicKey()), LockWait: wait, Log: a.logger(), Observe: observe,
 		Sign: func(h wire.Hash) []byte { return id.Sign(h[:]) },
 		Verify: func(origin merge.NodeID, h wire.Hash, sig []byte) bool {
 			return crypto.PublicKey(origin).Verify(h[:], sig)

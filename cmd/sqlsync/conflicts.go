@@ -50,13 +50,9 @@ func (conflictsListCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer store.Close()
-	list, err := store.Conflicts(ctx)
+	rows, err := conflictRows(ctx, store)
 	if err != nil {
 		return explain(store.Path(), err)
-	}
-	rows := []conflictRow{}
-	for _, c := range list {
-		rows = append(rows, conflictOf(c))
 	}
 	if a.JSON {
 		return a.printJSON(rows)
@@ -67,6 +63,15 @@ func (conflictsListCmd) Run(ctx context.Context, a *app) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Time, r.Kind, r.Table, r.Key, r.Winner, r.Loser)
 	}
 	return w.Flush()
+}
+
+func conflictRows(ctx context.Context, store *cdc.Store) ([]conflictRow, error) {
+	list, err := store.Conflicts(ctx)
+	rows := []conflictRow{}
+	for _, c := range list {
+		rows = append(rows, conflictOf(c))
+	}
+	return rows, err
 }
 
 type conflictsShowCmd struct {

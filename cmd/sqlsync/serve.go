@@ -16,6 +16,7 @@ import (
 
 type serveCmd struct {
 	Listen []string `sep:"none" placeholder:"ADDR" help:"Address to accept peers on, HOST:PORT; port 0 takes a free one. With several databases, one for each, in their order. Without it, this node only dials."`
+	pages  `embed:""`
 }
 
 // group is a WaitGroup whose goroutines give an error.
@@ -29,8 +30,16 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if len(c.Listen) > 0 && len(c.Listen) != len(a.DB) {
 		return usage(fmt.Sprintf("%d databases and %d addresses", len(a.DB), len(c.Listen)), "give --listen once for each --db")
 	}
+	if err := c.pages.check(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	pages, err := c.pages.open(a)
+	if err != nil {
+		return err
+	}
+	defer pages.close()
 	var all group
 	for i, path := range a.DB {
 		s, err := c.begin(ctx, a, i, path)
@@ -38,12 +47,17 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 			cancel(err)
 			break
 		}
+		pages.add(s.member)
+		// Pages read the store, so it stays open until they have ended.
+		defer s.close()
 		all.Go(func() {
-			defer s.close()
 			if err := s.run(ctx); err != nil && ctx.Err() == nil {
 				cancel(fmt.Errorf("serve %s: %w", path, err))
 			}
 		})
+	}
+	if err := pages.run(ctx); err != nil && ctx.Err() == nil {
+		cancel(err)
 	}
 	<-ctx.Done()
 	all.Wait()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"text/tabwriter"
+
+	"sqlsync/cdc"
 )
 
 type tablesCmd struct{}
@@ -26,20 +28,9 @@ func (tablesCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer store.Close()
-	list, err := store.Tables(ctx)
+	rows, err := tableRows(ctx, store)
 	if err != nil {
 		return explain(store.Path(), err)
-	}
-	rows := []tableRow{}
-	for _, t := range list {
-		r := tableRow{Table: t.Name, Watched: t.Watched, Dataset: t.Dataset, Merge: t.Policy, Rows: t.Rows, Verdict: "ok", Reason: t.Waiting, Key: t.Key}
-		if r.Key == nil {
-			r.Key = []string{}
-		}
-		if t.Refused != nil {
-			r.Verdict, r.Reason = "refused", reason(t.Refused)
-		}
-		rows = append(rows, r)
 	}
 	if a.JSON {
 		return a.printJSON(rows)
@@ -55,6 +46,25 @@ func (tablesCmd) Run(ctx context.Context, a *app) error {
 		tw.printf("%s\t%s\t%s\t%s\t%s\t%d\t%s\n", r.Table, yesNo(r.Watched), dash(r.Dataset), dash(r.Merge), dash(strings.Join(r.Key, ",")), r.Rows, verdict)
 	}
 	return w.Flush()
+}
+
+func tableRows(ctx context.Context, store *cdc.Store) ([]tableRow, error) {
+	list, err := store.Tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows := []tableRow{}
+	for _, t := range list {
+		r := tableRow{Table: t.Name, Watched: t.Watched, Dataset: t.Dataset, Merge: t.Policy, Rows: t.Rows, Verdict: "ok", Reason: t.Waiting, Key: t.Key}
+		if r.Key == nil {
+			r.Key = []string{}
+		}
+		if t.Refused != nil {
+			r.Verdict, r.Reason = "refused", reason(t.Refused)
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
 }
 
 func yesNo(b bool) string {
