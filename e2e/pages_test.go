@@ -9,6 +9,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"sqlsync/e2e/browser"
 )
 
 var pagesOn = regexp.MustCompile(`pages on (http://[^/]+/)`)
@@ -58,36 +60,36 @@ func troubled(t *testing.T, flags ...string) *node {
 // TestPage looks at the page as people do.
 func TestPage(t *testing.T) {
 	office := troubled(t)
-	b := openBrowser(t, office.pages())
-	b.screen(1280, 900, "light")
-	b.do(chromedp.Navigate(b.base))
-	b.await(`document.querySelector('#live').textContent === 'ok' || document.querySelector('#live').classList.contains('ok')`)
-	b.await(`document.querySelector('#conflicts .side.lost')?.innerText.includes('500')`)
-	b.await(`document.querySelector('#conflicts .side.kept')?.innerText.includes('525')`)
-	b.await(`document.querySelector('#mesh').textContent.includes('till')`)
-	b.await(`document.querySelector('#mesh .edge.connected') && document.querySelector('#mesh .edge.retrying')`)
-	b.await(`document.querySelector('#tables').textContent.includes('refused')`)
-	b.await(`document.querySelector('#log').textContent.includes('opened')`)
+	b := browser.Open(t, office.pages())
+	b.Screen(1280, 900, "light")
+	b.Do(chromedp.Navigate(b.Base))
+	b.Await(`document.querySelector('#live').textContent === 'ok' || document.querySelector('#live').classList.contains('ok')`)
+	b.Await(`document.querySelector('#conflicts .side.lost')?.innerText.includes('500')`)
+	b.Await(`document.querySelector('#conflicts .side.kept')?.innerText.includes('525')`)
+	b.Await(`document.querySelector('#mesh').textContent.includes('till')`)
+	b.Await(`document.querySelector('#mesh .edge.connected') && document.querySelector('#mesh .edge.retrying')`)
+	b.Await(`document.querySelector('#tables').textContent.includes('refused')`)
+	b.Await(`document.querySelector('#log').textContent.includes('opened')`)
 
 	// What an application commits is on the page without anybody's doing.
 	office.sqlite(`INSERT INTO products VALUES ('CUP-01', 'Cup', 900)`)
-	b.await(`document.querySelector('#log li').innerText.includes('CUP-01')`)
+	b.Await(`document.querySelector('#log li').innerText.includes('CUP-01')`)
 
 	for _, scheme := range []string{"light", "dark"} {
-		b.screen(1280, 900, scheme)
-		b.await(fmt.Sprintf(`matchMedia('(prefers-color-scheme: %s)').matches`, scheme))
-		b.checkContrast(scheme)
-		b.shoot("wide-" + scheme)
-		b.screen(375, 800, scheme)
-		b.await(`innerWidth === 375 && document.querySelector('#mesh svg').viewBox.baseVal.width < 375`)
-		if wide := eval[int](b, `document.documentElement.scrollWidth`); wide != 375 {
-			t.Errorf("on a phone the page is %d pixels wide: %s", wide, eval[string](b, widest))
+		b.Screen(1280, 900, scheme)
+		b.Await(fmt.Sprintf(`matchMedia('(prefers-color-scheme: %s)').matches`, scheme))
+		checkContrast(t, b, scheme)
+		b.Shoot("wide-" + scheme)
+		b.Screen(375, 800, scheme)
+		b.Await(`innerWidth === 375 && document.querySelector('#mesh svg').viewBox.baseVal.width < 375`)
+		if wide := browser.Eval[int](b, `document.documentElement.scrollWidth`); wide != 375 {
+			t.Errorf("on a phone the page is %d pixels wide: %s", wide, browser.Eval[string](b, widest))
 		}
-		b.shoot("phone-" + scheme)
+		b.Shoot("phone-" + scheme)
 	}
-	b.screen(1280, 900, "light")
-	b.checkTabs()
-	b.checkTroubles()
+	b.Screen(1280, 900, "light")
+	checkTabs(t, b, "skip log")
+	b.CheckTroubles()
 }
 
 // widest names what stands out of the window.
@@ -95,30 +97,30 @@ const widest = `[...document.querySelectorAll('body *')].filter((e) => e.getBoun
 
 // checkTabs walks through the page by keyboard: everything that can be used is
 // reached, in the order in which it is on the page, and shows that it is.
-func (b *browser) checkTabs() {
-	b.tb.Helper()
-	eval[bool](b, `document.activeElement.blur(), scrollTo(0, 0), true`)
+func checkTabs(t *testing.T, b *browser.Browser, want string) {
+	t.Helper()
+	browser.Eval[bool](b, `document.activeElement.blur(), scrollTo(0, 0), true`)
 	var order []string
 	for range 30 {
-		b.do(chromedp.KeyEvent(kb.Tab))
-		at := eval[string](b, `document.activeElement.id || document.activeElement.className || document.activeElement.tagName`)
+		b.Do(chromedp.KeyEvent(kb.Tab))
+		at := browser.Eval[string](b, `document.activeElement.id || document.activeElement.className || document.activeElement.tagName`)
 		if at == "BODY" || slices.Contains(order, at) {
 			break
 		}
-		if at != "BODY" && eval[string](b, `getComputedStyle(document.activeElement).outlineStyle`) == "none" {
-			b.tb.Errorf("focus on %s cannot be seen", at)
+		if at != "BODY" && browser.Eval[string](b, `getComputedStyle(document.activeElement).outlineStyle`) == "none" {
+			t.Errorf("focus on %s cannot be seen", at)
 		}
 		order = append(order, at)
 	}
-	if got := strings.Join(order, " "); got != "skip log" {
-		b.tb.Errorf("tab order is %q, want %q", got, "skip log")
+	if got := strings.Join(order, " "); got != want {
+		t.Errorf("tab order is %q, want %q", got, want)
 	}
 }
 
 // checkContrast compares the colours of text with what is behind it: 4.5 to 1
 // at least, as WCAG 2.2 has it.
-func (b *browser) checkContrast(scheme string) {
-	b.tb.Helper()
+func checkContrast(t *testing.T, b *browser.Browser, scheme string) {
+	t.Helper()
 	const find = `(() => {
 		const rgb = (c) => c.match(/[\d.]+/g).map(Number);
 		const light = (c) => { const [r, g, b] = rgb(c).map((v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
@@ -134,28 +136,28 @@ func (b *browser) checkContrast(scheme string) {
 		}
 		return bad.join('; ');
 	})()`
-	if bad := eval[string](b, find); bad != "" {
-		b.tb.Errorf("%s: too little contrast: %s", scheme, bad)
+	if bad := browser.Eval[string](b, find); bad != "" {
+		t.Errorf("%s: too little contrast: %s", scheme, bad)
 	}
 }
 
 // TestPageWithToken logs in as people do.
 func TestPageWithToken(t *testing.T) {
 	office := troubled(t, "--http-token", "open sesame", "--max-lag-rows", "1")
-	b := openBrowser(t, office.pages())
-	b.screen(1280, 900, "light")
-	b.do(chromedp.Navigate(b.base), chromedp.WaitVisible(chromedp.ID("token")))
-	b.shoot("login")
-	b.do(chromedp.SendKeys(chromedp.ID("token"), "wrong"+kb.Enter))
-	b.await(`location.hash === '#wrong' && document.querySelector('#wrong').checkVisibility()`)
-	b.do(chromedp.SendKeys(chromedp.ID("token"), "open sesame"+kb.Enter), chromedp.WaitVisible(chromedp.CSS("#mesh svg")))
-	b.await(`document.querySelector('#health').textContent === 'not healthy'`)
-	b.await(`document.querySelector('#notes').textContent.includes('depot lacks')`)
-	if cookie := eval[string](b, `document.cookie`); cookie != "" {
+	b := browser.Open(t, office.pages())
+	b.Screen(1280, 900, "light")
+	b.Do(chromedp.Navigate(b.Base), chromedp.WaitVisible(chromedp.ID("token")))
+	b.Shoot("login")
+	b.Do(chromedp.SendKeys(chromedp.ID("token"), "wrong"+kb.Enter))
+	b.Await(`location.hash === '#wrong' && document.querySelector('#wrong').checkVisibility()`)
+	b.Do(chromedp.SendKeys(chromedp.ID("token"), "open sesame"+kb.Enter), chromedp.WaitVisible(chromedp.CSS("#mesh svg")))
+	b.Await(`document.querySelector('#health').textContent === 'not healthy'`)
+	b.Await(`document.querySelector('#notes').textContent.includes('depot lacks')`)
+	if cookie := browser.Eval[string](b, `document.cookie`); cookie != "" {
 		t.Errorf("the cookie can be read by scripts: %s", cookie)
 	}
-	b.shoot("unhealthy")
-	b.do(chromedp.Click(chromedp.CSS("#logout button")), chromedp.WaitVisible(chromedp.ID("token")))
-	b.do(chromedp.Navigate(b.base), chromedp.WaitVisible(chromedp.ID("token")))
-	b.checkTroubles()
+	b.Shoot("unhealthy")
+	b.Do(chromedp.Click(chromedp.CSS("#logout button")), chromedp.WaitVisible(chromedp.ID("token")))
+	b.Do(chromedp.Navigate(b.Base), chromedp.WaitVisible(chromedp.ID("token")))
+	b.CheckTroubles()
 }

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"database/sql"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,12 +37,14 @@ func TestMain(m *testing.M) {
 //	logged FILE TEXT      wait until the log has a change with the text
 //	warned FILE TEXT      wait until status warns of the text
 //	taken NAME            set $NAME to one that somebody listens on
+//	fetch STATUS URL [HEADER VALUE]…
+//	                      ask until the answer has the status, print its body
 //	keyof NAME FILE       set $NAME to a database's public key
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned, "keyof": scriptKeyOf,
+			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned, "fetch": scriptFetch, "keyof": scriptKeyOf,
 		},
 		RequireUniqueNames:  true,
 		RequireExplicitExec: false,
@@ -169,6 +174,49 @@ func scriptWarned(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+func scriptFetch(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args)%2 != 0 {
+		ts.Fatalf("usage: fetch STATUS URL [HEADER VALUE]…")
+	}
+	for deadline := time.Now().Add(time.Minute); ; {
+		status, text, err := fetch(args[1], args[2:])
+		if err == nil && status == args[0] {
+			ts.Stdout().Write([]byte(text))
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s: %s %s %v", args[1], status, text, err)
+		}
+		runtime.Gosched()
+	}
+}
+
+// fetch returns an answer's status and body, of a stream its first event.
+func fetch(url string, headers []string) (status, text string, err error) {
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return "", "", err
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	if host := r.Header.Get("Host"); host != "" {
+		r.Host = host
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return "", "", err
+	}
+	defer answer.Body.Close()
+	for s := bufio.NewScanner(answer.Body); s.Scan(); {
+		text += s.Text() + "\n"
+		if strings.HasPrefix(s.Text(), "data: ") {
+			break
+		}
+	}
+	return strconv.Itoa(answer.StatusCode), text, nil
+}
+
 func scriptTaken(ts *testscript.TestScript, _ bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -192,6 +240,18 @@ func TestHelpIsComplete(t *testing.T) {
 	for _, verb := range []string{"init", "key", "watch", "unwatch", "tables", "remote", "serve", "sync", "clone", "digest", "verify", "repair", "status", "log", "shell", "demo", "version"} {
 		if !strings.Contains(out.String(), verb) {
 			t.Errorf("--help does not mention %s", verb)
+		}
+	}
+}
+
+// What is wrong with serve's HTTP flags is wrong usage.
+func TestPagesUsage(t *testing.T) {
+	for _, flags := range [][]string{{"--http", "0.0.0.0:0"}, {"--http", ":0"}, {"--http", "office.lan:0"}, {"--http", "127.0.0.1"}, {"--max-lag-seconds", "3"}} {
+		t.Setenv("SQLSYNC_HTTP_TOKEN", "")
+		var out, errs strings.Builder
+		args := append([]string{"--db", "none.db", "serve"}, flags...)
+		if code := run(t.Context(), args, strings.NewReader(""), &out, &errs); code != exitUsage {
+			t.Errorf("%v: exit %d, %s", flags, code, errs.String())
 		}
 	}
 }

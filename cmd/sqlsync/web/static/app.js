@@ -8,7 +8,8 @@ import { drawConflicts } from './conflicts.js';
 import { drawLog, addLog, clearLog } from './log.js';
 
 let state = null;
-let marks = {};
+const marks = {};
+const seen = new Map();
 
 const chosen = () => state.databases.find((d) => d.path === byID('database').value) ?? state.databases[0];
 
@@ -41,8 +42,18 @@ function lists(db) {
     return is;
   };
   if (changed('conflicts', db.conflict_mark)) drawConflicts(byID('conflicts'), byID('said'), db);
-  if (changed('tables', db.config_mark)) drawTables(byID('tables'), db, draw);
+  if (changed('tables', `${db.config_mark} ${news(db)}`)) drawTables(byID('tables'), db, draw);
   if (changed('log', '')) drawLog(byID('log'), db);
+}
+
+// news is how many changes there were, as of a while ago: rows are counted, and
+// that takes long in large tables.
+function news(db) {
+  const was = seen.get(db.path);
+  if (was && state.time - was.time < 20000) return was.changes;
+  const is = { time: state.time, changes: db.sealed + db.applied };
+  seen.set(db.path, is);
+  return is.changes;
 }
 
 function choose() {

@@ -35,7 +35,7 @@ export function drawFlow(into, path) {
 
 const nice = (n) => {
   const scale = 10 ** Math.floor(Math.log10(n));
-  return [1, 2, 5, 10].map((k) => k * scale).find((k) => k >= n);
+  return [1, 2, 4, 10].map((k) => k * scale).find((k) => k >= n);
 };
 
 function draw(into, series, unit) {

@@ -16,7 +16,9 @@ export async function drawConflicts(into, said, db) {
   }
   const act = (c, verb, button) => resolve(c, verb, button, said, db);
   const more = all > conflicts.length ? [el('p', { class: 'quiet' }, `The newest ${conflicts.length} of ${count(all, 'conflict')}.`)] : [];
+  const label = into.contains(document.activeElement) && document.activeElement.getAttribute('aria-label');
   into.replaceChildren(...more, ...conflicts.map((c) => card(c, db, resolvable ? act : null)));
+  if (label) into.querySelector(`[aria-label="${CSS.escape(label)}"]`)?.focus(); // where it was
 }
 
 function card(c, db, act) {
@@ -24,10 +26,9 @@ function card(c, db, act) {
   const name = `${c.table} ${row(c.key)}`;
   return el('article', { class: 'card conflict', 'aria-label': `Conflict in ${name}` },
     el('h3', {}, el('span', {}, name), el('span', { class: 'quiet' }, c.kind), el('span', { class: 'quiet' }, when(c.time)), el('code', { class: 'quiet' }, c.id)),
-    el('div', { class: 'sides' },
+    c.cut ? el('p', { class: 'quiet' }, `The values are too large for this page: sqlsync conflicts show ${c.id}`) : el('div', { class: 'sides' },
       side('Kept', 'kept', c.winner, c.loser, nameOf(db, c.winner_origin)),
       side('Lost', 'lost', c.loser, c.winner, nameOf(db, c.loser_origin))),
-    c.cut ? el('p', { class: 'quiet' }, `The values are too large for this page: sqlsync conflicts show ${c.id}`) : null,
     act && el('div', { class: 'actions' },
       button('Put back what was lost', `Put back what was lost in ${name}`, (e) => act(c, 'restore', e.currentTarget)),
       button('Dismiss', `Dismiss the conflict in ${name}`, (e) => act(c, 'dismiss', e.currentTarget))));
@@ -50,7 +51,10 @@ async function resolve(c, verb, button, said, db) {
   if (answer?.ok) {
     said.className = 'said ok';
     said.textContent = verb === 'restore' ? `What was lost in ${c.table} is back.` : 'The conflict was dismissed.';
-    button.closest('article').remove();
+    const article = button.closest('article');
+    const next = article.nextElementSibling ?? article.previousElementSibling;
+    article.remove();
+    next?.querySelector('button')?.focus();
     return;
   }
   button.disabled = false;

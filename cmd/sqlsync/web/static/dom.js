@@ -21,7 +21,7 @@ export function table(columns, rows) {
   const head = el('tr', {}, ...columns.map((c) => el('th', { scope: 'col', class: c.number ? 'number' : null }, c.name)));
   const body = rows.map((row) => el('tr', {}, ...columns.map((c, i) => {
     const attributes = { 'data-label': c.name, class: c.number ? 'number' : null };
-    return i === 0 ? el('th', { scope: 'row' }, row[i]) : el('td', attributes, ...[row[i]].flat());
+    return i === 0 ? el('th', { scope: 'row' }, row[i]) : el('td', attributes, Array.isArray(row[i]) ? el('span', {}, ...row[i]) : row[i]);
   })));
   return el('table', {}, el('thead', {}, head), el('tbody', {}, ...body));
 }

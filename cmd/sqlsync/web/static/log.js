@@ -14,7 +14,7 @@ export function addLog(path, news) {
 export function drawLog(into, db) {
   const list = lines.get(db.path) ?? [];
   if (list.length === 0) {
-    into.replaceChildren(el('p', { class: 'card quiet' }, 'Nothing yet.'));
+    into.replaceChildren(el('p', { class: 'quiet empty' }, 'Nothing yet.'));
     return;
   }
   into.replaceChildren(el('ol', {}, ...list.map((l) => el('li', {},
