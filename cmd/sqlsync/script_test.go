@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -129,11 +130,20 @@ func scriptLock(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(func() { conn.Close(); db.Close() })
 }
 
+// given are the addresses that scripts, which run side by side, have got.
+var given sync.Map
+
 func scriptPort(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	ts.Setenv(args[0], l.Addr().String())
-	ts.Check(l.Close())
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		addr := l.Addr().String()
+		ts.Check(l.Close())
+		if _, twice := given.LoadOrStore(addr, true); !twice {
+			ts.Setenv(args[0], addr)
+			return
+		}
+	}
 }
 
 func scriptListening(ts *testscript.TestScript, _ bool, args []string) {
@@ -178,7 +188,9 @@ func scriptFetch(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args)%2 != 0 {
 		ts.Fatalf("usage: fetch STATUS URL [HEADER VALUE]…")
 	}
-	for deadline := time.Now().Add(time.Minute); ; {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
 		status, text, err := fetch(args[1], args[2:])
 		if err == nil && status == args[0] {
 			ts.Stdout().Write([]byte(text))
@@ -187,7 +199,6 @@ func scriptFetch(ts *testscript.TestScript, _ bool, args []string) {
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s: %s %s %v", args[1], status, text, err)
 		}
-		runtime.Gosched()
 	}
 }
 

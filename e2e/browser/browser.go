@@ -155,7 +155,7 @@ func (b *Browser) Navigate(path string) {
 // Press presses a key that kb has a name for.
 func (b *Browser) Press(key string) {
 	b.tb.Helper()
-	b.Do(chromedp.KeyEvent(map[string]string{"Enter": kb.Enter, "Tab": kb.Tab}[key]))
+	b.Do(chromedp.KeyEvent(map[string]string{"Enter": kb.Enter, "Tab": kb.Tab, "ArrowDown": kb.ArrowDown}[key]))
 }
 
 // TabTo walks through the page by keyboard until an expression is true.

@@ -34,12 +34,14 @@ func (s *Server) routes() http.Handler {
 	return m
 }
 
-// briefly is how long a reader may take over an answer that ends.
+// briefly is how long a request and its answer may take. It is set for each,
+// not for the server: a stream would end with it.
 const briefly = time.Minute
 
 func brief(f http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(briefly)) // recorders in tests have none
+		c, until := http.NewResponseController(w), time.Now().Add(briefly)
+		_ = errors.Join(c.SetReadDeadline(until), c.SetWriteDeadline(until)) // recorders in tests have none
 		f(w, r)
 	})
 }

@@ -4,12 +4,15 @@ import { el, count, row, value, when, nameOf } from './dom.js';
 const path = (db, rest) => `/api/conflicts${rest}?db=${encodeURIComponent(db.path)}`;
 
 export async function drawConflicts(into, said, db) {
+  into.dataset.db = db.path;
   const answer = await fetch(path(db, '')).catch(() => null);
+  if (into.dataset.db !== db.path) return; // another was chosen meanwhile
   if (!answer?.ok) {
     into.replaceChildren(el('p', { class: 'card bad' }, 'The conflicts could not be read.'));
     return;
   }
   const { conflicts, all, resolvable } = await answer.json();
+  if (into.dataset.db !== db.path) return;
   if (all === 0) {
     into.replaceChildren(el('p', { class: 'card quiet' }, 'None. What loses to a concurrent change is kept and shown here.'));
     return;

@@ -5,12 +5,15 @@ const query = (db) => `?db=${encodeURIComponent(db.path)}`;
 const warnings = new Map(); // by database
 
 export async function drawTables(into, db, then) {
+  into.dataset.db = db.path;
   const answer = await fetch(`/api/tables${query(db)}`).catch(() => null);
+  if (into.dataset.db !== db.path) return; // another was chosen meanwhile
   if (!answer?.ok) {
     into.replaceChildren(el('p', { class: 'bad' }, 'The tables could not be read.'));
     return;
   }
   const list = await answer.json();
+  if (into.dataset.db !== db.path) return;
   into.replaceChildren(list.length === 0 ? el('p', { class: 'quiet' }, 'The database has no tables.') : table(
     [{ name: 'Table' }, { name: 'Watched' }, { name: 'Dataset' }, { name: 'Merge' }, { name: 'Key' }, { name: 'Rows', number: true }, { name: 'Verdict' }],
     list.map((t) => [
