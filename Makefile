@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: all build test check unit race oldlib fuzz demo bench clean
+.PHONY: all build test check unit race oldlib fuzz simulate soak demo bench clean
 
 all: build
 
@@ -46,6 +46,17 @@ fuzz:
 	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
 	  done; \
 	done
+
+# simulate runs RUNS histories of nodes with everything that can go wrong; unit
+# runs as many as fit into 20 s.
+RUNS ?= 2000
+simulate:
+	$(GO) test ./replicate -run 'TestFiles$$' -timeout 0 -replicatetest.runs $(RUNS)
+
+# soak compares random statements with and without sqlsync for SOAK.
+SOAK ?= 1h
+soak:
+	$(GO) test ./cdc -run TestDifferential -differential.for=$(SOAK) -timeout 0
 
 demo:
 	$(GO) run ./cmd/sqlsync demo

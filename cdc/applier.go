@@ -28,6 +28,14 @@ type applier struct {
 	// remerging says that the section was merged before: what is lost now is
 	// listed only of columns that have just come.
 	remerging bool
+	// fromSnapshot says that the changes are rows as a snapshot tells them;
+	// rows born up to forgotten that are not here were deleted here.
+	fromSnapshot bool
+	forgotten    merge.HLC
+	// wholes are the places in the section of cells' whole states.
+	wholes map[int]int
+	// conflicts says that something is listed of the table.
+	conflicts bool
 	// adopting says that rows found without metadata were sealed already.
 	adopting bool
 	// metaOnly leaves the user's table and the conflict log as they are.
@@ -42,8 +50,8 @@ type action struct {
 	cells  []int
 	values []wire.Value
 	out    merge.Outcome
-	// before is the row's metadata as it was.
-	before merge.Row
+	// otherBaseline says that the author had another baseline of the row.
+	otherBaseline bool
 }
 
 // newApplier begins to merge a section of the batch held at pos. Its key is the
@@ -56,6 +64,12 @@ func (t *tx) newApplier(tab *table, pos int64, h *wire.Header, sec *wire.Section
 				a.shadows = make(map[int]int)
 			}
 			a.shadows[tab.cellNamed(cell)] = place
+		}
+		if cell, ok := strings.CutSuffix(name, wholeSuffix); ok {
+			if a.wholes == nil {
+				a.wholes = make(map[int]int)
+			}
+			a.wholes[tab.cellNamed(cell)] = place
 		}
 	}
 	horizon := make(map[[8]byte]merge.HLC, len(h.Seen))
@@ -72,6 +86,10 @@ func (t *tx) newApplier(tab *table, pos int64, h *wire.Header, sec *wire.Section
 		} else {
 			lacking = append(lacking, name)
 		}
+	}
+	var err error
+	if a.conflicts, err = t.hasConflicts(tab); err != nil {
+		return nil, err
 	}
 	return a, t.lack(tab, pos, lacking)
 }
@@ -133,7 +151,7 @@ func (a *applier) apply(changes []wire.Change) error {
 }
 
 func (a *applier) decide(act *action, c *wire.Change, m *meta) {
-	act.c, act.m, act.before = c, m, m.row
+	act.c, act.m = c, m
 	w := merge.Write{Op: c.Op, Birth: c.BirthAt(a.origin), Version: c.Version(a.origin)}
 	switch {
 	case c.Op == merge.Insert && len(a.insert) == len(a.columns) && !a.tab.special():
@@ -154,6 +172,10 @@ func (a *applier) decide(act *action, c *wire.Change, m *meta) {
 			}
 		}
 	}
+	if a.fromSnapshot && !m.exists() && w.Op == merge.Insert && w.Birth.HLC.Seal() <= a.forgotten {
+		act.out = merge.Outcome{Row: m.row, Effect: merge.Orphan}
+		return
+	}
 	act.out = merge.Merge(a.tab.rule, m.row, w, a.seen)
 	act.land(a.tab, w)
 }
@@ -162,6 +184,9 @@ func (a *applier) decide(act *action, c *wire.Change, m *meta) {
 // metadata is to be written, or that the row is to be inserted with others.
 func (a *applier) enact(act *action) (write, insert bool, err error) {
 	if !a.metaOnly {
+		if err := a.settle(act); err != nil {
+			return false, false, err
+		}
 		if err := a.logLosses(act); err != nil {
 			return false, false, err
 		}
@@ -203,7 +228,7 @@ func (a *applier) removeRow(act *action) error {
 			if _, err := a.Exec(a.tab.tableSQL.remove, act.m.key...); err != nil {
 				return a.refuse(act, err)
 			}
-			a.suspectParent(a.tab, act.m.key)
+			a.suspectParent(suspect{a.tab, act.m.key, a.saw})
 		case held:
 			if err := a.unhold(a.tab, act.m.key); err != nil {
 				return err
@@ -254,6 +279,12 @@ func (act *action) rebaseline(tab *table) {
 // replaceRow makes a row that is there what the change carries.
 func (a *applier) replaceRow(act *action) error {
 	act.m.row, act.m.bases = act.out.Row, nil
+	if act.m.state == held && !a.metaOnly {
+		if err := a.rekeyHeld(a.tab, act.m.key, act.c.Key); err != nil {
+			return err
+		}
+	}
+	act.m.key = act.c.Key
 	act.m.bearStates(a.tab, act.cells, act.values)
 	return a.updateRow(act, act.cells, act.values)
 }
@@ -274,7 +305,7 @@ func (a *applier) updateRow(act *action, cells []int, values []wire.Value) error
 	if err != nil {
 		return a.holdUpdate(act, cells, values, err)
 	}
-	a.suspectRow(a.tab, act.m.key, cells, values, true)
+	a.suspectRow(suspect{a.tab, act.m.key, a.saw}, cells, values, true)
 	if changed == 0 { // the row went without a mark: let the next seal see it
 		return a.mark(a.tab, act.m.key)
 	}

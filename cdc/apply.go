@@ -2,8 +2,10 @@ package cdc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"sqlsync/merge"
 	"sqlsync/schema"
@@ -24,8 +26,12 @@ type opened struct {
 
 // apply merges batches into the user's tables, in order, and returns the
 // vector as it then is, also when a batch in the middle was refused.
-func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batches []*wire.Sealed) (merge.Vector, error) {
+func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batches []*wire.Sealed) (_ merge.Vector, err error) {
 	var vector merge.Vector
+	batches, ahead := s.inTime(batches)
+	if ahead != nil {
+		defer func() { err = errors.Join(err, ahead) }()
+	}
 	for len(batches) > 0 {
 		group, refused := s.openGroup(batches)
 		for done := false; !done && len(group) > 0; {
@@ -67,6 +73,29 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 		}
 	}
 	return s.vectorAfter(ctx, name, nil)
+}
+
+// inTime leaves out the batches of origins whose clocks are too far ahead: what
+// they changed would beat everything that others do until then. They are not
+// refused; whoever has them sends them again.
+func (s *Store) inTime(batches []*wire.Sealed) (kept []*wire.Sealed, ahead error) {
+	limit := s.now().Add(s.maxDrift)
+	late := make(map[merge.NodeID]bool)
+	for _, b := range batches {
+		h, _, err := b.Header()
+		if err != nil {
+			return batches, nil // whatever is wrong with it is found when it is opened
+		}
+		if by := h.Last.Time().Sub(s.now()); late[h.Origin] || h.Last.Time().After(limit) && b.Verify(s.verify) == nil {
+			if !late[h.Origin] {
+				ahead = errors.Join(ahead, fmt.Errorf("%w: %v, by %v; set the clocks right, or wait", wire.ErrAhead, h.Origin, by.Round(time.Second)))
+			}
+			late[h.Origin] = true
+			continue
+		}
+		kept = append(kept, b)
+	}
+	return kept, ahead
 }
 
 // sealBefore seals what is pending before a group is merged. If the group

@@ -17,7 +17,7 @@ import (
 // before anything is changed. Values that are equal after all are no loss.
 func (a *applier) logLosses(act *action) error {
 	if act.out.Effect == merge.Orphan {
-		if a.remerging {
+		if a.remerging || a.fromSnapshot { // its row was deleted here, or is told with it
 			return nil
 		}
 		return a.logOrphan(act)
@@ -47,6 +47,12 @@ func (a *applier) lostCells(act *action, l merge.Loss) []int {
 	if len(all) == 0 {
 		all = []int{-1} // a row that is nothing but its key
 	}
+	if l.Kind == merge.KindBaseline && act.c.Op == merge.Delete {
+		if !act.otherBaseline {
+			return nil
+		}
+		return all
+	}
 	tombstone := act.m.row.Dead
 	if len(act.m.hashes) == 0 && act.m.exists() && act.m.state == alive { // of a table merged by append
 		if row, err := a.readRow(a.tab, act.m.key); err == nil && row != nil {
@@ -54,7 +60,7 @@ func (a *applier) lostCells(act *action, l merge.Loss) []int {
 		}
 	}
 	switch {
-	case l.Kind == merge.KindDelete && !l.Incoming,
+	case act.c.Op == merge.Delete, // it wins, and carries no values to compare
 		l.Kind == merge.KindDelete && act.c.Op == merge.Update:
 		return all
 	case l.Kind == merge.KindDelete && !act.m.row.Birth.HLC.Baseline():
@@ -84,6 +90,7 @@ func (a *applier) lostCells(act *action, l merge.Loss) []int {
 }
 
 func (a *applier) logLoss(act *action, l merge.Loss, cells []int) error {
+	a.conflicts = true
 	local, err := a.localImage(act)
 	if err != nil {
 		return err
@@ -147,7 +154,7 @@ func (t *tx) writeConflict(tab *table, key []wire.Value, l merge.Loss, winner, l
 	if err != nil {
 		return err
 	}
-	id := conflictID(tab.name, key, l.Loser)
+	id := conflictID(tab.name, key, l)
 	if more, err := t.extendConflict(id, winner, loser); err != nil || more {
 		return err
 	}
@@ -190,11 +197,15 @@ func (t *tx) extendConflict(id string, winner, loser image) (listed bool, err er
 }
 
 // conflictID names the loss of one write to one row. It is made of what every
-// node that holds the write knows, so it is the same on all of them.
-func conflictID(table string, key []wire.Value, loser merge.Version) string {
+// node that holds the write knows, so it is the same on all of them. A row that
+// is held may lose to another write besides.
+func conflictID(table string, key []wire.Value, l merge.Loss) string {
 	b := wire.AppendRow([]byte(schema.Fold(table)+"\x00"), key)
-	b = binary.BigEndian.AppendUint64(b, uint64(loser.HLC))
-	b = append(b, loser.Origin[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(l.Loser.HLC))
+	b = append(b, l.Loser.Origin[:]...)
+	if l.Kind == kindUnique {
+		b = append(b, kindUnique...)
+	}
 	sum := blake2b.Sum256(b)
 	return hex.EncodeToString(sum[:6])
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"sqlsync/cdc/internal/sqlconn"
+	"sqlsync/merge"
 	"sqlsync/migrations"
 	"sqlsync/schema"
 )
@@ -44,8 +45,23 @@ func Probe(ctx context.Context, path string) error {
 		if fi, err := os.Stat(path); err != nil || fi.Mode().Perm()&0o222 == 0 {
 			return errors.Join(ErrReadOnly, err)
 		}
-		return nil
+		return writable(ctx, db)
 	})
+}
+
+// writable returns ErrReadOnly for a file that SQLite has opened for reading
+// only, which it does without a word. A transaction would begin all the same,
+// and end well if it happened to write nothing.
+func writable(ctx context.Context, db *sql.DB) error {
+	c, err := sqlconn.Open(ctx, db)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if ro, err := c.ReadOnly(); err != nil || !ro {
+		return err
+	}
+	return ErrReadOnly
 }
 
 // IsNode reports whether a database has been a node.
@@ -58,6 +74,23 @@ func IsNode(ctx context.Context, path string) (is bool, err error) {
 		return db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlsync_node)`).Scan(&is)
 	})
 	return is, err
+}
+
+// KeyOf returns the node that a database is, zero if it is none.
+func KeyOf(ctx context.Context, path string) (node merge.NodeID, err error) {
+	err = inspect(ctx, path, func(db *sql.DB) error {
+		v, err := migrations.Version(ctx, db)
+		if err != nil || v == 0 {
+			return err
+		}
+		var key []byte
+		if err = db.QueryRowContext(ctx, `SELECT key FROM sqlsync_node`).Scan(&key); errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		copy(node[:], key)
+		return err
+	})
+	return node, err
 }
 
 // CountTables counts the application's tables in a file.
@@ -78,6 +111,9 @@ func CreateFile(ctx context.Context, path string) error {
 	}
 	return f.Close() // SQLite takes an empty file for an empty database
 }
+
+// IsFull reports whether err says that there is no room for more.
+func IsFull(err error) bool { return sqlconn.Full(err) }
 
 // Uninstall removes everything of sqlsync's from a database, in one
 // transaction. It needs no identity and nothing of ours to be intact. The

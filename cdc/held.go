@@ -19,7 +19,7 @@ const (
 // readRow reads a row's cells, nil if it is not in the table.
 func (t *tx) readRow(tab *table, key []wire.Value) (values []wire.Value, err error) {
 	err = t.Query(func(row []any) error {
-		values = append(make([]wire.Value, 0, len(tab.cells)), row[len(tab.key):]...)
+		values = append(make([]wire.Value, 0, len(tab.cells)), row[:len(tab.cells)]...)
 		return sqlconn.Stop
 	}, tab.read, key...)
 	return values, err
@@ -45,12 +45,7 @@ func (t *tx) holdRow(tab *table, m *meta, key []wire.Value, cells []int, values 
 	if err := t.writeHeld(tab, key, im, cause); err != nil || !sqlconn.Unique(cause) {
 		return err
 	}
-	it := &heldItem{key: key, im: im, m: *m}
-	blockers, err := t.blockers(tab, it)
-	if err != nil || len(blockers) == 0 {
-		return err
-	}
-	return t.logUnique(tab, it, blockers[0])
+	return t.listUnique(tab, &heldItem{key: key, im: im, m: *m})
 }
 
 func (t *tx) writeHeld(tab *table, key []wire.Value, im image, cause error) error {
@@ -74,8 +69,21 @@ func (t *tx) writeHeldAs(tab *table, key []wire.Value, im image, kind, reason st
 }
 
 func (t *tx) unhold(tab *table, key []wire.Value) error {
-	_, err := t.Exec(`DELETE FROM sqlsync_held WHERE table_id = ? AND key = ?`, tab.id, wire.AppendRow(nil, key))
-	return err
+	id := wire.AppendRow(nil, key)
+	if _, err := t.Exec(`DELETE FROM sqlsync_held WHERE table_id = ? AND key = ?`, tab.id, id); err != nil {
+		return err
+	}
+	return t.unlistUnique(tab, id)
+}
+
+// rekeyHeld gives a held row the key as its next incarnation spells it. That
+// one is listed when it turns out not to fit either.
+func (t *tx) rekeyHeld(tab *table, from, to []wire.Value) error {
+	id := wire.AppendRow(nil, from)
+	if _, err := t.Exec(`UPDATE sqlsync_held SET key = ? WHERE table_id = ? AND key = ?`, wire.AppendRow(nil, to), tab.id, id); err != nil {
+		return fmt.Errorf("hold row: %w", err)
+	}
+	return t.unlistUnique(tab, id)
 }
 
 // updateHeld writes cells of a row that is held.

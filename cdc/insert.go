@@ -42,7 +42,7 @@ func (a *applier) bearAll(list []*action, news *[]remembered) {
 		a.bear(act)
 		*news = append(*news, remembered{act.c.Key, act.m})
 		if !a.metaOnly {
-			a.suspectRow(a.tab, act.c.Key, act.cells, act.values, false)
+			a.suspectRow(suspect{a.tab, act.c.Key, a.saw}, act.cells, act.values, false)
 		}
 	}
 }

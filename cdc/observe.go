@@ -18,6 +18,8 @@ type Work struct {
 	// Took is how long the transaction lasted, its commit included.
 	Took time.Duration
 	Err  error
+	// grown says that subscribers are to look again.
+	grown bool
 }
 
 // Amount is how much there was of batches.
@@ -31,7 +33,7 @@ func (a *Amount) add(changes int, sealed *wire.Sealed) {
 
 // holds notes a batch that this transaction came to hold.
 func (t *tx) holds(ds *dataset, origin merge.NodeID, changes int, sealed *wire.Sealed) {
-	t.work.Dataset = ds.name
+	t.work.grown, t.work.Dataset = true, ds.name
 	if origin == t.s.node {
 		t.work.Sealed.add(changes, sealed)
 	} else {
@@ -39,7 +41,15 @@ func (t *tx) holds(ds *dataset, origin merge.NodeID, changes int, sealed *wire.S
 	}
 }
 
-func (w *Work) held() bool { return w.Sealed.Batches+w.Applied.Batches > 0 }
+// observe tells of a transaction that was committed.
+func (s *Store) observe(w Work) {
+	if w.grown {
+		s.grown.send()
+	}
+	if s.observer != nil && w.Sealed.Batches+w.Applied.Batches > 0 {
+		s.observer(w)
+	}
+}
 
 // failed tells of what could not be done.
 func (s *Store) failed(ctx context.Context, dataset string, from merge.NodeID, err error) {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"sqlsync/merge"
+	"sqlsync/cdc/internal/sqlconn"
 	"sqlsync/wire"
 )
 
@@ -90,6 +90,11 @@ func (t *tx) place(tab *table, it *heldItem) (displaced []*heldItem, err error) 
 	}
 	inserted, cause := t.insertImage(tab, it)
 	if !inserted && refusable(cause) {
+		if there, err := t.rowThere(tab, it.key); err != nil {
+			return nil, err
+		} else if there { // it came back without a mark: let the next seal see it
+			return nil, t.mark(tab, it.key)
+		}
 		if displaced, err = t.displace(tab, it); err != nil {
 			return nil, err
 		}
@@ -100,16 +105,15 @@ func (t *tx) place(tab *table, it *heldItem) (displaced []*heldItem, err error) 
 	switch {
 	case inserted:
 		it.m.state = alive
-		t.suspectRow(tab, it.key, nil, nil, true)
-		if err := t.forgetUnique(tab, it); err != nil {
-			return nil, err
-		}
+		t.suspectRow(suspect{tab, it.key, sawAll}, nil, nil, true)
 		if err := t.unhold(tab, it.key); err != nil {
 			return nil, err
 		}
 		return displaced, t.remember(tab, []remembered{{it.key, &it.m}})
 	case !refusable(cause):
 		return nil, cause
+	case sqlconn.Unique(cause):
+		return displaced, t.listUnique(tab, it)
 	}
 	return displaced, nil
 }
@@ -118,9 +122,15 @@ func (t *tx) insertImage(tab *table, it *heldItem) (bool, error) {
 	var cells []int
 	args := slices.Clone(it.key)
 	for _, c := range it.im {
-		if i := tab.cellNamed(c.name); i >= 0 && tab.cells[i].key < 0 {
-			cells, args = append(cells, i), append(args, c.value)
+		i := tab.cellNamed(c.name)
+		if i < 0 {
+			continue
 		}
+		if place := tab.cells[i].key; place >= 0 { // equal, and spelled as it is now
+			args[place] = c.value
+			continue
+		}
+		cells, args = append(cells, i), append(args, c.value)
 	}
 	n, err := t.Exec(tab.tableSQL.insert(cells, 1), args...)
 	return err == nil && n == 1, err
@@ -155,86 +165,4 @@ func (t *tx) displace(tab *table, it *heldItem) ([]*heldItem, error) {
 		}
 	}
 	return blockers, nil
-}
-
-// logUnique lists a row that is held as lost to the one that has its unique
-// value.
-func (t *tx) logUnique(tab *table, loser, winner *heldItem) error {
-	return t.writeConflict(tab, loser.key, merge.Loss{
-		Kind: kindUnique, Winner: winner.m.row.Birth, Loser: loser.m.row.Birth,
-	}, winner.withKey(tab), loser.withKey(tab))
-}
-
-// forgetUnique takes a row that has come back off the list.
-func (t *tx) forgetUnique(tab *table, it *heldItem) error {
-	_, err := t.Exec(`DELETE FROM sqlsync_conflict WHERE id = ? AND kind = ?`, conflictID(tab.name, it.key, it.m.row.Birth), string(kindUnique))
-	return err
-}
-
-// kindUnique is the conflict of two rows that claim one unique value. It comes
-// of the table's constraints and not of the rules of merging.
-const kindUnique merge.Kind = "unique"
-
-// withKey is the row's image with its key in front, which tells the two rows
-// of a conflict apart.
-func (it *heldItem) withKey(tab *table) image {
-	var im image
-	for i, name := range tab.keyNames() {
-		im = append(im, imageCell{name, it.key[i]})
-	}
-	return append(im, it.im...)
-}
-
-// blockers finds the rows in the table that hold a unique value of a row.
-func (t *tx) blockers(tab *table, it *heldItem) ([]*heldItem, error) {
-	stored := tab.def.Stored()
-	args := make([]any, len(stored))
-	for i, c := range stored {
-		args[i] = it.valueOf(tab, c)
-	}
-	var found []*heldItem
-	seen := make(map[string]bool)
-	for i := range tab.def.Unique {
-		ix := &tab.def.Unique[i]
-		where := tab.def.Holders(ix)
-		if where == "" || ix.IsKey(tab.key) {
-			continue
-		}
-		err := t.Query(func(row []any) error {
-			b := &heldItem{key: slices.Clone(row[:len(tab.key)])}
-			if k := keyText(b.key); seen[k] {
-				return nil
-			} else {
-				seen[k] = true
-			}
-			all, _ := tab.everything()
-			b.im = tab.imageOf(all, slices.Clone(row[len(tab.key):]))
-			found = append(found, b)
-			return nil
-		}, tab.readAll+` WHERE `+where, args...)
-		if err != nil {
-			return nil, err
-		}
-	}
-	keys := make([][]wire.Value, len(found))
-	for i, b := range found {
-		keys[i] = b.key
-	}
-	metas, err := t.lookup(tab, keys)
-	for i := range metas {
-		found[i].m = metas[i]
-	}
-	return found, err
-}
-
-func (it *heldItem) valueOf(tab *table, column int) wire.Value {
-	if place := keyPlace(tab.key, column); place >= 0 {
-		return it.key[place]
-	}
-	for _, c := range it.im {
-		if equalNames(c.name, tab.def.Columns[column].Name) {
-			return c.value
-		}
-	}
-	return nil
 }

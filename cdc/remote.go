@@ -22,6 +22,21 @@ type Remote struct {
 	Datasets []string
 	// Pull and Push say what is exchanged: its changes, ours.
 	Pull, Push bool
+	// Expires is when it is refused from, zero for never.
+	Expires time.Time
+	// Former is the key that it had before, zero for none; only Succeed sets it.
+	Former merge.NodeID
+}
+
+// Expired reports whether the remote is to be refused.
+func (r *Remote) Expired(now time.Time) bool { return !r.Expires.IsZero() && !now.Before(r.Expires) }
+
+// expiry is Expires as a column's value.
+func (r *Remote) expiry() any {
+	if r.Expires.IsZero() {
+		return nil
+	}
+	return r.Expires.UnixMilli()
 }
 
 // Conditions of remotes that callers tell apart.
@@ -32,7 +47,7 @@ var (
 
 // Remotes lists the remotes by name.
 func (s *Store) Remotes(ctx context.Context) ([]Remote, error) {
-	rows, err := s.db.QueryxContext(ctx, `SELECT name, key, addrs, datasets, pull, push FROM sqlsync_remote ORDER BY name`)
+	rows, err := s.db.QueryxContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former FROM sqlsync_remote ORDER BY name`)
 	if err != nil {
 		return nil, fmt.Errorf("read remotes: %w", s.explain(err))
 	}
@@ -40,13 +55,18 @@ func (s *Store) Remotes(ctx context.Context) ([]Remote, error) {
 	var list []Remote
 	for rows.Next() {
 		var r Remote
-		var key []byte
+		var key, former []byte
 		var addrs string
 		var datasets *string
-		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push); err != nil {
+		var expires *int64
+		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push, &expires, &former); err != nil {
 			return nil, fmt.Errorf("read remotes: %w", err)
 		}
 		r.Key = merge.NodeID(key)
+		copy(r.Former[:], former)
+		if expires != nil {
+			r.Expires = time.UnixMilli(*expires).UTC()
+		}
 		if err := json.Unmarshal([]byte(addrs), &r.Addrs); err != nil {
 			return nil, fmt.Errorf("read remote %s: %w", r.Name, err)
 		}
@@ -88,8 +108,11 @@ func (s *Store) AddRemote(ctx context.Context, r Remote) error {
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {
-		if _, err := t.Exec(`INSERT INTO sqlsync_remote (name, key, addrs, datasets, pull, push, added) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			r.Name, r.Key[:], addrs, datasets, r.Pull, r.Push, t.now.UTC().Format(time.RFC3339)); err != nil {
+		if _, err := t.Exec(`INSERT INTO sqlsync_remote (name, key, addrs, datasets, pull, push, expires, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			r.Name, r.Key[:], addrs, datasets, r.Pull, r.Push, r.expiry(), t.now.UTC().Format(time.RFC3339)); err != nil {
+			return fmt.Errorf("add remote: %w", err)
+		}
+		if err := t.forgetStranger(r.Key); err != nil {
 			return fmt.Errorf("add remote: %w", err)
 		}
 		return t.changed()
@@ -118,13 +141,27 @@ func (s *Store) SetRemote(ctx context.Context, r Remote) error {
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.Exec(`UPDATE sqlsync_remote SET addrs = ?, datasets = ?, pull = ?, push = ? WHERE name = ?`,
-			addrs, datasets, r.Pull, r.Push, r.Name)
+		n, err := t.Exec(`UPDATE sqlsync_remote SET addrs = ?, datasets = ?, pull = ?, push = ?, expires = ? WHERE name = ?`,
+			addrs, datasets, r.Pull, r.Push, r.expiry(), r.Name)
 		switch {
 		case err != nil:
 			return fmt.Errorf("change remote: %w", err)
 		case n == 0:
 			return fmt.Errorf("%w: %q", ErrNoRemote, r.Name)
+		}
+		return t.changed()
+	})
+}
+
+// RenameRemote gives a remote another name, which no remote has.
+func (s *Store) RenameRemote(ctx context.Context, name, to string) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.Exec(`UPDATE sqlsync_remote SET name = ? WHERE name = ?`, to, name)
+		switch {
+		case err != nil:
+			return fmt.Errorf("rename remote: %w", err)
+		case n == 0:
+			return fmt.Errorf("%w: %q", ErrNoRemote, name)
 		}
 		return t.changed()
 	})

@@ -101,13 +101,16 @@ func (t *tx) replaySome(tab *table) error {
 // application changed while it was not watched is then sealed like any
 // difference. What peers sent meanwhile is in no row yet and is left to a
 // replay after that. Rows that were held stay held.
+// A table whose key is another now begins with a baseline.
 func (t *tx) rebuild(tab *table) error {
+	fits := false
 	for pos := int64(1); pos != 0; {
 		var err error
 		pos, err = t.eachSection(tab, pos, groupChanges, func(pos int64, h *wire.Header, sec *wire.Section) error {
 			if !tab.keyFits(sec) || h.Origin != t.s.node && tab.replayFrom != 0 && pos >= tab.replayFrom {
 				return nil
 			}
+			fits = true
 			a, err := t.newApplier(tab, pos, h, sec)
 			if err != nil {
 				return err
@@ -135,6 +138,14 @@ func (t *tx) rebuild(tab *table) error {
 				return err
 			}
 		}
+	}
+	if pruned, err := t.pruned(tab.ds); err != nil {
+		return err
+	} else if pruned { // what it was is not told any more
+		fits = false
+	}
+	if !fits {
+		return t.markAll(tab, opBaseline)
 	}
 	return t.markAll(tab, opCheck)
 }

@@ -28,3 +28,59 @@ func TestPeersChangesWhileUnwatchedArrive(t *testing.T) {
 		t.Errorf("%d conflicts, want none", n)
 	}
 }
+
+// A table whose key column was renamed, or that was made anew with another key,
+// waits until it is watched again on both; then it goes on with all its rows.
+func TestKeyThatChanges(t *testing.T) {
+	for name, change := range map[string]string{
+		"renamed": `ALTER TABLE k RENAME COLUMN id TO kid`,
+		"another": `CREATE TABLE k2 (name TEXT PRIMARY KEY NOT NULL, id INTEGER); INSERT INTO k2 SELECT name, id FROM k; DROP TABLE k; ALTER TABLE k2 RENAME TO k`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := pair(t, `CREATE TABLE k (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO k VALUES (1, 'both')`, "k")
+			converge(t, a, b)
+			a.exec(change)
+			b.exec(change)
+			key := map[string]string{"renamed": "kid", "another": "id"}[name]
+			a.exec(`INSERT INTO k (` + key + `, name) VALUES (2, 'a')`)
+			b.exec(`INSERT INTO k (` + key + `, name) VALUES (3, 'b')`)
+			exchange(a, b)
+			if a.waiting("k") == "" {
+				t.Error("the table does not wait")
+			}
+			a.watch(cdc.WatchOptions{}, "k")
+			exchange(a, b)
+			b.watch(cdc.WatchOptions{}, "k")
+			converge(t, a, b)
+			for _, n := range []*node{a, b} {
+				if got := n.text(`SELECT group_concat(name) FROM (SELECT name FROM k ORDER BY name)`); got != "a,b,both" {
+					t.Errorf("rows are %s", got)
+				}
+				if why := n.waiting("k"); why != "" {
+					t.Errorf("the table still waits: %s", why)
+				}
+				if list := n.conflicts(); len(list) != 0 {
+					t.Errorf("conflicts are %+v", list)
+				}
+			}
+		})
+	}
+}
+
+// A table that is renamed is another table; it is watched by its new name.
+func TestTableThatIsRenamed(t *testing.T) {
+	a, b := pair(t, `CREATE TABLE o (id INTEGER PRIMARY KEY, v); INSERT INTO o VALUES (1, 'x')`, "o")
+	converge(t, a, b)
+	for _, n := range []*node{a, b} {
+		n.exec(`ALTER TABLE o RENAME TO o2`)
+	}
+	a.exec(`INSERT INTO o2 VALUES (2, 'a')`)
+	b.exec(`INSERT INTO o2 VALUES (3, 'b')`)
+	exchange(a, b)
+	a.watch(cdc.WatchOptions{}, "o2")
+	b.watch(cdc.WatchOptions{}, "o2")
+	converge(t, a, b)
+	if got := b.text(`SELECT count(*) FROM o2`); got != "3" {
+		t.Errorf("%s rows, want 3", got)
+	}
+}

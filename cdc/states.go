@@ -156,33 +156,37 @@ func (a *applier) mergeState(act *action, i int, st cell.State) error {
 	c := act.cells[i]
 	before := st.Value()
 	v := act.c.Version(a.origin)
-	loss, err := st.Merge(act.values[i], a.travelled(act, c), v, a.seen)
+	if whole := a.beside(act, a.wholes, c); whole != nil {
+		if err := a.tab.cells[c].policy.Join(st, whole); err != nil {
+			return fmt.Errorf("%w: %s of %s: %w", wire.ErrInvalid, a.tab.cells[c].name, a.tab.name, err)
+		}
+		return nil
+	}
+	loss, err := st.Merge(act.values[i], a.beside(act, a.shadows, c), v, a.seen)
 	if err != nil {
 		return fmt.Errorf("%w: %s of %s: %w", wire.ErrInvalid, a.tab.cells[c].name, a.tab.name, err)
 	}
 	if a.metaOnly || a.again(c) {
 		return nil
 	}
-	// The version that the cell had before this change, which set it anew.
-	had := act.before.Cell(a.tab.cells[c].slot)
 	one := []int{c}
 	merged := a.tab.imageOf(one, []wire.Value{st.Value()})
-	if loss.Incoming {
-		l := merge.Loss{Kind: merge.KindCell, Winner: had, Loser: v, Incoming: true}
+	if !loss.Incoming.IsZero() {
+		l := merge.Loss{Kind: merge.KindCell, Winner: loss.Incoming, Loser: v, Incoming: true}
 		if err := a.writeConflict(a.tab, act.c.Key, l, merged, a.tab.imageOf(one, act.values[i:i+1])); err != nil {
 			return err
 		}
 	}
-	if loss.Local {
-		l := merge.Loss{Kind: merge.KindCell, Winner: v, Loser: had}
+	if !loss.Local.IsZero() {
+		l := merge.Loss{Kind: merge.KindCell, Winner: v, Loser: loss.Local}
 		return a.writeConflict(a.tab, act.c.Key, l, merged, a.tab.imageOf(one, []wire.Value{before}))
 	}
 	return nil
 }
 
-// travelled is what came with a cell's value, nil if nothing did.
-func (a *applier) travelled(act *action, c int) []byte {
-	column, ok := a.shadows[c]
+// beside is what came with a cell's value, nil if nothing did.
+func (a *applier) beside(act *action, columns map[int]int, c int) []byte {
+	column, ok := columns[c]
 	if !ok {
 		return nil
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"sqlsync/merge"
-	"sqlsync/wire"
 )
 
 // DatasetStatus is how a dataset stands.
@@ -127,85 +126,6 @@ func (s *Store) datasetStatus(ctx context.Context, d *dataset) (*DatasetStatus, 
 		ds.Confirmed[name][merge.NodeID(key)] = p
 	}
 	return ds, rows.Err()
-}
-
-// Conflict is a value that lost, to what, and by which rule.
-type Conflict struct {
-	ID, Kind, Table             string
-	Key                         []NamedValue
-	Winner, Loser               []NamedValue
-	WinnerVersion, LoserVersion merge.Version
-}
-
-// NamedValue is a value of a column.
-type NamedValue struct {
-	Name  string
-	Value wire.Value
-}
-
-// Conflicts lists the conflicts, the newest last.
-func (s *Store) Conflicts(ctx context.Context) ([]Conflict, error) {
-	keys := make(map[string][]string)
-	if err := s.look(ctx, func(t *tx) error {
-		for _, tab := range t.cfg.tables {
-			keys[tab.name] = tab.keyCols
-		}
-		return nil
-	}); err != nil {
-		return nil, err
-	}
-	rows, err := s.db.QueryxContext(ctx, `SELECT c.id, c.kind, t.name, c.key, c.winner, c.loser,
-		c.winner_hlc, coalesce(w.key, zeroblob(32)), c.loser_hlc, coalesce(l.key, zeroblob(32))
-		FROM sqlsync_conflict AS c JOIN sqlsync_table AS t ON t.id = c.table_id
-		LEFT JOIN sqlsync_origin AS w ON w.id = c.winner_origin LEFT JOIN sqlsync_origin AS l ON l.id = c.loser_origin
-		ORDER BY max(abs(c.winner_hlc), abs(c.loser_hlc)), c.id`)
-	if err != nil {
-		return nil, fmt.Errorf("read conflicts: %w", err)
-	}
-	defer rows.Close()
-	var list []Conflict
-	for rows.Next() {
-		var c Conflict
-		var key, winner, loser, winnerNode, loserNode []byte
-		if err := rows.Scan(&c.ID, &c.Kind, &c.Table, &key, &winner, &loser,
-			&c.WinnerVersion.HLC, &winnerNode, &c.LoserVersion.HLC, &loserNode); err != nil {
-			return nil, fmt.Errorf("read conflicts: %w", err)
-		}
-		c.WinnerVersion.Origin, c.LoserVersion.Origin = merge.NodeID(winnerNode), merge.NodeID(loserNode)
-		if err := c.decode(keys[c.Table], key, winner, loser); err != nil {
-			return nil, fmt.Errorf("read conflict %s: %w", c.ID, err)
-		}
-		list = append(list, c)
-	}
-	return list, rows.Err()
-}
-
-func (c *Conflict) decode(names []string, key, winner, loser []byte) error {
-	values, err := wire.DecodeRow(key)
-	if err != nil || len(names) != 0 && len(values) != len(names) {
-		return errDamaged
-	}
-	for i, v := range values {
-		name := fmt.Sprintf("k%d", i)
-		if names != nil {
-			name = names[i]
-		}
-		c.Key = append(c.Key, NamedValue{name, v})
-	}
-	if c.Winner, err = namedValues(winner); err != nil {
-		return err
-	}
-	c.Loser, err = namedValues(loser)
-	return err
-}
-
-func namedValues(b []byte) ([]NamedValue, error) {
-	im, err := decodeImage(b)
-	var list []NamedValue
-	for _, c := range im {
-		list = append(list, NamedValue{c.name, c.value})
-	}
-	return list, err
 }
 
 // Lag counts the changes held in a dataset that a peer has not confirmed.

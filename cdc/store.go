@@ -9,10 +9,11 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	_ "modernc.org/sqlite" // the driver named "sqlite"
+	"modernc.org/sqlite"
 
 	"sqlsync/cdc/internal/sqlconn"
 	"sqlsync/merge"
@@ -31,6 +32,9 @@ type Options struct {
 	Verify func(origin merge.NodeID, h wire.Hash, signature []byte) bool
 	// Now is the physical clock, time.Now if nil.
 	Now func() time.Time
+	// MaxDrift is how far ahead of Now a batch's changes may be; those further
+	// ahead are not applied until it is time. 0 is DefaultMaxDrift.
+	MaxDrift time.Duration
 	// Log receives what no caller is there to be told, nothing if nil.
 	Log *slog.Logger
 	// LockWait is how long a transaction waits for other programs' locks
@@ -41,10 +45,14 @@ type Options struct {
 	Observe func(Work)
 }
 
+// DefaultMaxDrift is how far ahead another node's clock may be.
+const DefaultMaxDrift = 5 * time.Minute
+
 // Conditions that callers tell apart. Each is wrapped with the file's name.
 var (
 	ErrNotDatabase = errors.New("not a SQLite database")
 	ErrReadOnly    = errors.New("database is read-only")
+	ErrFull        = errors.New("disk is full")
 	ErrLocked      = errors.New("database is locked by another program")
 	ErrIdentity    = errors.New("database and key file belong to different nodes")
 )
@@ -59,6 +67,7 @@ type Store struct {
 	log      *slog.Logger
 	lockWait time.Duration
 	observer func(Work)
+	maxDrift time.Duration
 
 	pool *sql.DB  // of the writer, one connection
 	db   *sqlx.DB // for reading; it cannot write
@@ -74,8 +83,19 @@ type Store struct {
 	reconfigured broadcast // tables, remotes or datasets were changed
 	watermarks   watermarks
 
+	// asides are the tables that cannot be sealed, by id; mu is held. cookie is
+	// of the schema as of the last transaction, asideUntil is when to try the
+	// last of them again, 0 for never.
+	asides     map[int64]aside
+	cookie     int64
+	asideUntil atomic.Int64
+
 	prepared prepared
 	totals   totals
+	troubles troubles
+
+	file os.FileInfo // what is open, see present
+	gone atomic.Bool // it is no longer at path
 
 	peersMu sync.Mutex
 	peers   map[merge.NodeID]PeerState // as noted last
@@ -86,7 +106,10 @@ type Store struct {
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		path: o.Path, node: o.Node, sign: o.Sign, verify: o.Verify,
-		now: o.Now, log: o.Log, lockWait: o.LockWait, observer: o.Observe,
+		now: o.Now, log: o.Log, lockWait: o.LockWait, maxDrift: o.MaxDrift, observer: o.Observe,
+	}
+	if s.maxDrift == 0 {
+		s.maxDrift = DefaultMaxDrift
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -116,9 +139,11 @@ func (s *Store) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.pool.SetMaxOpenConns(1)
-	if s.db, err = sqlx.Open("sqlite", sqlconn.DSN(s.path, "mode=rw", "_pragma=query_only(1)", "_pragma=busy_timeout(5000)")); err != nil {
+	reader, err := sqlite.NewConnector(sqlconn.DSN(s.path, "mode=rw", "_pragma=query_only(1)", "_pragma=busy_timeout(5000)"))
+	if err != nil {
 		return err
 	}
+	s.db = sqlx.NewDb(sql.OpenDB(guarded{reader, s}), "sqlite")
 	s.db.SetMaxOpenConns(4)
 	if err := s.retry(ctx, func() error { return migrations.Up(ctx, s.pool) }); err != nil {
 		return err
@@ -126,16 +151,28 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if s.w, err = sqlconn.Open(ctx, s.pool); err != nil {
 		return err
 	}
+	if ro, err := s.w.ReadOnly(); err != nil || ro {
+		return errors.Join(err, ErrReadOnly)
+	}
+	if err := s.rememberFile(); err != nil {
+		return err
+	}
 	return s.identify(ctx)
 }
 
-// Close waits for a running transaction and closes the file.
+// Close waits for a running transaction and closes the file. If that is no
+// longer at its path, it is left to the end of the process: the last of its
+// connections to be closed would write a checkpoint and remove PATH-wal.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.present() != nil {
+		return nil
+	}
 	var errs []error
 	if s.w != nil {
 		errs = append(errs, s.w.Close())
+		s.w = nil
 	}
 	if s.pool != nil {
 		errs = append(errs, s.pool.Close())
@@ -190,6 +227,8 @@ func (s *Store) explain(err error) error {
 		return ErrNotDatabase
 	case sqlconn.ReadOnly(err), sqlconn.CannotOpen(err): // of an existing file: its journal
 		return ErrReadOnly
+	case sqlconn.Full(err):
+		return ErrFull
 	case sqlconn.Busy(err):
 		return ErrLocked
 	}

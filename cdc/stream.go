@@ -82,6 +82,7 @@ func (d *Stream) listAfter(ctx context.Context, pos int64, have merge.Vector, ma
 func (d *Stream) Apply(ctx context.Context, from merge.NodeID, batches []*wire.Sealed) (merge.Vector, error) {
 	v, err := d.s.apply(ctx, d.name, from, batches)
 	d.s.failed(ctx, d.name, from, err)
+	d.s.troubleHere("apply changes of peers", err)
 	return v, err
 }
 
@@ -109,7 +110,9 @@ func (s *Store) Seal(ctx context.Context, dataset string) error {
 			if err != nil {
 				return err
 			}
-			more, err = t.seal(ds)
+			if more, err = t.seal(ds); err == nil && !more {
+				t.mended(ds)
+			}
 			late = t.late(ds)
 			return err
 		})

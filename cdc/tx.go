@@ -32,26 +32,33 @@ type tx struct {
 	work Work
 }
 
+// errClosed says that the store was closed meanwhile.
+var errClosed = errors.New("the store is closed")
+
 // write runs fn in one transaction and commits it durably. Another program's
-// lock is waited for: fn may run several times, each time from the start, so
-// it must set what it reports rather than add to it.
+// lock is waited for, and a table that cannot be sealed is left out: fn may run
+// several times, each time from the start, so it must set what it reports
+// rather than add to it.
 func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.w == nil {
+		return errClosed
+	}
 	if err := s.yield(ctx); err != nil {
 		return err
 	}
 	var did Work
 	err := s.retry(ctx, func() error {
-		var err error
-		did, err = s.attempt(ctx, fn)
-		return err
-	})
-	if err == nil && did.held() {
-		s.grown.send()
-		if s.observer != nil {
-			s.observer(did)
+		for {
+			var err error
+			if did, err = s.attempt(ctx, fn); !s.setAside(err) {
+				return err
+			}
 		}
+	})
+	if err == nil {
+		s.observe(did)
 	}
 	return err
 }
@@ -108,6 +115,9 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (did Work, err 
 	if err := ctx.Err(); err != nil {
 		return did, err
 	}
+	if err := s.present(); err != nil {
+		return did, err
+	}
 	if _, err := s.w.Exec(`BEGIN IMMEDIATE`); err != nil {
 		return did, s.explainWrite(err)
 	}
@@ -116,7 +126,8 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (did Work, err 
 	defer func() {
 		if err != nil {
 			s.cfg = nil // it may describe what was just rolled back
-			if _, rerr := s.w.Exec(`ROLLBACK`); rerr != nil && !sqlconn.Busy(err) {
+			// Of a full disk SQLite has rolled back by itself.
+			if _, rerr := s.w.Exec(`ROLLBACK`); rerr != nil && !sqlconn.Busy(err) && !sqlconn.Full(err) {
 				err = errors.Join(err, rerr)
 			}
 		}
@@ -174,7 +185,14 @@ func (t *tx) load() error {
 		return err
 	}
 	t.clock.Last, t.before = merge.HLC(hlc), merge.HLC(hlc)
-	return t.configure()
+	if err := t.tryAgain(); err != nil {
+		return err
+	}
+	err = t.configure()
+	if err == nil {
+		t.s.cookie = t.cfg.schemaVersion
+	}
+	return err
 }
 
 func (t *tx) saveClock() error {

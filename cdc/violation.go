@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sqlsync/cdc/internal/sqlconn"
+	"sqlsync/merge"
 	"sqlsync/schema"
 	"sqlsync/wire"
 )
@@ -42,11 +43,14 @@ func (t *tx) readConstraints(tab *table) error {
 			ref.cells = append(ref.cells, tab.cellNamed(tab.def.Columns[c].Name))
 		}
 		ref.name = strings.Join(names, ", ") + " → " + fk.Parent
+		parent, err := schema.Load(t.ctx, t.Conn, fk.Parent)
+		if err != nil {
+			continue // no such table: every child is an orphan, and was
+		}
+		if slices.ContainsFunc(ref.columns, func(c string) bool { return !parent.Has(c) }) {
+			continue
+		}
 		if len(ref.columns) == 0 {
-			parent, err := schema.Load(t.ctx, t.Conn, fk.Parent)
-			if err != nil {
-				continue // no such table: every child is an orphan, and was
-			}
 			for _, c := range parent.PrimaryKey {
 				ref.columns = append(ref.columns, parent.Columns[c].Name)
 			}
@@ -70,24 +74,30 @@ type suspects struct {
 type suspect struct {
 	tab *table
 	key []wire.Value
+	// saw tells what the author of the write had seen.
+	saw func(merge.Version) bool
 }
 
 // claim is what some children say about a parent.
 type claim struct {
-	tab    *table
+	suspect
 	ref    *reference
 	values []wire.Value
 	keys   [][]wire.Value
 }
 
+// sawAll is for rows that no write brought.
+func sawAll(merge.Version) bool { return true }
+
 // suspectRow notes a row some of whose cells were written.
-func (t *tx) suspectRow(tab *table, key []wire.Value, cells []int, values []wire.Value, updated bool) {
+func (t *tx) suspectRow(s suspect, cells []int, values []wire.Value, updated bool) {
+	tab, key := s.tab, s.key
 	t.touch(tab)
 	if updated && len(tab.checks) > 0 {
 		if t.suspects.rows == nil {
 			t.suspects.rows = make(map[string]suspect)
 		}
-		t.suspects.rows[fmt.Sprint(tab.id)+keyText(key)] = suspect{tab, key}
+		t.suspects.rows[fmt.Sprint(tab.id)+keyText(key)] = s
 	}
 next:
 	for i := range tab.references {
@@ -106,7 +116,7 @@ next:
 		}
 		c := t.suspects.children[id]
 		if c == nil {
-			c = &claim{tab: tab, ref: ref, values: claimed}
+			c = &claim{suspect: s, ref: ref, values: claimed}
 			t.suspects.children[id] = c
 		}
 		c.keys = append(c.keys, key)
@@ -121,9 +131,9 @@ func (t *tx) touch(tab *table) {
 }
 
 // suspectParent notes a row that was deleted.
-func (t *tx) suspectParent(tab *table, key []wire.Value) {
-	t.touch(tab)
-	t.suspects.parents = append(t.suspects.parents, suspect{tab, key})
+func (t *tx) suspectParent(s suspect) {
+	t.touch(s.tab)
+	t.suspects.parents = append(t.suspects.parents, s)
 }
 
 // findViolations looks at what this transaction has merged, and again at what
@@ -132,12 +142,12 @@ func (t *tx) findViolations() error {
 	s := t.suspects
 	t.suspects = suspects{}
 	for _, c := range s.children {
-		there, err := t.parentThere(c.ref, c.values)
+		bereft, err := t.bereft(c)
 		if err != nil {
 			return err
 		}
 		for _, key := range c.keys {
-			if there {
+			if !bereft {
 				break
 			}
 			if err := t.noteViolation(c.tab, key, brokenReference, c.ref.name); err != nil {
@@ -157,6 +167,29 @@ func (t *tx) findViolations() error {
 		return nil
 	}
 	return t.recheck()
+}
+
+// bereft reports whether merging took the parent of some children: it is not
+// there, and who wrote them did not know. An application that does not enforce
+// its foreign keys makes orphans itself; those are its own affair.
+func (t *tx) bereft(c *claim) (bool, error) {
+	there, err := t.parentThere(c.ref, c.values)
+	if err != nil || there {
+		return false, err
+	}
+	parent := t.cfg.byName[schema.Fold(c.ref.parent)]
+	if parent == nil || parent.def == nil {
+		return true, nil // its table is not replicated: nobody will bring it
+	}
+	if !slices.EqualFunc(c.ref.columns, parent.keyNames(), equalNames) {
+		return true, nil
+	}
+	metas, err := t.lookup(parent, [][]wire.Value{c.values})
+	if err != nil {
+		return false, err
+	}
+	m := &metas[0]
+	return m.exists() && (m.state == held || m.row.Dead && !c.saw(m.row.Latest)), nil
 }
 
 // parentThere reports whether a row has the values that a child refers to.
@@ -196,7 +229,14 @@ func (t *tx) findOrphans(parents []suspect) error {
 				if there, err := t.parentThere(ref, p.key); err != nil || there {
 					return err
 				}
-				for _, key := range keys {
+				metas, err := t.lookup(child, keys)
+				if err != nil {
+					return err
+				}
+				for i, key := range keys {
+					if p.saw(metas[i].row.Cell(child.cells[ref.cells[0]].slot)) {
+						continue
+					}
 					if err := t.noteViolation(child, key, brokenReference, ref.name); err != nil {
 						return err
 					}

@@ -100,15 +100,8 @@ func (h *handshake) send(payload []byte) (*noise.CipherState, *noise.CipherState
 
 // receive is for a message of least to most bytes, which h.buf has room for.
 func (h *handshake) receive(least, most int) (payload []byte, first, second *noise.CipherState, err error) {
-	if _, err := io.ReadFull(h.conn, h.buf[:2]); err != nil {
-		return nil, nil, nil, err
-	}
-	n := int(binary.BigEndian.Uint16(h.buf[:]))
-	if n < least || n > most {
-		return nil, nil, nil, fmt.Errorf("%w: handshake message of %d bytes", ErrUnauthenticated, n)
-	}
-	message := h.buf[2 : 2+n]
-	if _, err := io.ReadFull(h.conn, message); err != nil {
+	message, err := h.read(least, most)
+	if err != nil {
 		return nil, nil, nil, err
 	}
 	payload, first, second, err = h.state.ReadMessage(nil, message)
@@ -116,6 +109,39 @@ func (h *handshake) receive(least, most int) (payload []byte, first, second *noi
 		return nil, nil, nil, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
 	}
 	return payload, first, second, nil
+}
+
+func (h *handshake) read(least, most int) ([]byte, error) {
+	if _, err := io.ReadFull(h.conn, h.buf[:2]); err != nil {
+		return nil, err
+	}
+	n := int(binary.BigEndian.Uint16(h.buf[:]))
+	if n < least || n > most {
+		return nil, fmt.Errorf("%w: handshake message of %d bytes", ErrUnauthenticated, n)
+	}
+	_, err := io.ReadFull(h.conn, h.buf[2:2+n])
+	return h.buf[2 : 2+n], err
+}
+
+// receiveFirst is the server's receive of the first message, which is for one of
+// its keys: it returns -1 for the present one, or which of the former.
+func (h *handshake) receiveFirst(id *Identity, o Options) (former int, err error) {
+	message, err := h.read(helloLen, helloLen)
+	if err != nil {
+		return 0, err
+	}
+	for former = -1; ; former++ {
+		if _, _, _, err = h.state.ReadMessage(nil, message); err == nil {
+			return former, nil
+		}
+		if former+1 == len(id.former) {
+			return 0, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
+		}
+		next := id.former[former+1]
+		if h.state, err = noise.NewHandshakeState(noiseConfig(xchachaPoly{}, prologue, next.static, nil, o.Rand)); err != nil {
+			return 0, err
+		}
+	}
 }
 
 // within runs f, which uses conn, until the timeout or the end of ctx. It closes

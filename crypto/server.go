@@ -3,6 +3,7 @@ package crypto
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 )
@@ -12,7 +13,9 @@ import (
 // only that the connection was closed, and Server returns that error, wrapped.
 // admit runs once at most, and within the handshake's time; even after a nil from
 // it, the client may never hear of being admitted. A client who did not prove a
-// key is [ErrUnauthenticated]. From then on c belongs to the Conn; on an error c is
+// key is [ErrUnauthenticated]. A client that is admitted and came to a key that
+// this node had before is told the next one, and that is an error too. From then
+// on c belongs to the Conn; on an error c is
 // closed.
 func Server(ctx context.Context, c net.Conn, id *Identity, admit func(peer PublicKey, payload []byte) error, o Options) (*Conn, error) {
 	o = o.withDefaults()
@@ -32,7 +35,8 @@ func accept(c net.Conn, id *Identity, admit func(PublicKey, []byte) error, o Opt
 	if err != nil {
 		return nil, err
 	}
-	if _, _, _, err := h.receive(helloLen, helloLen); err != nil {
+	former, err := h.receiveFirst(id, o)
+	if err != nil {
 		return nil, err
 	}
 	if _, _, err := h.send(nil); err != nil {
@@ -55,6 +59,10 @@ func accept(c net.Conn, id *Identity, admit func(PublicKey, []byte) error, o Opt
 		return nil, fmt.Errorf("not admitted: %w", err)
 	}
 	conn := newConn(c, peer, send, receive, o)
+	if former >= 0 {
+		s := id.succession(former)
+		return nil, errors.Join(errMoved, conn.out.record(kindMoved, s.moved()))
+	}
 	if err := conn.out.record(kindAccept, nil); err != nil {
 		return nil, err
 	}

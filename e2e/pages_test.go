@@ -88,7 +88,13 @@ func TestPage(t *testing.T) {
 		b.Shoot("phone-" + scheme)
 	}
 	b.Screen(1280, 900, "light")
-	checkTabs(t, b, "skip log")
+	checkTabs(t, b, "skip | Put back what was lost in products sku=TEA-01 | Dismiss the conflict in products sku=TEA-01 | log")
+	b.TabTo(`document.activeElement.ariaLabel?.startsWith('Put back')`)
+	b.Press("Enter")
+	b.Await(`document.querySelector('#conflicts').textContent.startsWith('None.')`)
+	if got := office.sqlite(`SELECT price_cents FROM products WHERE sku = 'TEA-01'`); got != "500" {
+		t.Errorf("the price is %s after the restore", got)
+	}
 	b.CheckTroubles()
 }
 
@@ -103,7 +109,7 @@ func checkTabs(t *testing.T, b *browser.Browser, want string) {
 	var order []string
 	for range 30 {
 		b.Do(chromedp.KeyEvent(kb.Tab))
-		at := browser.Eval[string](b, `document.activeElement.id || document.activeElement.className || document.activeElement.tagName`)
+		at := browser.Eval[string](b, `document.activeElement.id || document.activeElement.ariaLabel || document.activeElement.className || document.activeElement.tagName`)
 		if at == "BODY" || slices.Contains(order, at) {
 			break
 		}
@@ -112,7 +118,7 @@ func checkTabs(t *testing.T, b *browser.Browser, want string) {
 		}
 		order = append(order, at)
 	}
-	if got := strings.Join(order, " "); got != want {
+	if got := strings.Join(order, " | "); got != want {
 		t.Errorf("tab order is %q, want %q", got, want)
 	}
 }

@@ -198,11 +198,13 @@ func (m merger) newer() Outcome {
 
 // overwritten lists what the row loses to the write: every version in it that
 // the write's author had not seen. An author that wrote to the incarnation had
-// seen its birth, or a baseline of its own that was compared when it came.
+// seen its birth, or a baseline of its own; then the two are to be compared.
 func (m merger) overwritten(kind Kind) []Loss {
 	var losses lossList
-	if !sameIncarnation(m.w.Birth, m.local.Birth) && m.unseen(m.local.Birth) {
+	if same := sameIncarnation(m.w.Birth, m.local.Birth); !same && m.unseen(m.local.Birth) {
 		losses = append(losses, Loss{Kind: kind, Winner: m.w.Rank(), Loser: m.local.Birth})
+	} else if same && m.w.Birth != m.local.Birth && m.unseen(m.local.Birth) {
+		losses = append(losses, Loss{Kind: KindBaseline, Winner: m.w.Rank(), Loser: m.local.Birth})
 	}
 	if kind == KindKey {
 		kind = KindRow

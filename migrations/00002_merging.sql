@@ -57,6 +57,9 @@ CREATE TABLE sqlsync_violation (
   PRIMARY KEY (table_id, key, kind, name)
 ) WITHOUT ROWID;
 
+-- What is listed of a row is looked at again when a write to it comes.
+CREATE INDEX sqlsync_conflict_row ON sqlsync_conflict (table_id, key);
+
 -- Conflicts that somebody has settled stay, so that they do not come again, but
 -- are no longer listed. `noted` is when this node listed it, in Unix
 -- milliseconds, for retention.

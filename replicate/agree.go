@@ -17,8 +17,12 @@ type agreement struct {
 	adopting bool
 }
 
-// learn takes the peer's tables.
+// learn takes the peer's tables. One that may not change ours has no say in
+// whether they wait.
 func (s *session) learn(tables []wire.TableOffer) {
+	if !s.receives {
+		return
+	}
 	s.tellings.offers, s.tellings.due = tables, true
 }
 

@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"sqlsync/merge"
@@ -15,6 +16,8 @@ type config struct {
 	software   string
 	// pull and push are what this side allows.
 	pull, push bool
+	// datasets are those that the peer may have and hear of, nil for all.
+	datasets []string
 	// vector is the own vector, tables the own offers.
 	vector merge.Vector
 	tables []wire.TableOffer
@@ -132,7 +135,7 @@ func (s *session) handle(e event) {
 		s.agreed(e.wantsSchema)
 	case schemaRead:
 		s.readingSchema = false
-		s.outbox.post(e.schema)
+		s.outbox.post(s.shown(e.schema))
 	case probed:
 		s.probe()
 	case syncWanted:
@@ -261,6 +264,16 @@ func (s *session) schemaAsked() {
 		s.readingSchema = true
 		s.do(readSchema{})
 	}
+}
+
+// shown is a schema without the names of datasets that the peer may not have.
+func (s *session) shown(m *wire.Schema) *wire.Schema {
+	if s.datasets == nil {
+		return m
+	}
+	out := *m
+	out.Datasets = slices.DeleteFunc(slices.Clone(m.Datasets), func(d string) bool { return !slices.Contains(s.datasets, d) })
+	return &out
 }
 
 // hung is the end as the peer wants it.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sqlsync/replicate/replicatetest"
 	"sqlsync/wire"
 )
 
@@ -27,13 +28,25 @@ type sim struct {
 	calm  bool            // no more writes and faults
 	quiet bool            // writes, but no faults
 	limit limits
+	// world is where the stores are that are files, nil if they are in memory.
+	world *replicatetest.World
+	bytes passage
 }
 
+// simNode is a node whose store is in memory or, under the same sessions, a
+// file.
 type simNode struct {
 	id    int
-	store *memStore
+	store simStore
+	mem   *memStore           // store, or nil
+	file  *replicatetest.Node // store, or nil
 	ends  map[*simEnd]bool
 	hints map[int]hint
+}
+
+type simStore interface {
+	Store
+	Skipper
 }
 
 // simEnd is one side of a connection.
@@ -44,6 +57,7 @@ type simEnd struct {
 	session *session
 	dead    bool
 	cut     bool // what is sent vanishes for good
+	crashed bool // with its process
 	// arrives keeps the order of what is sent to this side.
 	arrives time.Time
 	inbox   []wire.Message
@@ -80,7 +94,8 @@ func newSim(t testing.TB, seed uint64, nodes int, edges [][2]int) *sim {
 	// Small limits make the flow control matter.
 	s.limit.window, s.limit.message, s.limit.load, s.limit.readAhead = 4000, 1200, 2000, 3000
 	for i := range nodes {
-		s.nodes = append(s.nodes, &simNode{i, newMemStore(nodeID(i + 1)), make(map[*simEnd]bool), make(map[int]hint)})
+		m := newMemStore(nodeID(i + 1))
+		s.nodes = append(s.nodes, &simNode{id: i, store: m, mem: m, ends: make(map[*simEnd]bool), hints: make(map[int]hint)})
 	}
 	return s
 }
@@ -137,6 +152,7 @@ func (s *sim) step(e *simEnd, ev event) {
 		return
 	}
 	s.steps++
+	s.note("step %d %T", e.number, ev)
 	for _, a := range e.session.step(s.now, ev) {
 		s.perform(e, a)
 	}
@@ -153,86 +169,6 @@ func (s *sim) step(e *simEnd, ev event) {
 	s.after(max(0, e.session.deadline().Sub(s.now)), func() {
 		if gen == e.tickGen {
 			s.step(e, ticked{})
-		}
-	})
-}
-
-// later does something to the store and gives the session the answer after it.
-// A crash in between may come before or after the store's part.
-func (s *sim) later(e *simEnd, do func() event) {
-	s.after(s.some(20*time.Millisecond), func() {
-		if e.dead && s.rand.IntN(2) == 0 {
-			return
-		}
-		ev := do()
-		s.after(s.some(time.Millisecond), func() { s.step(e, ev) })
-	})
-}
-
-func (s *sim) perform(e *simEnd, a action) {
-	ctx, store := context.Background(), e.node.store
-	switch a := a.(type) {
-	case send:
-		s.transmit(e, a.message)
-		s.after(s.some(time.Millisecond), func() { s.step(e, written{}) })
-	case load:
-		s.later(e, func() event {
-			held, _ := store.AfterExcept(ctx, a.after, a.have, a.maxBytes)
-			return loaded{held}
-		})
-	case agree:
-		s.later(e, func() event { return agreed{} })
-	case apply:
-		s.later(e, func() event {
-			v, err := store.Apply(ctx, e.session.peer, a.batches)
-			s.grown(e.node)
-			if err != nil {
-				s.t.Errorf("apply: %v", err)
-				return stopped{err}
-			}
-			return applied{v}
-		})
-	case seal:
-		s.later(e, func() event {
-			v, _ := store.Seal(ctx)
-			s.grown(e.node)
-			return sealed{v}
-		})
-	case confirm:
-		s.later(e, func() event {
-			if now, _ := s.nodes[e.session.peer[0]-1].store.Vector(ctx); !now.Covers(a.vector) {
-				s.t.Errorf("%v confirmed more than it has", e.session.peer)
-			}
-			return confirmed{}
-		})
-	case end:
-		s.kill(e)
-		s.after(s.some(5*time.Millisecond), func() { s.hangUp(e.far) })
-	}
-}
-
-// transmit delivers in order. Once something was lost, nothing more arrives:
-// a stream has no holes.
-func (s *sim) transmit(e *simEnd, m wire.Message) {
-	far := e.far
-	if s.down[e.edge] {
-		e.cut, far.cut = true, true
-	}
-	if e.cut {
-		return
-	}
-	at := s.now.Add(time.Millisecond + s.some(10*time.Millisecond))
-	if at.Before(far.arrives) {
-		at = far.arrives
-	}
-	far.arrives = at
-	s.after(at.Sub(s.now), func() {
-		if far.dead {
-			return
-		}
-		if far.inbox = append(far.inbox, m); len(far.inbox) == 1 && far.session.wantsRead() {
-			far.inbox = nil
-			s.step(far, received{m})
 		}
 	})
 }
@@ -277,9 +213,14 @@ func (s *sim) hangUp(e *simEnd) {
 func (s *sim) crash(n *simNode) {
 	for _, e := range n.sorted() {
 		s.kill(e)
+		e.crashed = true
 		s.after(s.some(5*time.Millisecond), func() { s.hangUp(e.far) })
 	}
 	clear(n.hints)
+	if n.file != nil {
+		s.note("crash %d", n.id)
+		n.file.Restart()
+	}
 }
 
 // redial keeps edges connected, and now and then doubles a connection.

@@ -15,7 +15,7 @@ func (s *sim) trouble() {
 	n := s.nodes[s.rand.IntN(len(s.nodes))]
 	switch r := s.rand.IntN(100); {
 	case r < 88:
-		n.store.commit(1 + s.rand.IntN(3))
+		n.mem.commit(1 + s.rand.IntN(3))
 		s.grown(n)
 	case s.quiet:
 	case r < 90:
@@ -29,9 +29,9 @@ func (s *sim) trouble() {
 }
 
 func (s *sim) equal() bool {
-	first := s.nodes[0].store.vector
+	first := s.nodes[0].mem.vector
 	for _, n := range s.nodes[1:] {
-		if !n.store.vector.Covers(first) || !first.Covers(n.store.vector) {
+		if !n.mem.vector.Covers(first) || !first.Covers(n.mem.vector) {
 			return false
 		}
 	}
@@ -41,13 +41,13 @@ func (s *sim) equal() bool {
 // check reports broken promises.
 func (s *sim) check() {
 	for _, n := range s.nodes {
-		for _, a := range n.store.acausal {
+		for _, a := range n.mem.acausal {
 			s.t.Error(a)
 		}
 		last := merge.Vector{}
-		for _, h := range n.store.held {
+		for _, h := range n.mem.held {
 			if h.Seq != last[h.Origin].Seq+1 {
-				s.t.Errorf("%v holds %v/%d after %d", n.store.self, h.Origin, h.Seq, last[h.Origin].Seq)
+				s.t.Errorf("%v holds %v/%d after %d", n.mem.self, h.Origin, h.Seq, last[h.Origin].Seq)
 			}
 			last[h.Origin] = merge.Position{Seq: h.Seq}
 		}
@@ -85,21 +85,21 @@ func simulate(t *testing.T, seed uint64, edges [][2]int) {
 	clear(s.down)
 	if !s.run(time.Minute, s.equal) {
 		for _, n := range s.nodes {
-			t.Logf("%v has %v", n.store.self, n.store.vector)
+			t.Logf("%v has %v", n.mem.self, n.mem.vector)
 		}
 		t.Error("not equal a minute after the last fault")
 	}
 	s.check()
 	needed, delivered := s.count()
 	t.Logf("seed %d: %d steps, %d batches, %d needed, %d delivered, %.0f steps/s",
-		seed, s.steps, len(s.nodes[0].store.held), needed, delivered, float64(s.steps)/time.Since(began).Seconds())
+		seed, s.steps, len(s.nodes[0].mem.held), needed, delivered, float64(s.steps)/time.Since(began).Seconds())
 }
 
 // count returns how many batches had to be delivered, and how many were.
 func (s *sim) count() (needed, delivered int) {
 	for _, n := range s.nodes {
-		needed += len(n.store.held) - int(n.store.vector[n.store.self].Seq)
-		delivered += n.store.delivered
+		needed += len(n.mem.held) - int(n.mem.vector[n.mem.self].Seq)
+		delivered += n.mem.delivered
 	}
 	return needed, delivered
 }

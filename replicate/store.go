@@ -33,7 +33,8 @@ type Store interface {
 	// that was applied. from is the peer that sent them, for the error's text.
 	// The error wraps wire.ErrInvalid for a batch that no honest peer sends,
 	// and wire.ErrGap for one whose predecessor is not here; nothing of such a
-	// batch or of those after it is applied.
+	// batch or of those after it is applied. It wraps wire.ErrAhead where some
+	// were left out because their origin's clock is too far ahead.
 	Apply(ctx context.Context, from merge.NodeID, batches []*wire.Sealed) (merge.Vector, error)
 
 	// Seal makes batches of everything that the application committed before

@@ -22,7 +22,7 @@ func try[T any](ctx context.Context, f func(context.Context) (T, error)) (T, err
 	pause := firstPause
 	for n := 1; ; n++ {
 		v, err := f(ctx)
-		if err == nil || n == storeTries || ctx.Err() != nil || errors.Is(err, wire.ErrInvalid) || errors.Is(err, wire.ErrGap) {
+		if err == nil || n == storeTries || ctx.Err() != nil || errors.Is(err, wire.ErrInvalid) || errors.Is(err, wire.ErrGap) || errors.Is(err, wire.ErrAhead) {
 			return v, err
 		}
 		wait(ctx, pause)

@@ -8,4 +8,6 @@ var (
 	ErrInvalid = errors.New("invalid")
 	// ErrGap marks a batch whose predecessor is not here.
 	ErrGap = errors.New("gap in chain")
+	// ErrAhead marks a batch whose origin's clock is too far ahead.
+	ErrAhead = errors.New("the clock of a node is ahead")
 )

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -30,6 +31,9 @@ type app struct {
 	// observe returns what a database that is opened tells its work to, nil
 	// mostly.
 	observe func(path string) func(cdc.Work)
+	// unlocked is the identity that a verb about keys has at hand, so that
+	// nobody is asked for its passphrase again.
+	unlocked *crypto.Identity
 }
 
 // lockWait is how long a verb that ends waits for other programs' locks.
@@ -68,15 +72,25 @@ func (e *usageError) Is(target error) bool { return target == errUsage }
 
 // complain prints an error, on one line, and its remedy on another.
 func (a *app) complain(err error) {
-	fmt.Fprintln(a.stderr, "sqlsync: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	fmt.Fprintln(a.stderr, "sqlsync: "+oneLine(err.Error()))
 	var h interface{ Hint() string }
-	if errors.As(err, &h) && h.Hint() != "" {
+	switch {
+	case cdc.IsFull(err):
+		fmt.Fprintln(a.stderr, "hint: make room on the disk that has the database; what was not written is tried again then")
+	case errors.As(err, &h) && h.Hint() != "":
 		fmt.Fprintln(a.stderr, "hint: "+h.Hint())
 	}
 }
 
 func (a *app) say(format string, args ...any) {
 	fmt.Fprintf(a.stderr, "sqlsync: "+format+"\n", args...)
+}
+
+// tell prints a line of what was done, for people.
+func (a *app) tell(format string, args ...any) {
+	if !a.JSON {
+		a.printf(format+"\n", args...)
+	}
 }
 
 func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.stdout, format, args...) }
@@ -110,31 +124,41 @@ func (a *app) path() (string, error) {
 	return "", usage("more than one --db", "only serve takes several")
 }
 
-// keyPath is where the identity of a database is kept.
-func keyPath(db string) string { return db + "-sqlsync.key" }
-
 // identity loads the identity of a database, making one where there is none
 // and the database has never been a node.
-func identity(ctx context.Context, db string) (*crypto.Identity, error) {
-	id, err := crypto.LoadIdentity(keyPath(db))
+func (a *app) identity(ctx context.Context, db string) (*crypto.Identity, error) {
+	if a.unlocked != nil {
+		return a.unlocked, nil
+	}
+	if err := settleRotation(ctx, db); err != nil {
+		return nil, err
+	}
+	id, err := a.unlock(ctx, keyPath(db))
 	if !errors.Is(err, fs.ErrNotExist) {
 		return id, err
 	}
-	if was, err := cdc.IsNode(ctx, db); err != nil {
+	if err := neverNode(ctx, db); err != nil {
 		return nil, err
-	} else if was {
-		return nil, hint(fmt.Errorf("the key file of %s is missing: %s", db, keyPath(db)),
-			"put the key file back beside the database; a copy of a database is a node of its own: run sqlsync uninstall --yes on it first")
 	}
 	if id, err = crypto.NewIdentity(nil); err != nil {
 		return nil, err
 	}
 	if err := id.Save(keyPath(db)); errors.Is(err, fs.ErrExist) {
-		return crypto.LoadIdentity(keyPath(db)) // another process was faster
+		return a.unlock(ctx, keyPath(db)) // another process was faster
 	} else if err != nil {
 		return nil, err
 	}
 	return id, nil
+}
+
+// neverNode is an error for a database whose key file is missing.
+func neverNode(ctx context.Context, db string) error {
+	was, err := cdc.IsNode(ctx, db)
+	if err == nil && was {
+		err = hint(fmt.Errorf("the key file of %s is missing: %s", db, keyPath(db)),
+			"put the key file back beside the database; a copy of a database is a node of its own: run sqlsync uninstall --yes on it first")
+	}
+	return err
 }
 
 // open opens the database that the verb is about, making it a node.
@@ -151,7 +175,7 @@ func (a *app) openPath(ctx context.Context, path string, wait time.Duration) (*c
 	if err := cdc.Probe(ctx, path); err != nil {
 		return nil, nil, explain(path, err)
 	}
-	id, err := identity(ctx, path)
+	id, err := a.identity(ctx, path)
 	if err != nil {
 		return nil, nil, explain(path, err)
 	}
@@ -179,7 +203,7 @@ func explain(path string, err error) error {
 		return hint(fmt.Errorf("no database at %s", path), "check --db; sqlsync init --db %s makes a new one", path)
 	case errors.Is(err, cdc.ErrNotDatabase):
 		return hint(fmt.Errorf("%s is not a SQLite database", path), "check --db")
-	case errors.Is(err, cdc.ErrReadOnly), errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, cdc.ErrReadOnly), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return hint(fmt.Errorf("%s is read-only", path), "sqlsync needs to write to the database and its folder: check their owner and permissions")
 	case errors.Is(err, cdc.ErrLocked):
 		return hint(fmt.Errorf("%s is locked by another program", path), "end the program's transaction or its exclusive lock, then try again")
@@ -187,8 +211,19 @@ func explain(path string, err error) error {
 		return hint(err, "put back the key file that belongs to %s, or make the copy a node of its own: sqlsync uninstall --yes, then watch again", path)
 	case errors.Is(err, migrations.ErrNewer):
 		return hint(err, "upgrade this sqlsync")
+	}
+	return explainKey(path, err)
+}
+
+// explainKey does so for the errors of reading its key file.
+func explainKey(path string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return hint(fmt.Errorf("no key file at %s", keyPath(path)), "sqlsync init --db %s makes a node of a database", path)
 	case errors.Is(err, crypto.ErrKeyPermissions):
 		return hint(err, "chmod 600 %s", keyPath(path))
+	case errors.Is(err, crypto.ErrPassphrase):
+		return hint(err, "try again, and check $%s; without the passphrase this identity is lost", passphraseEnv)
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -18,18 +19,20 @@ import (
 
 // grammar is the command line. The comments on its fields are its help.
 type grammar struct {
-	DB        []string `name:"db" env:"SQLSYNC_DB" sep:"none" placeholder:"FILE" help:"Database file ($$SQLSYNC_DB)."`
+	DB        []string `name:"db" env:"SQLSYNC_DB" sep:"none" placeholder:"FILE" help:"Database file."`
 	JSON      bool     `name:"json" help:"Print JSON."`
 	LogLevel  string   `enum:"debug,info,warn,error" default:"info" help:"Least level that is logged: debug, info, warn or error."`
 	LogFormat string   `enum:"text,json" default:"text" help:"Format of the log: text or json."`
 
 	Init      initCmd      `cmd:"" help:"Create this node's identity and tables, and print its public key."`
-	Key       keyCmd       `cmd:"" help:"Print this node's public key."`
+	Key       keyCmd       `cmd:"" help:"Print this node's public key; change the key file's passphrase."`
 	Watch     watchCmd     `cmd:"" help:"Replicate tables: install capture and take the existing rows as baseline."`
 	Unwatch   unwatchCmd   `cmd:"" help:"Stop replicating tables; their data stays."`
 	Tables    tablesCmd    `cmd:"" help:"List the tables: watched or not, and whether they could be."`
 	Dataset   datasetCmd   `cmd:"" help:"List and set up datasets."`
 	Remote    remoteCmd    `cmd:"" help:"Add, list, change and remove peers."`
+	Invite    inviteCmd    `cmd:"" help:"Print a ticket with which one node can join."`
+	Join      joinCmd      `cmd:"" help:"Add each other by ticket; a database that does not exist yet is made a replica."`
 	Serve     serveCmd     `cmd:"" help:"Capture, serve, dial and apply until stopped."`
 	Sync      syncCmd      `cmd:"" help:"Exchange with remotes until both sides have everything, then exit."`
 	Clone     cloneCmd     `cmd:"" help:"Make a new replica of a remote's watched tables."`
@@ -70,9 +73,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		panic(err) // the grammar itself is wrong
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
+	args = spelled(args)
 	k, err := parser.Parse(args)
 	if exit >= 0 { // --help
 		return exit
@@ -102,6 +103,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// spelled turns what people try first into the verbs that there are.
+func spelled(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case args[0] == "--version":
+		return append([]string{"version"}, args[1:]...)
+	}
+	return args
 }
 
 func slicesContainsEmpty(list []string) bool {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"sqlsync/cdc"
@@ -21,6 +22,11 @@ type member struct {
 	id    *crypto.Identity
 	node  *replicate.Node
 	log   *slog.Logger
+	// dialer and the listener tell who is there, once serve asks for it.
+	dialer *dialer
+
+	remotes   sync.Mutex // held while the node is told the remotes
+	strangers strangers
 }
 
 // member opens a database and makes a node of it that knows its remotes.
@@ -30,36 +36,60 @@ func (a *app) member(ctx context.Context, path string, wait time.Duration) (*mem
 		return nil, err
 	}
 	m := &member{store: store, id: id, log: a.logger().With("db", path)}
+	m.dialer = &dialer{member: m}
 	m.node = replicate.NewNode(replicate.Options{
-		Self: store.Node(), Software: "sqlsync " + version(), Stores: streams{store}, Dialer: dialer{id}, Log: m.log,
+		Self: store.Node(), Software: "sqlsync " + version(), Stores: streams{store}, Dialer: m.dialer, Log: m.log,
 	})
-	if err := m.readRemotes(ctx); err != nil {
+	if _, err := m.readRemotes(ctx); err != nil {
 		store.Close()
 		return nil, err
 	}
 	return m, nil
 }
 
-// readRemotes tells the node the remotes as they are in the database.
-func (m *member) readRemotes(ctx context.Context) error {
+// readRemotes tells the node the remotes as they are in the database, without
+// those that have expired: what the node does not know it refuses, and it ends
+// the sessions there are. next is when another expires, zero for never.
+func (m *member) readRemotes(ctx context.Context) (next time.Time, err error) {
+	m.remotes.Lock()
+	defer m.remotes.Unlock()
 	list, err := m.store.Remotes(ctx)
 	if err != nil {
-		return err
+		return next, err
 	}
-	remotes := make([]replicate.Remote, len(list))
-	for i, r := range list {
-		remotes[i] = replicate.Remote{Name: r.Name, Peer: r.Key, Addrs: r.Addrs, Datasets: r.Datasets, Pull: r.Pull, Push: r.Push}
+	now := time.Now()
+	var remotes []replicate.Remote
+	for _, r := range list {
+		if r.Expired(now) {
+			continue
+		}
+		if !r.Expires.IsZero() && (next.IsZero() || r.Expires.Before(next)) {
+			next = r.Expires
+		}
+		remotes = append(remotes, replicate.Remote{Name: r.Name, Peer: r.Key, Addrs: r.Addrs, Datasets: r.Datasets, Pull: r.Pull, Push: r.Push})
 	}
 	m.node.SetRemotes(remotes)
-	return nil
+	return next, nil
 }
 
-// admit says whether a key may connect.
-func (m *member) admit(peer crypto.PublicKey, _ []byte) error {
-	if !m.node.Knows(merge.NodeID(peer)) {
-		return fmt.Errorf("%w: %s is not a remote", replicate.ErrRefused, peer)
+// stranger is a node that has proved its key, which is no remote's.
+type stranger struct{ key crypto.PublicKey }
+
+func (e *stranger) Error() string {
+	return fmt.Sprintf("%s is not a remote: sqlsync remote add NAME %s lets it in", e.key, e.key)
+}
+
+func (e *stranger) Is(target error) bool { return target == replicate.ErrRefused }
+
+// refused logs a connection that was not let in. Whatever knocks without
+// proving a key is not worth a line each.
+func (m *member) refused(from net.Addr, err error) {
+	level := slog.LevelDebug
+	var s *stranger
+	if errors.As(err, &s) && m.dialer.peers.stranger(merge.NodeID(s.key), time.Now()) {
+		level = slog.LevelInfo
 	}
-	return nil
+	m.log.Log(context.Background(), level, "refused a connection", "from", from.String(), "err", err)
 }
 
 // streams are the datasets of a store, for package replicate.
@@ -77,23 +107,48 @@ func (s streams) Store(dataset string) (replicate.Store, bool) {
 func (s streams) Datasets() []string { return s.store.Datasets() }
 
 // dialer makes encrypted connections.
-type dialer struct{ id *crypto.Identity }
+type dialer struct {
+	*member
+	peers *presence
+}
 
-func (d dialer) Dial(ctx context.Context, peer merge.NodeID, addr, _ string) (net.Conn, error) {
+func (d *dialer) Dial(ctx context.Context, peer merge.NodeID, addr, _ string) (net.Conn, error) {
 	nd := net.Dialer{Timeout: 10 * time.Second}
 	raw, err := nd.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return nil, err
+		return nil, withoutAddr(err)
 	}
-	c, err := crypto.Client(ctx, raw, d.id, crypto.PublicKey(peer), nil, crypto.Options{})
+	c, err := crypto.Client(ctx, raw, d.id, crypto.PublicKey(peer), d.id.Introduction(), crypto.Options{})
+	var moved *crypto.MovedError
+	if errors.As(err, &moved) {
+		return nil, d.moved(ctx, moved)
+	}
 	if errors.Is(err, crypto.ErrRefused) {
-		return nil, fmt.Errorf("%w: %w", replicate.ErrRefused, err)
+		return nil, &unknownHere{d.id.PublicKey()}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return c, nil
+	return present{c, d.peers.enter(peer, c.RemoteAddr())}, nil
 }
+
+// withoutAddr is a network error without the address, which the caller names.
+func withoutAddr(err error) error {
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+// unknownHere says that a peer hung up on this node's key. It does not say
+// why, so it may as well be another node.
+type unknownHere struct{ self crypto.PublicKey }
+
+func (e *unknownHere) Error() string {
+	return fmt.Sprintf("the peer does not know this key: sqlsync remote add NAME %s there (or the address is another node's)", e.self)
+}
+
+func (e *unknownHere) Is(target error) bool { return target == replicate.ErrRefused }
 
 // listen accepts connections until ctx ends, each in a goroutine that it waits
 // for.
@@ -119,13 +174,14 @@ func (m *member) listen(ctx context.Context, l net.Listener) error {
 			continue
 		}
 		conns.Go(func() {
-			c, err := crypto.Server(ctx, raw, m.id, m.admit, crypto.Options{})
+			c, err := crypto.Server(ctx, raw, m.id, m.admit(ctx, raw.RemoteAddr()), crypto.Options{})
 			<-slots
 			if err != nil {
 				raw.Close()
-				m.log.Info("refused a connection", "from", raw.RemoteAddr().String(), "err", err)
+				m.refused(raw.RemoteAddr(), err)
 				return
 			}
+			defer m.dialer.peers.enter(merge.NodeID(c.Peer()), raw.RemoteAddr())()
 			if err := m.node.Accept(ctx, c, merge.NodeID(c.Peer())); err != nil && ctx.Err() == nil {
 				m.log.Warn("session ended", "from", raw.RemoteAddr().String(), "err", err)
 			}

@@ -72,17 +72,33 @@ func (p *paging) add(m *member) {
 	if p == nil {
 		return
 	}
-	resolver, _ := any(m.store).(web.Resolver)
 	p.options.Databases = append(p.options.Databases, &web.Database{
-		Path: m.store.Path(), Store: m.store, Peers: m.node.Status, Resolve: resolver,
+		Path: m.store.Path(), Store: m.store, Peers: m.node.Status, Resolve: settler{m.store},
 		Show: web.Show{
-			Key:       nodeKey,
-			Change:    func(e *cdc.Entry) any { return logLineOf(e, m.store.Node()) },
-			Status:    func(ctx context.Context) (any, error) { return readStatus(ctx, m.store) },
-			Tables:    func(ctx context.Context) (any, error) { return tableRows(ctx, m.store) },
-			Conflicts: func(ctx context.Context) (any, error) { return conflictRows(ctx, m.store) },
+			Key:    nodeKey,
+			Change: func(e *cdc.Entry) any { return logLineOf(e, m.store.Node()) },
+			Status: func(ctx context.Context) (any, error) { return readStatus(ctx, m.store) },
+			Tables: func(ctx context.Context) (any, error) {
+				list, err := m.store.Tables(ctx)
+				return tableRows(list), explain(m.store.Path(), err)
+			},
+			Conflicts: func(ctx context.Context) (any, error) {
+				list, err := m.store.Conflicts(ctx)
+				return conflictRows(list), explain(m.store.Path(), err)
+			},
 		},
 	})
+}
+
+// settler settles conflicts as the verbs do, with what to do where that fails.
+type settler struct{ store *cdc.Store }
+
+func (s settler) RestoreConflict(ctx context.Context, id string) error {
+	return explainSettled(s.store, id, s.store.RestoreConflict(ctx, id))
+}
+
+func (s settler) DismissConflict(ctx context.Context, id string) error {
+	return explainSettled(s.store, id, s.store.DismissConflict(ctx, id))
 }
 
 // run serves until ctx ends.

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
@@ -24,15 +26,38 @@ type remoteCmd struct {
 // remoteFlags are what can be said of a remote at any time.
 type remoteFlags struct {
 	Addr    []string `sep:"none" placeholder:"HOST:PORT" help:"Where the peer listens; may be repeated. Without one, it has to dial us."`
-	Dataset []string `sep:"none" help:"Dataset to exchange; may be repeated. Without one, all of them."`
+	Dataset []string `sep:"none" help:"Dataset to exchange; may be repeated. Without one, all of them. It need not exist yet."`
 	Pull    bool     `xor:"direction" help:"Only take the peer's changes."`
 	Push    bool     `xor:"direction" help:"Only give the peer ours."`
+
+	Expires *lifetime `placeholder:"DURATION" help:"Refuse the peer after this time, for example 30d; never to allow it for good."`
 }
 
 func (f *remoteFlags) check() error {
 	for _, addr := range f.Addr {
-		if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
+		host, port, err := net.SplitHostPort(addr)
+		if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || n == 0 || host == "" {
 			return usage(fmt.Sprintf("address %q is not HOST:PORT", addr), "for example 192.168.1.20:7117")
+		}
+	}
+	for _, d := range f.Dataset {
+		if err := checkDataset(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noteDatasets tells of datasets that are not there: one may be agreed on
+// before its first table is watched, and one may be misspelled.
+func (f *remoteFlags) noteDatasets(ctx context.Context, a *app, store *cdc.Store) error {
+	list, err := store.DatasetSettings(ctx)
+	if err != nil {
+		return explain(store.Path(), err)
+	}
+	for _, d := range f.Dataset {
+		if !slices.ContainsFunc(list, func(s cdc.DatasetSettings) bool { return s.Dataset == d }) {
+			a.say("there is no dataset %q here yet; sqlsync watch TABLE --dataset %s makes it", d, d)
 		}
 	}
 	return nil
@@ -48,6 +73,9 @@ func (f *remoteFlags) apply(r *cdc.Remote) {
 	if f.Pull || f.Push {
 		r.Pull, r.Push = f.Pull, f.Push
 	}
+	if f.Expires != nil {
+		r.Expires = f.Expires.after(time.Now())
+	}
 }
 
 type remoteAddCmd struct {
@@ -62,6 +90,9 @@ func (c *remoteAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := checkName(c.Name); err != nil {
+		return err
+	}
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -70,13 +101,48 @@ func (c *remoteAddCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer store.Close()
+	if key == store.Node() {
+		return usage("the key is this node's own", "take the key that sqlsync key prints on the other machine")
+	}
 	r := cdc.Remote{Name: c.Name, Key: key, Pull: true, Push: true}
 	c.apply(&r)
 	err = store.AddRemote(ctx, r)
 	if errors.Is(err, cdc.ErrRemoteExists) {
-		return hint(err, "sqlsync remote list shows the remotes; sqlsync remote set changes one")
+		return c.exists(ctx, store, key, err)
 	}
-	return explain(store.Path(), err)
+	if err != nil {
+		return explain(store.Path(), err)
+	}
+	a.tell("added %s", cell(c.Name))
+	return c.noteDatasets(ctx, a, store)
+}
+
+// exists says what to do about a name or a key that another remote has.
+func (c *remoteAddCmd) exists(ctx context.Context, store *cdc.Store, key merge.NodeID, cause error) error {
+	list, err := store.Remotes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		if r.Key == key {
+			return hint(cause, "sqlsync remote set %s changes it, and with --name %s renames it", r.Name, c.Name)
+		}
+	}
+	return hint(cause, "if %s has a new key: sqlsync remote remove %s first", c.Name, c.Name)
+}
+
+func checkName(name string) error {
+	if strings.TrimSpace(name) == "" {
+		return usage("the name is empty", "call the peer something, such as office")
+	}
+	return nil
+}
+
+func checkDataset(name string) error {
+	if strings.TrimSpace(name) == "" {
+		return usage("the name of the dataset is empty", "sqlsync dataset list shows the datasets; leave --dataset out for the usual one")
+	}
+	return nil
 }
 
 func parseKey(s string) (merge.NodeID, error) {
@@ -87,7 +153,9 @@ func parseKey(s string) (merge.NodeID, error) {
 	return merge.NodeID(key), nil
 }
 
-type remoteListCmd struct{}
+type remoteListCmd struct {
+	Strangers bool `help:"List only the nodes that are no remotes and tried to connect."`
+}
 
 type remoteRow struct {
 	Name     string   `json:"name"`
@@ -96,34 +164,64 @@ type remoteRow struct {
 	Datasets []string `json:"datasets"`
 	Pull     bool     `json:"pull"`
 	Push     bool     `json:"push"`
+	Expires  string   `json:"expires"`
+	Former   string   `json:"former"`
 }
 
 // Run lists the peers.
-func (remoteListCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.open(ctx)
+func (c *remoteListCmd) Run(ctx context.Context, a *app) error {
+	store, err := a.look(ctx)
 	if err != nil {
 		return err
 	}
+	if store == nil {
+		return printNoRemotes(a, c.Strangers)
+	}
 	defer store.Close()
+	if c.Strangers {
+		return listStrangers(ctx, a, store)
+	}
 	list, err := store.Remotes(ctx)
 	if err != nil {
 		return err
 	}
 	rows := []remoteRow{}
 	for _, r := range list {
-		rows = append(rows, remoteRow{r.Name, nodeKey(r.Key), slices.Concat([]string{}, r.Addrs), slices.Concat([]string{}, r.Datasets), r.Pull, r.Push})
+		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", ""}
+		if !r.Expires.IsZero() {
+			row.Expires = r.Expires.Format(time.RFC3339)
+		}
+		if r.Former != (merge.NodeID{}) {
+			row.Former = nodeKey(r.Former)
+		}
+		rows = append(rows, row)
 	}
 	if a.JSON {
 		return a.printJSON(rows)
 	}
+	if err := printRemotes(a, rows); err != nil {
+		return err
+	}
+	return listStrangers(ctx, a, store)
+}
+
+func printRemotes(a *app, rows []remoteRow) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tADDRESS\tDATASETS\tDIRECTION\tKEY")
 	for _, r := range rows {
 		datasets := "all"
 		if len(r.Datasets) > 0 {
-			datasets = strings.Join(r.Datasets, ",")
+			datasets = cells(r.Datasets)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Name, dash(strings.Join(r.Addrs, ",")), datasets, direction(r.Pull, r.Push), r.Key)
+		allowed := direction(r.Pull, r.Push)
+		if r.Expires != "" {
+			allowed += " until " + r.Expires
+		}
+		key := r.Key
+		if r.Former != "" {
+			key += " (was " + r.Former + ")"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", cell(r.Name), dash(strings.Join(r.Addrs, ",")), datasets, allowed, key)
 	}
 	return w.Flush()
 }
@@ -138,43 +236,6 @@ func direction(pull, push bool) string {
 		return "push"
 	}
 	return "none"
-}
-
-type remoteSetCmd struct {
-	Name string `arg:"" help:"The peer."`
-	remoteFlags
-	Both        bool `xor:"direction" help:"Exchange in both directions."`
-	AllDatasets bool `help:"Exchange every dataset."`
-}
-
-// Run changes a peer.
-func (c *remoteSetCmd) Run(ctx context.Context, a *app) error {
-	if err := c.check(); err != nil {
-		return err
-	}
-	store, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	list, err := store.Remotes(ctx)
-	if err != nil {
-		return err
-	}
-	for _, r := range list {
-		if r.Name != c.Name {
-			continue
-		}
-		c.apply(&r)
-		if c.Both {
-			r.Pull, r.Push = true, true
-		}
-		if c.AllDatasets {
-			r.Datasets = nil
-		}
-		return store.SetRemote(ctx, r)
-	}
-	return unknownRemote(c.Name, list)
 }
 
 func unknownRemote(name string, list []cdc.Remote) error {
@@ -198,9 +259,12 @@ func (c *remoteRemoveCmd) Run(ctx context.Context, a *app) error {
 	if err := a.confirm(c.Yes, "remove remote "+c.Name); err != nil {
 		return err
 	}
-	store, err := a.open(ctx)
+	store, err := a.look(ctx)
 	if err != nil {
 		return err
+	}
+	if store == nil {
+		return unknownRemote(c.Name, nil)
 	}
 	defer store.Close()
 	err = store.RemoveRemote(ctx, c.Name)
@@ -211,5 +275,20 @@ func (c *remoteRemoveCmd) Run(ctx context.Context, a *app) error {
 		}
 		return unknownRemote(c.Name, list)
 	}
-	return explain(store.Path(), err)
+	if err != nil {
+		return explain(store.Path(), err)
+	}
+	a.tell("removed %s; nothing is exchanged with it any more", cell(c.Name))
+	return nil
+}
+
+// printNoRemotes is the list of a database that is not set up.
+func printNoRemotes(a *app, strangers bool) error {
+	switch {
+	case a.JSON:
+		return a.printJSON([]remoteRow{})
+	case strangers:
+		return nil
+	}
+	return printRemotes(a, nil)
 }

@@ -37,15 +37,21 @@ func TestMain(m *testing.M) {
 //	listening ADDR        wait until somebody listens there
 //	logged FILE TEXT      wait until the log has a change with the text
 //	warned FILE TEXT      wait until status warns of the text
+//	unwarned FILE TEXT    wait until status no longer warns of the text
+//	served FILE           wait until status says that it is being served
 //	taken NAME            set $NAME to one that somebody listens on
 //	fetch STATUS URL [HEADER VALUE]…
 //	                      ask until the answer has the status, print its body
+//	conflict NAME FILE KIND   set $NAME to the id of the first conflict of a kind
+//	until TEXT ARGS       run sqlsync until its output has the text
+//	invited NAME ARGS     run sqlsync until it makes a ticket, set $NAME to it
 //	keyof NAME FILE       set $NAME to a database's public key
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned, "fetch": scriptFetch, "keyof": scriptKeyOf,
+			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned(true), "unwarned": scriptWarned(false), "keyof": scriptKeyOf, "served": scriptServed, "conflict": scriptConflict, "until": scriptUntil, "invited": scriptInvited,
+			"fetch": scriptFetch,
 		},
 		RequireUniqueNames:  true,
 		RequireExplicitExec: false,
@@ -172,16 +178,48 @@ func scriptLogged(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-func scriptWarned(ts *testscript.TestScript, _ bool, args []string) {
+func scriptWarned(want bool) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		for deadline := time.Now().Add(time.Minute); ; {
+			ts.Check(ts.Exec("sqlsync", "--db", ts.MkAbs(args[0]), "status"))
+			if strings.Contains(ts.ReadFile("stdout"), "warning: "+args[1]) == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				ts.Fatalf("status warns of %q: %v", args[1], !want)
+			}
+		}
+	}
+}
+
+func scriptServed(ts *testscript.TestScript, _ bool, args []string) {
 	for deadline := time.Now().Add(time.Minute); ; {
 		ts.Check(ts.Exec("sqlsync", "--db", ts.MkAbs(args[0]), "status"))
-		if strings.Contains(ts.ReadFile("stdout"), "warning: "+args[1]) {
+		if strings.Contains(ts.ReadFile("stdout"), ", being served") {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("status does not warn of %q", args[1])
+			ts.Fatalf("%s is not served", args[0])
 		}
 	}
+}
+
+func scriptUntil(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(time.Minute); ; {
+		ts.Exec("sqlsync", args[1:]...) // it may fail at first
+		if strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%q does not come; stdout %q, stderr %q", args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+		}
+	}
+}
+
+func scriptInvited(ts *testscript.TestScript, _ bool, args []string) {
+	scriptUntil(ts, false, append([]string{"sqlsync-ticket1"}, args[1:]...))
+	lines := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
+	ts.Setenv(args[0], lines[len(lines)-1])
 }
 
 func scriptFetch(ts *testscript.TestScript, _ bool, args []string) {
@@ -235,6 +273,17 @@ func scriptTaken(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], l.Addr().String())
 }
 
+func scriptConflict(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("sqlsync", "--db", ts.MkAbs(args[1]), "conflicts", "list"))
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		if f := strings.Fields(line); f[2] == args[2] {
+			ts.Setenv(args[0], f[0])
+			return
+		}
+	}
+	ts.Fatalf("no conflict of kind %s", args[2])
+}
+
 func scriptKeyOf(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Exec("sqlsync", "--db", ts.MkAbs(args[1]), "key"))
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
@@ -248,7 +297,7 @@ func TestHelpIsComplete(t *testing.T) {
 	if code := run(ctx, []string{"--help"}, strings.NewReader(""), &out, &errs); code != exitDone || errs.Len() > 0 {
 		t.Fatalf("exit %d, stderr %q", code, errs.String())
 	}
-	for _, verb := range []string{"init", "key", "watch", "unwatch", "tables", "remote", "serve", "sync", "clone", "digest", "verify", "repair", "status", "log", "shell", "demo", "version"} {
+	for _, verb := range []string{"init", "key", "watch", "unwatch", "tables", "remote", "invite", "join", "serve", "sync", "clone", "digest", "verify", "repair", "status", "log", "shell", "demo", "version"} {
 		if !strings.Contains(out.String(), verb) {
 			t.Errorf("--help does not mention %s", verb)
 		}

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"sqlsync/cdc"
 	"sqlsync/replicate"
@@ -22,10 +21,16 @@ type serveCmd struct {
 // group is a WaitGroup whose goroutines give an error.
 type group struct{ sync.WaitGroup }
 
-// Run serves every database until ctx ends.
+// Run serves every database until ctx ends. One that cannot be served any more
+// stops no other.
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if len(a.DB) == 0 {
 		return usage("no database named", "use --db FILE, or set $SQLSYNC_DB")
+	}
+	for _, addr := range c.Listen {
+		if err := checkListen(addr); err != nil {
+			return err
+		}
 	}
 	if len(c.Listen) > 0 && len(c.Listen) != len(a.DB) {
 		return usage(fmt.Sprintf("%d databases and %d addresses", len(a.DB), len(c.Listen)), "give --listen once for each --db")
@@ -33,70 +38,99 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err := c.pages.check(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	pages, err := c.pages.open(a)
 	if err != nil {
 		return err
 	}
 	defer pages.close()
 	var all group
+	var first atomic.Pointer[error]
+	failed := func(err error) { first.CompareAndSwap(nil, &err) }
 	for i, path := range a.DB {
 		s, err := c.begin(ctx, a, i, path)
 		if err != nil {
-			cancel(err)
+			failed(err)
+			cancel()
 			break
 		}
 		pages.add(s.member)
-		// Pages read the store, so it stays open until they have ended.
-		defer s.close()
 		all.Go(func() {
+			defer s.close()
 			if err := s.run(ctx); err != nil && ctx.Err() == nil {
-				cancel(fmt.Errorf("serve %s: %w", path, err))
+				failed(explainEnded(path, err))
+				if len(a.DB) > 1 {
+					s.log.Error("no longer served", "err", err)
+				}
 			}
 		})
 	}
-	if err := pages.run(ctx); err != nil && ctx.Err() == nil {
-		cancel(err)
-	}
-	<-ctx.Done()
+	var shown group
+	shown.Go(func() {
+		if err := pages.run(ctx); err != nil && ctx.Err() == nil {
+			failed(err)
+			cancel()
+		}
+	})
 	all.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
-		return err
+	cancel()
+	shown.Wait()
+	if err := first.Load(); err != nil {
+		return *err
 	}
 	a.say("stopped")
 	return nil
 }
 
+// explainEnded says what to do about a database that cannot be served any more.
+func explainEnded(path string, err error) error {
+	switch {
+	case errors.Is(err, cdc.ErrReplaced):
+		return hint(fmt.Errorf("%s was replaced by another file (or removed) while it was served", path),
+			"start serve again; if the file was put back from a backup, see docs/operations.md")
+	case errors.Is(err, cdc.ErrUninstalled):
+		return hint(fmt.Errorf("sqlsync was uninstalled from %s while it was served", path),
+			"watch its tables again to replicate them; it is then a new node")
+	}
+	return fmt.Errorf("serve %s: %w", path, explain(path, err))
+}
+
 // service is one database that is served.
 type service struct {
 	*member
-	lock     *flock.Flock
+	lock     lock
 	listener net.Listener
 }
 
 func (c *serveCmd) begin(ctx context.Context, a *app, i int, path string) (*service, error) {
+	// Looked at before the file is opened: SQLite gives a hard link a journal of
+	// its own name, and two names at once can destroy the file.
+	if served(path) {
+		return nil, explainLock(path, errServed)
+	}
 	m, err := a.member(ctx, path, 0)
 	if err != nil {
 		return nil, err
 	}
-	s := &service{member: m, lock: flock.New(path + "-sqlsync.lock")}
-	switch ok, err := s.lock.TryLock(); {
-	case err != nil:
+	m.dialer.peers = newPresence(m.log, m.nameOf)
+	s := &service{member: m}
+	if s.lock, err = takeLock(path); err != nil {
 		m.store.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	case !ok:
-		m.store.Close()
-		return nil, hint(fmt.Errorf("%s is already being served", path), "stop the other sqlsync serve first")
+		return nil, explainLock(path, err)
 	}
 	if len(c.Listen) > 0 {
 		if s.listener, err = net.Listen("tcp", c.Listen[i]); err != nil {
 			s.close()
-			return nil, hint(fmt.Errorf("listen on %s: %w", c.Listen[i], err), "choose another --listen address, or end the program that has it")
+			return nil, hint(fmt.Errorf("listen on %s: %w", c.Listen[i], withoutAddr(err)), "choose another --listen address, or end the program that has it")
 		}
 		a.say("serving %s on %s as %s", path, s.listener.Addr(), nodeKey(m.store.Node()))
 	} else {
 		a.say("serving %s as %s", path, nodeKey(m.store.Node()))
+	}
+	if err := m.warnIdle(ctx, s.listener != nil); err != nil {
+		s.close()
+		return nil, explain(path, err)
 	}
 	return s, nil
 }
@@ -108,7 +142,7 @@ func (s *service) close() {
 	if err := s.store.Close(); err != nil {
 		s.log.Error("close database", "err", err)
 	}
-	s.lock.Unlock()
+	s.lock.release()
 }
 
 // run follows the database, keeps its sessions and accepts peers, and returns
@@ -116,7 +150,7 @@ func (s *service) close() {
 func (s *service) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.roll}
+	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.reportTroubles, s.roll, s.noteListening, s.noteStrangers}
 	if s.listener != nil {
 		parts = append(parts, func(ctx context.Context) error { return s.listen(ctx, s.listener) })
 	}
@@ -135,21 +169,43 @@ func (s *service) run(ctx context.Context) error {
 // roll compares rows with their metadata in the background.
 func (s *service) roll(ctx context.Context) error { return s.store.Roll(ctx, cdc.RollingOptions{}) }
 
+// expiryEvery is how often the clock is looked at while a remote is to expire: it
+// may be set, and a sleeping machine's timers stand still.
+const expiryEvery = 30 * time.Second
+
 // reload tells the node whatever other processes change of the remotes and the
-// datasets.
+// datasets, and which remotes have expired.
 func (s *service) reload(ctx context.Context) error {
 	changed, stop := s.store.Reconfigured()
 	defer stop()
 	for {
+		next, err := s.readRemotes(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("read remotes", "err", err)
+		}
+		var expiry <-chan time.Time
+		if !next.IsZero() {
+			expiry = time.After(min(time.Until(next), expiryEvery))
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-changed:
-		}
-		if err := s.readRemotes(ctx); err != nil && ctx.Err() == nil {
-			s.log.Error("read remotes", "err", err)
+		case <-expiry:
 		}
 	}
+}
+
+// noteListening tells sqlsync invite where this node can be reached.
+func (s *service) noteListening(ctx context.Context) error {
+	var addrs []string
+	if s.listener != nil {
+		addrs = append(addrs, s.listener.Addr().String())
+	}
+	if err := s.store.NoteListening(ctx, addrs); err != nil && ctx.Err() == nil {
+		s.log.Warn("note addresses", "err", err)
+	}
+	return nil
 }
 
 // reportEvery is how often what is known of peers is noted in the database,
@@ -184,17 +240,4 @@ func (s *service) note(ctx context.Context, ending bool) error {
 		}
 	}
 	return s.store.NotePeers(ctx, states)
-}
-
-// served reports whether a serve is running on a database.
-func served(path string) bool {
-	l := flock.New(path + "-sqlsync.lock")
-	ok, err := l.TryLock()
-	if err != nil {
-		return false
-	}
-	if ok {
-		l.Unlock()
-	}
-	return !ok
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"sqlsync/cdc"
 	"sqlsync/merge"
@@ -19,11 +21,10 @@ const remoteTries = 5
 
 // remote compares tables with a remote's.
 func (c *verifyCmd) remote(ctx context.Context, a *app) error {
-	path, err := a.path()
-	if err != nil {
-		return err
+	if is, err := a.isNode(ctx); err != nil || !is {
+		return cmp.Or(err, unknownRemote(c.Remote, nil))
 	}
-	m, err := a.member(ctx, path, lockWait)
+	m, err := a.member(ctx, a.DB[0], lockWait)
 	if err != nil {
 		return err
 	}
@@ -32,7 +33,7 @@ func (c *verifyCmd) remote(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	ctx, cancel := within(ctx, c.Timeout)
 	defer cancel()
 	f := a.findings()
 	var tables []cdc.TableVerification
@@ -65,6 +66,9 @@ func (c *verifyCmd) datasets(ctx context.Context, m *member) ([]string, error) {
 	i := slices.IndexFunc(list, func(r cdc.Remote) bool { return r.Name == c.Remote })
 	if i < 0 {
 		return nil, unknownRemote(c.Remote, list)
+	}
+	if list[i].Expired(time.Now()) {
+		return nil, expired(&list[i])
 	}
 	return slices.DeleteFunc(m.store.Datasets(), func(d string) bool {
 		return list[i].Datasets != nil && !slices.Contains(list[i].Datasets, d)

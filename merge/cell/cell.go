@@ -36,8 +36,14 @@ type State interface {
 	Append(b []byte) []byte
 }
 
-// Loss says which side of a merge lost something to the other unseen.
-type Loss struct{ Incoming, Local bool }
+// Loss says which side of a merge lost something to the other unseen. Zero is
+// neither.
+type Loss struct {
+	// Incoming is the write to which the one that came has lost.
+	Incoming merge.Version
+	// Local is a write that was here and has lost to the one that came.
+	Local merge.Version
+}
 
 // ErrDamaged says that bytes are no state, or nothing that travels.
 var ErrDamaged = errors.New("state of a cell is damaged")

@@ -132,7 +132,7 @@ func (c *counter) Merge(value Value, travelled []byte, v merge.Version, seen mer
 	switch order := since.Compare(c.since); {
 	case since.HLC.Baseline() && c.since.HLC.Baseline():
 	case order < 0:
-		return Loss{Incoming: true}, nil
+		return Loss{Incoming: c.since}, nil
 	case order > 0: // to a base that is not here: what its author saw stands
 		c.base, c.since, c.sums = subtract(value, contribution), since, nil
 	}
@@ -146,12 +146,16 @@ func (c *counter) set(value Value, v merge.Version, seen merge.Seen) Loss {
 	case order == 0:
 		c.base = value
 		return Loss{}
+	case order < 0 && !same(value, c.base):
+		return Loss{Incoming: c.since}
 	case order < 0:
-		return Loss{Incoming: !same(value, c.base)}
+		return Loss{}
 	}
 	var loss Loss
 	for _, s := range c.sums {
-		loss.Local = loss.Local || s.origin != v.Origin && s.at > seen(s.origin)
+		if s.origin != v.Origin && s.at > seen(s.origin) {
+			loss.Local = later(loss.Local, merge.Version{HLC: s.at, Origin: s.origin})
+		}
 	}
 	c.base, c.since, c.sums = value, v, nil
 	return loss

@@ -81,7 +81,7 @@ func (d *document) Merge(value Value, travelled []byte, v merge.Version, seen me
 	var loss Loss
 	for _, o := range ops {
 		l := d.root.merge(o, v, seen)
-		loss.Incoming, loss.Local = loss.Incoming || l.Incoming, loss.Local || l.Local
+		loss.Incoming, loss.Local = later(loss.Incoming, l.Incoming), later(loss.Local, l.Local)
 	}
 	d.take(value, v)
 	return loss, nil
@@ -126,7 +126,7 @@ func (n *node) apply(o op, v merge.Version) {
 func (n *node) merge(o op, v merge.Version, seen merge.Seen) (loss Loss) {
 	for _, step := range o.path {
 		if newer(n.clear, v) {
-			return Loss{Incoming: true}
+			return Loss{Incoming: n.clear}
 		}
 		if n.kids == nil {
 			n.kids = make(map[string]*node)
@@ -150,25 +150,29 @@ func (n *node) write(o op, v merge.Version, seen merge.Seen) (loss Loss) {
 	unseen := !n.set.IsZero() && n.set.Origin != v.Origin && n.set.HLC.Seal() > seen(n.set.Origin)
 	switch {
 	case newer(v, n.set):
-		loss.Local = unseen && !agrees && !n.set.HLC.Baseline()
+		if unseen && !agrees && !n.set.HLC.Baseline() {
+			loss.Local = n.set
+		}
 		n.set, n.kind, n.raw, n.other = v, o.kind, o.raw, o.other
-	case v != n.set:
-		loss.Incoming = !agrees && !v.HLC.Baseline()
+	case v != n.set && !agrees && !v.HLC.Baseline():
+		loss.Incoming = n.set
 	}
 	if (!o.kind.container() || o.clears) && newer(v, n.clear) {
-		loss.Local = n.wipe(v, seen) || loss.Local
+		loss.Local = later(loss.Local, n.wipe(v, seen))
 		n.clear = v
 	}
 	return loss
 }
 
-// wipe drops what is below n and older than v. It reports whether the author
-// of v had not seen some of it.
-func (n *node) wipe(v merge.Version, seen merge.Seen) (lost bool) {
+// wipe drops what is below n and older than v. It returns the latest of it that
+// the author of v had not seen.
+func (n *node) wipe(v merge.Version, seen merge.Seen) (lost merge.Version) {
 	for key, kid := range n.kids {
-		lost = kid.wipe(v, seen) || lost
+		lost = later(lost, kid.wipe(v, seen))
 		if newer(v, kid.set) {
-			lost = lost || kid.kind != removed && kid.set.Origin != v.Origin && !kid.set.HLC.Baseline() && kid.set.HLC > seen(kid.set.Origin)
+			if kid.kind != removed && kid.set.Origin != v.Origin && !kid.set.HLC.Baseline() && kid.set.HLC > seen(kid.set.Origin) {
+				lost = later(lost, kid.set)
+			}
 			kid.set, kid.kind, kid.raw = merge.Version{}, removed, ""
 		}
 		if newer(v, kid.clear) {

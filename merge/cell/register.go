@@ -47,26 +47,31 @@ func (g *register) Merge(value Value, _ []byte, v merge.Version, seen merge.Seen
 		}
 	}
 	was := g.value
+	var rival merge.Version
 	g.entries = slices.DeleteFunc(g.entries, func(e entry) bool {
 		known := e.version.Origin == v.Origin || e.version.HLC <= seen(e.version.Origin)
 		if known {
 			g.cover(e.version)
+		} else {
+			rival = e.version // the last, so the latest
 		}
 		return known
 	})
 	alone := len(g.entries) == 0
-	i, _ := slices.BinarySearchFunc(g.entries, v, func(e entry, v merge.Version) int { return e.version.Compare(v) })
-	g.entries = slices.Insert(g.entries, i, entry{v, value})
+	g.insert(entry{v, value})
 	if err := g.fold(); err != nil {
 		return Loss{}, err
 	}
 	if alone {
 		return Loss{}, nil
 	}
-	return Loss{
-		Incoming: same(g.value, was) && !same(g.value, value),
-		Local:    same(g.value, value) && !same(g.value, was),
-	}, nil
+	switch {
+	case same(g.value, was) && !same(g.value, value):
+		return Loss{Incoming: rival}, nil
+	case same(g.value, value) && !same(g.value, was):
+		return Loss{Local: rival}, nil
+	}
+	return Loss{}, nil
 }
 
 // Rebase takes the other baseline's value where that was taken first.
@@ -77,6 +82,11 @@ func (g *register) Rebase(value Value, v merge.Version) {
 	if g.base, g.since = value, v; len(g.entries) == 0 {
 		g.value = value
 	}
+}
+
+func (g *register) insert(e entry) {
+	i, _ := slices.BinarySearchFunc(g.entries, e.version, func(e entry, v merge.Version) int { return e.version.Compare(v) })
+	g.entries = slices.Insert(g.entries, i, e)
 }
 
 func (g *register) fold() error {

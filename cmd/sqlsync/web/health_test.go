@@ -73,6 +73,9 @@ func TestHealthOfAClosedDatabase(t *testing.T) {
 	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "cannot be read") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
+	if _, err := s.store.Tables(t.Context()); err == nil {
+		t.Error("tables of a closed database were read")
+	}
 	if got := s.get("/metrics"); !strings.Contains(got, `sqlsync_up{database="`+s.store.Path()+`"} 0`) {
 		t.Errorf("metrics are %s", got)
 	}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"time"
+
+	"sqlsync/cdc"
 )
 
 func (s *Server) routes() http.Handler {
@@ -58,8 +60,13 @@ func (e *requestError) Error() string { return e.text }
 func complain(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	var re *requestError
-	if errors.As(err, &re) {
+	switch {
+	case errors.As(err, &re):
 		status = re.status
+	case errors.Is(err, cdc.ErrNoConflict):
+		status = http.StatusNotFound
+	case errors.Is(err, cdc.ErrMends):
+		status = http.StatusConflict
 	}
 	answer := map[string]string{"error": err.Error()}
 	var h interface{ Hint() string }

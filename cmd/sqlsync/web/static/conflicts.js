@@ -24,6 +24,9 @@ export async function drawConflicts(into, said, db) {
   if (label) into.querySelector(`[aria-label="${CSS.escape(label)}"]`)?.focus(); // where it was
 }
 
+// mends are the kinds that go by themselves when the rows are mended.
+const mends = ['unique', 'check', 'foreign_key'];
+
 function card(c, db, act) {
   if (!c.table) return el('article', { class: 'card conflict' }, el('p', {}, `Conflict ${c.id} is too large to show: sqlsync conflicts show ${c.id}`));
   const name = `${c.table} ${row(c.key)}`;
@@ -32,7 +35,7 @@ function card(c, db, act) {
     c.cut ? el('p', { class: 'quiet' }, `The values are too large for this page: sqlsync conflicts show ${c.id}`) : el('div', { class: 'sides' },
       side('Kept', 'kept', c.winner, c.loser, nameOf(db, c.winner_origin)),
       side('Lost', 'lost', c.loser, c.winner, nameOf(db, c.loser_origin))),
-    act && el('div', { class: 'actions' },
+    act && !mends.includes(c.kind) && el('div', { class: 'actions' },
       button('Put back what was lost', `Put back what was lost in ${name}`, (e) => act(c, 'restore', e.currentTarget)),
       button('Dismiss', `Dismiss the conflict in ${name}`, (e) => act(c, 'dismiss', e.currentTarget))));
 }

@@ -1,0 +1,143 @@
+package cdc_test
+
+import (
+	"errors"
+	"testing"
+
+	"sqlsync/cdc"
+)
+
+// same checks that nodes list the same conflicts under the same ids.
+func (n *node) listsAs(o *node) {
+	n.t.Helper()
+	ids := func(n *node) map[string]string {
+		m := map[string]string{}
+		for _, c := range n.conflicts() {
+			m[c.ID] = c.Kind
+		}
+		return m
+	}
+	a, b := ids(n), ids(o)
+	for id, kind := range a {
+		if b[id] != kind {
+			n.t.Errorf("conflict %s is %q here and %q there", id, kind, b[id])
+		}
+	}
+	if len(a) != len(b) {
+		n.t.Errorf("%d conflicts here, %d there", len(a), len(b))
+	}
+}
+
+// What its own side had replaced is lost to nobody.
+func TestReplacedValueIsNotListed(t *testing.T) {
+	a, b := pair(t, items, "items")
+	a.exec(`INSERT INTO items (id, qty) VALUES (1, 0)`)
+	converge(t, a, b)
+	a.exec(`UPDATE items SET qty = 1`)
+	a.seal()
+	a.exec(`UPDATE items SET qty = 2`)
+	a.seal()
+	b.exec(`UPDATE items SET qty = 9`)
+	converge(t, a, b)
+	a.listsAs(b)
+	if list := b.conflicts(); len(list) != 1 || list[0].Loser[0].Value != int64(2) || list[0].Winner[0].Value != int64(9) {
+		t.Errorf("conflicts are %+v", list)
+	}
+}
+
+// Three nodes list the same, in whatever order they hear of one another.
+func TestConflictsDoNotDependOnTheOrder(t *testing.T) {
+	for _, order := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		var nodes []*node
+		for i := range 3 {
+			n := newNode(t, byte(i+1), `CREATE TABLE k (id TEXT PRIMARY KEY, v)`)
+			n.watch(cdc.WatchOptions{}, "k")
+			n.exec(`INSERT INTO k VALUES ('k', ?)`, []int{1, 2, 1}[i])
+			n.seal()
+			nodes = append(nodes, n)
+		}
+		for i, n := range nodes {
+			n.pull(nodes[order[i]])
+		}
+		converge(t, nodes...)
+		nodes[0].listsAs(nodes[1])
+		nodes[0].listsAs(nodes[2])
+	}
+}
+
+// A write that loses two cells to two others is one conflict, with both.
+func TestOneWriteThatLosesTwice(t *testing.T) {
+	a, b := pair(t, items, "items")
+	c := newNode(t, 3, items)
+	c.watch(cdc.WatchOptions{}, "items")
+	a.exec(`INSERT INTO items (id, name, qty) VALUES (1, 'x', 0)`)
+	converge(t, a, b, c)
+	a.exec(`UPDATE items SET name = 'a', qty = 1`)
+	a.seal()
+	b.exec(`UPDATE items SET name = 'b'`)
+	c.exec(`UPDATE items SET qty = 3`)
+	converge(t, a, b, c)
+	for _, n := range []*node{a, b, c} {
+		if list := n.conflicts(); len(list) != 1 || len(list[0].Loser) != 2 {
+			t.Errorf("conflicts are %+v", list)
+		}
+	}
+}
+
+// A baseline that is deleted by a node that had another one is not lost
+// unlisted.
+func TestBaselineThatIsDeletedUnseenIsListed(t *testing.T) {
+	a := newNode(t, 1, items+`; INSERT INTO items (id, name) VALUES (1, 'x'), (2, 'same')`)
+	b := newNode(t, 2, items+`; INSERT INTO items (id, name) VALUES (1, 'y'), (2, 'same')`)
+	b.watch(cdc.WatchOptions{}, "items")
+	a.watch(cdc.WatchOptions{}, "items")
+	a.exec(`DELETE FROM items`)
+	converge(t, a, b)
+	for _, n := range []*node{a, b} {
+		found := false
+		for _, c := range n.conflicts() {
+			for _, v := range c.Loser {
+				found = found || v.Value == "y"
+			}
+			if c.Key[0].Value != int64(1) {
+				t.Errorf("listed is %+v", c)
+			}
+		}
+		if !found {
+			t.Errorf("the value y is not listed: %+v", n.conflicts())
+		}
+	}
+}
+
+// Restoring is a change like any other.
+func TestRestore(t *testing.T) {
+	a, b := pair(t, items, "items")
+	a.exec(`INSERT INTO items (id, name, qty) VALUES (1, 'x', 5), (2, 'z', 6)`)
+	converge(t, a, b)
+	a.exec(`UPDATE items SET qty = 1 WHERE id = 1; UPDATE items SET qty = 7 WHERE id = 2`)
+	a.seal()
+	b.exec(`UPDATE items SET qty = 9, note = 'n' WHERE id = 1; DELETE FROM items WHERE id = 2`)
+	converge(t, a, b)
+	for _, c := range b.conflicts() {
+		if err := b.RestoreConflict(t.Context(), c.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	converge(t, a, b)
+	if got := a.text(`SELECT group_concat(id || name || qty || coalesce(note, ''), ' ') FROM items`); got != "1x1n 2z7" {
+		t.Errorf("rows are %s", got)
+	}
+	if n := len(b.conflicts()); n != 0 {
+		t.Errorf("%d conflicts are listed still", n)
+	}
+	list := a.conflicts()
+	if err := a.DismissConflict(t.Context(), list[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(a.conflicts()); n != len(list)-1 {
+		t.Errorf("%d conflicts of %d are listed after one was dismissed", n, len(list))
+	}
+	if err := a.RestoreConflict(t.Context(), "none"); !errors.Is(err, cdc.ErrNoConflict) {
+		t.Errorf("restore of nothing: %v", err)
+	}
+}

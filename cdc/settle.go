@@ -1,0 +1,135 @@
+package cdc
+
+import (
+	"slices"
+
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// A value is listed as lost to what stands, whoever it met first: which
+// conflicts a node lists depends on what it holds and not on the order in which
+// it came. So when another write to a row comes, what is listed of the row is
+// looked at again:
+//
+//   - its author had seen the loser and not the winner: then the loser was
+//     replaced by its own side, and is lost to nobody;
+//   - its author had not seen the loser, and the write wins: then it is that
+//     write which the loser has lost to, unless the two are equal.
+
+// listed is one conflict of a row.
+type listed struct {
+	id            string
+	winner, loser image
+	won, lost     merge.Version
+}
+
+// settle looks again at what is listed of the row of a change, which has been
+// decided and not yet enacted.
+func (a *applier) settle(act *action) error {
+	if a.remerging || !a.conflicts {
+		return nil
+	}
+	list, err := a.listedOf(act.c.Key)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		l := &list[i]
+		// The author of a delete may have had another baseline than this node.
+		act.otherBaseline = act.otherBaseline || l.lost.HLC.Baseline() && l.lost.Origin == a.origin ||
+			l.won.HLC.Baseline() && l.won.Origin == a.origin
+		if err := a.settleOne(act, &list[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasConflicts reports whether anything is listed of a table.
+func (t *tx) hasConflicts(tab *table) (bool, error) {
+	n, err := t.Int(`SELECT EXISTS (SELECT 1 FROM sqlsync_conflict WHERE table_id = ?)`, tab.id)
+	return n > 0, err
+}
+
+func (a *applier) listedOf(key []wire.Value) (list []listed, err error) {
+	err = a.Query(func(row []any) error {
+		l := listed{id: row[0].(string)}
+		var ok, ok2 bool
+		l.won, ok = a.version(row[3], row[4])
+		l.lost, ok2 = a.version(row[5], row[6])
+		if !ok || !ok2 {
+			return nil // of an origin that has no number: nobody's
+		}
+		var err error
+		if l.winner, err = decodeImage(row[1].([]byte)); err != nil {
+			return err
+		}
+		l.loser, err = decodeImage(row[2].([]byte))
+		list = append(list, l)
+		return err
+	}, `SELECT id, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin FROM sqlsync_conflict
+		WHERE table_id = ? AND key = ? AND kind <> ?`, a.tab.id, wire.AppendRow(nil, key), string(kindUnique))
+	return list, err
+}
+
+// saw reports whether the change's author had seen a version.
+func (a *applier) saw(v merge.Version) bool {
+	return v.Origin == a.origin || v.HLC.Seal() <= a.seen(v.Origin)
+}
+
+func (a *applier) settleOne(act *action, l *listed) error {
+	v := act.c.Version(a.origin)
+	switch {
+	case l.lost == v || l.won == v:
+		return nil // it came again
+	case a.saw(l.lost) && !a.saw(l.won):
+		l.loser, l.winner = a.without(l.loser, act), a.without(l.winner, act)
+	case !a.saw(l.lost) && a.wins(act) && v.After(l.won):
+		l.won = v
+		for i, c := range act.cells {
+			l.repoint(a.tab.cells[c].name, act.values[i])
+		}
+	default:
+		return nil
+	}
+	if len(l.loser) == 0 {
+		_, err := a.Exec(`DELETE FROM sqlsync_conflict WHERE id = ?`, l.id)
+		return err
+	}
+	origin, err := a.tx.origin(l.won.Origin)
+	if err != nil {
+		return err
+	}
+	_, err = a.Exec(`UPDATE sqlsync_conflict SET winner = ?, loser = ?, winner_hlc = ?, winner_origin = ? WHERE id = ?`,
+		l.winner.encode(), l.loser.encode(), int64(l.won.HLC), origin, l.id)
+	return err
+}
+
+// wins reports whether something of the change stands.
+func (a *applier) wins(act *action) bool {
+	return act.out.Effect == merge.Replace || act.out.Effect == merge.Set && len(act.out.Columns) > 0
+}
+
+// without drops what the change writes, which is everything for a delete.
+func (a *applier) without(im image, act *action) image {
+	if act.c.Op != merge.Update {
+		return nil
+	}
+	return slices.DeleteFunc(im, func(c imageCell) bool {
+		return slices.ContainsFunc(act.cells, func(i int) bool { return equalNames(a.tab.cells[i].name, c.name) })
+	})
+}
+
+// repoint says what a value was lost to, or that it was not lost after all.
+func (l *listed) repoint(name string, value wire.Value) {
+	i := slices.IndexFunc(l.loser, func(c imageCell) bool { return equalNames(c.name, name) })
+	if i < 0 {
+		return
+	}
+	if hashValue(l.loser[i].value) == hashValue(value) && len(l.loser) == 1 {
+		l.loser = nil
+		return
+	}
+	l.winner = l.winner.set(name, value)
+}

@@ -1,0 +1,114 @@
+package replicatetest
+
+import (
+	"context"
+	"fmt"
+	"hash"
+	"hash/fnv"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"testing"
+	"time"
+)
+
+// Options say what a world is made of.
+type Options struct {
+	// Rand decides everything.
+	Rand *rand.Rand
+	// Now is the world's clock.
+	Now   func() time.Time
+	Nodes int
+	// Tables is Tables if nil, in some worlds with bins.
+	Tables []Table
+}
+
+// World is some databases, and what is known of them from outside.
+type World struct {
+	Nodes []*Node
+
+	tb     testing.TB
+	rand   *rand.Rand
+	tables []Table
+	dir    string
+	wal    bool
+	trace  hash.Hash64
+	// Counts say what happened.
+	Counts Counts
+}
+
+// Counts are of one world.
+type Counts struct{ Statements, Refused, Seals, Applies, Crashes, Losses int }
+
+// New makes the databases: empty, as copies of one file with rows, or each
+// with rows of its own, as the random source decides.
+func New(tb testing.TB, o Options) *World {
+	tb.Helper()
+	fakeJulianday()
+	if o.Tables == nil {
+		if o.Tables = Tables; o.Rand.IntN(3) == 0 {
+			o.Tables = append(slices.Clone(Tables), bins)
+		}
+	}
+	w := &World{tb: tb, rand: o.Rand, tables: o.Tables, wal: o.Rand.IntN(2) == 0, trace: fnv.New64a()}
+	var err error
+	if w.dir, err = os.MkdirTemp(memoryDir(), "sqlsync-sim"); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(w.close)
+	begin := o.Rand.IntN(3)
+	for i := range o.Nodes {
+		n := w.newNode(i, o.Now)
+		n.create(begin)
+		w.Nodes = append(w.Nodes, n)
+	}
+	return w
+}
+
+// memoryDir is where files cost no disk, or where temporary ones are.
+func memoryDir() string {
+	const shm = "/dev/shm"
+	if fi, err := os.Stat(shm); err == nil && fi.IsDir() {
+		return shm
+	}
+	return ""
+}
+
+func (w *World) close() {
+	for _, n := range w.Nodes {
+		if err := n.close(); err != nil {
+			w.tb.Error(err)
+		}
+	}
+	os.RemoveAll(w.dir)
+}
+
+// Note adds a line to what Trace is the hash of.
+func (w *World) Note(format string, args ...any) { fmt.Fprintf(w.trace, format+"\n", args...) }
+
+// Trace is the hash of everything that has happened. Two runs of a seed that
+// differ have a source of chance that is not the seed.
+func (w *World) Trace() uint64 { return w.trace.Sum64() }
+
+// table returns a table by name, nil if there is none.
+func (w *World) table(name string) *Table {
+	for i := range w.tables {
+		if w.tables[i].Name == name {
+			return &w.tables[i]
+		}
+	}
+	return nil
+}
+
+// background has no Done, so that the driver starts no goroutine for it.
+var background = context.Background()
+
+// Add adds another world's counts.
+func (c *Counts) Add(o Counts) {
+	c.Statements += o.Statements
+	c.Refused += o.Refused
+	c.Seals += o.Seals
+	c.Applies += o.Applies
+	c.Crashes += o.Crashes
+	c.Losses += o.Losses
+}

@@ -1,0 +1,83 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sqlsync/cdc"
+	"sqlsync/replicate/replicatetest"
+)
+
+// later does something to the store and gives the session the answer after it.
+// A crash in between may come before or after the store's part. What fails is
+// tried again, as work.go does.
+func (s *sim) later(e *simEnd, do func() (event, error)) { s.attempt(e, do, 1, 20*time.Millisecond) }
+
+func (s *sim) attempt(e *simEnd, do func() (event, error), n int, within time.Duration) {
+	s.after(s.some(within), func() {
+		if e.crashed || e.dead && s.rand.IntN(2) == 0 {
+			return
+		}
+		var ev event
+		err := replicatetest.ErrCrashed
+		if !s.dies(e.node) {
+			ev, err = do()
+		}
+		switch {
+		case errors.Is(err, replicatetest.ErrCrashed), s.dies(e.node):
+			s.crash(e.node)
+			return
+		case err != nil && !errors.Is(err, cdc.ErrRolledBack):
+			s.t.Errorf("node %d: %v", e.node.id, err)
+			ev = stopped{err}
+		case err != nil && n < storeTries:
+			s.attempt(e, do, n+1, firstPause<<n)
+			return
+		case err != nil:
+			ev = stopped{err}
+		}
+		s.after(s.some(time.Millisecond), func() { s.step(e, ev) })
+	})
+}
+
+func (s *sim) perform(e *simEnd, a action) {
+	ctx, store := context.Background(), e.node.store
+	switch a := a.(type) {
+	case send:
+		s.transmit(e, a.message)
+		s.after(s.some(time.Millisecond), func() { s.step(e, written{}) })
+	case load:
+		s.later(e, func() (event, error) {
+			held, err := store.AfterExcept(ctx, a.after, a.have, a.maxBytes)
+			return loaded{held}, err
+		})
+	case agree:
+		s.later(e, func() (event, error) {
+			wants, err := store.Agree(ctx, e.session.peer, a.tables)
+			return agreed{wants}, err
+		})
+	case apply:
+		s.later(e, func() (event, error) {
+			v, err := store.Apply(ctx, e.session.peer, a.batches)
+			s.grown(e.node)
+			return applied{v}, err
+		})
+	case seal:
+		s.later(e, func() (event, error) {
+			v, err := store.Seal(ctx)
+			s.grown(e.node)
+			return sealed{v}, err
+		})
+	case confirm:
+		s.later(e, func() (event, error) {
+			if now, _ := s.nodes[e.session.peer[0]-1].store.Vector(ctx); s.world == nil && !now.Covers(a.vector) {
+				s.t.Errorf("%v confirmed more than it has", e.session.peer)
+			}
+			return confirmed{}, store.Confirm(ctx, e.session.peer, a.vector)
+		})
+	case end:
+		s.kill(e)
+		s.after(s.some(5*time.Millisecond), func() { s.hangUp(e.far) })
+	}
+}
