@@ -26,7 +26,7 @@ type opened struct {
 
 // apply merges batches into the user's tables, in order, and returns the
 // vector as it then is, also when a batch in the middle was refused.
-func (s *Store) apply(ctx context.Context, name string, batches []*wire.Sealed) (_ merge.Vector, err error) {
+func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batches []*wire.Sealed) (_ merge.Vector, err error) {
 	var vector merge.Vector
 	batches, ahead := s.inTime(batches)
 	if ahead != nil {
@@ -37,6 +37,7 @@ func (s *Store) apply(ctx context.Context, name string, batches []*wire.Sealed) 
 		for done := false; !done && len(group) > 0; {
 			late := false
 			err := s.write(ctx, func(t *tx) error {
+				t.work.From = from
 				ds, err := t.dataset(name)
 				if err != nil {
 					return err

@@ -40,6 +40,9 @@ type Options struct {
 	// LockWait is how long a transaction waits for other programs' locks
 	// before it fails with ErrLocked; 0 waits until its context ends.
 	LockWait time.Duration
+	// Observe, if not nil, is told what was sealed and applied, after the
+	// commit. It must return at once and not use the store.
+	Observe func(Work)
 }
 
 // DefaultMaxDrift is how far ahead another node's clock may be.
@@ -63,6 +66,7 @@ type Store struct {
 	now      func() time.Time
 	log      *slog.Logger
 	lockWait time.Duration
+	observer func(Work)
 	maxDrift time.Duration
 
 	pool *sql.DB  // of the writer, one connection
@@ -89,6 +93,7 @@ type Store struct {
 	asideUntil atomic.Int64
 
 	prepared prepared
+	totals   totals
 	troubles troubles
 
 	file os.FileInfo // what is open, see present
@@ -103,7 +108,7 @@ type Store struct {
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		path: o.Path, node: o.Node, sign: o.Sign, verify: o.Verify,
-		now: o.Now, log: o.Log, lockWait: o.LockWait, maxDrift: o.MaxDrift,
+		now: o.Now, log: o.Log, lockWait: o.LockWait, maxDrift: o.MaxDrift, observer: o.Observe,
 	}
 	if s.maxDrift == 0 {
 		s.maxDrift = DefaultMaxDrift
@@ -193,6 +198,7 @@ func (s *Store) Close() error {
 	var errs []error
 	if s.w != nil {
 		errs = append(errs, s.w.Close())
+		s.w = nil
 	}
 	if s.pool != nil {
 		errs = append(errs, s.pool.Close())

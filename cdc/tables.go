@@ -51,8 +51,18 @@ func (s *Store) Tables(ctx context.Context) ([]TableStatus, error) {
 		}
 		return nil
 	})
-	if err != nil || !slices.ContainsFunc(list, func(st TableStatus) bool { return callsFunction(st.Refused) }) {
-		return list, err
+	if err != nil {
+		return nil, err
+	}
+	// Counting takes long, so it is not done where the application may wait.
+	for i := range list {
+		var n int64
+		if err := s.db.GetContext(ctx, &n, `SELECT count(*) FROM main.`+schema.Quote(list[i].Name)); err == nil {
+			list[i].Rows = n
+		}
+	}
+	if !slices.ContainsFunc(list, func(st TableStatus) bool { return callsFunction(st.Refused) }) {
+		return list, nil
 	}
 	return list, s.explain(reconsider(ctx, s.path, list))
 }
@@ -72,9 +82,6 @@ func (t *tx) tableStatus(name string) (TableStatus, error) {
 		st.LocalIDs = tab.localIDs()
 	} else if err := st.judge(t.ctx, t.Conn, t.checkDefinition); err != nil {
 		return st, err
-	}
-	if n, err := t.Int(`SELECT count(*) FROM main.` + schema.Quote(name)); err == nil {
-		st.Rows = n
 	}
 	return st, nil
 }

@@ -210,7 +210,7 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 	if _, err := t.Exec(`UPDATE sqlsync_table SET needs = NULL WHERE dataset_id = ? AND id NOT IN (SELECT table_id FROM sqlsync_disagreement)`, ds.id); err != nil {
 		return err
 	}
-	t.held = true
+	t.work.grown = true
 	_, err = t.Exec(`DELETE FROM sqlsync_snapshot WHERE dataset_id = ?`, ds.id)
 	return err
 }

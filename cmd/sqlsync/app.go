@@ -28,6 +28,9 @@ type app struct {
 	*grammar
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	// observe returns what a database that is opened tells its work to, nil
+	// mostly.
+	observe func(path string) func(cdc.Work)
 	// unlocked is the identity that a verb about keys has at hand, so that
 	// nobody is asked for its passphrase again.
 	unlocked *crypto.Identity
@@ -176,8 +179,12 @@ func (a *app) openPath(ctx context.Context, path string, wait time.Duration) (*c
 	if err != nil {
 		return nil, nil, explain(path, err)
 	}
+	var observe func(cdc.Work)
+	if a.observe != nil {
+		observe = a.observe(path)
+	}
 	store, err := cdc.Open(ctx, cdc.Options{
-		Path: path, Node: merge.NodeID(id.PublicKey()), LockWait: wait, Log: a.logger(),
+		Path: path, Node: merge.NodeID(id.PublicKey()), LockWait: wait, Log: a.logger(), Observe: observe,
 		Sign: func(h wire.Hash) []byte { return id.Sign(h[:]) },
 		Verify: func(origin merge.NodeID, h wire.Hash, sig []byte) bool {
 			return crypto.PublicKey(origin).Verify(h[:], sig)

@@ -15,6 +15,7 @@ import (
 
 type serveCmd struct {
 	Listen []string `sep:"none" placeholder:"ADDR" help:"Address to accept peers on, HOST:PORT; port 0 takes a free one. With several databases, one for each, in their order. Without it, this node only dials."`
+	pages  `embed:""`
 }
 
 // group is a WaitGroup whose goroutines give an error.
@@ -34,8 +35,16 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if len(c.Listen) > 0 && len(c.Listen) != len(a.DB) {
 		return usage(fmt.Sprintf("%d databases and %d addresses", len(a.DB), len(c.Listen)), "give --listen once for each --db")
 	}
+	if err := c.pages.check(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	pages, err := c.pages.open(a)
+	if err != nil {
+		return err
+	}
+	defer pages.close()
 	var all group
 	var first atomic.Pointer[error]
 	failed := func(err error) { first.CompareAndSwap(nil, &err) }
@@ -46,6 +55,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 			cancel()
 			break
 		}
+		pages.add(s.member)
 		all.Go(func() {
 			defer s.close()
 			if err := s.run(ctx); err != nil && ctx.Err() == nil {
@@ -56,7 +66,16 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 			}
 		})
 	}
+	var shown group
+	shown.Go(func() {
+		if err := pages.run(ctx); err != nil && ctx.Err() == nil {
+			failed(err)
+			cancel()
+		}
+	})
 	all.Wait()
+	cancel()
+	shown.Wait()
 	if err := first.Load(); err != nil {
 		return *err
 	}
