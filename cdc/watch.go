@@ -39,6 +39,8 @@ type Verdict struct {
 	// Policy is how the table merges now, Before how it did when it was watched
 	// already, "" if it was not.
 	Policy, Before string
+	// SharedIDs says that two nodes that insert may give out the same id.
+	SharedIDs bool
 }
 
 // Watch installs capture on tables and takes their rows as the baseline, each
@@ -75,7 +77,9 @@ func (s *Store) watch(ctx context.Context, name string, o WatchOptions) (Verdict
 		if v.Rows, err = t.watch(&v.Table, o); err != nil {
 			return err
 		}
-		v.Policy = t.cfg.byName[schema.Fold(v.Table)].policyText()
+		tab := t.cfg.byName[schema.Fold(v.Table)]
+		v.Policy = tab.policyText()
+		v.SharedIDs = len(tab.key) == 1 && tab.key[0] == tab.def.RowidAlias && tab.merging.IDs == ""
 		return nil
 	})
 	if v.Refused = refusal(err); v.Refused == nil && err != nil {
