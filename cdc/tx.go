@@ -28,6 +28,8 @@ type tx struct {
 	// rekeys are rows that lost their ids in this transaction.
 	rekeys   []rekeyed
 	suspects suspects
+	// claimBuf is room for a claim's name.
+	claimBuf []byte
 	// work is what the transaction did of which subscribers are told.
 	work Work
 }
