@@ -23,9 +23,10 @@ unit:
 	@command -v chromium >/dev/null || echo "SKIPPED: looking at the page, which needs chromium, which is not installed"
 	CGO_ENABLED=0 $(GO) test ./...
 
-# race runs everything once under the race detector, which needs cgo.
+# race runs everything once under the race detector, which needs cgo; of tests
+# that go through many cases or seeds, fewer.
 race:
-	CGO_ENABLED=1 $(GO) test -race ./...
+	CGO_ENABLED=1 $(GO) test -race -short ./...
 
 # oldlib has other SQLite libraries write beside sqlsync, one of them from 2014
 # and in need of cgo: a module of its own. -O0 because that is compiled in

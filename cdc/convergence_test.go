@@ -15,10 +15,18 @@ var (
 	runsFlag = flag.Uint64("runs", 4, "how many histories to run")
 )
 
+// histories is how many are run of each kind.
+func histories() uint64 {
+	if testing.Short() {
+		return 1
+	}
+	return *runsFlag
+}
+
 // Three shops sell, correct and restock, partly the same rows, and exchange
 // now and then with whom they meet. In the end all hold the same.
 func TestShopsConverge(t *testing.T) {
-	first, last := uint64(1), *runsFlag
+	first, last := uint64(1), histories()
 	if *seedFlag > 0 {
 		first, last = *seedFlag, *seedFlag
 	}
@@ -93,7 +101,7 @@ func (n *node) checkMetadata() {
 // in which three nodes hear of each other's writes, they end the same, and
 // every constraint of the application holds.
 func TestCollisionsConverge(t *testing.T) {
-	first, last := uint64(1), 2**runsFlag
+	first, last := uint64(1), 2*histories()
 	if *seedFlag > 0 {
 		first, last = *seedFlag, *seedFlag
 	}
@@ -142,7 +150,7 @@ func collisionsConverge(t *testing.T, seed uint64) {
 
 // Cells of every policy, on rows that come, go and collide, in one table.
 func TestPoliciesConverge(t *testing.T) {
-	first, last := uint64(1), 2**runsFlag
+	first, last := uint64(1), 2*histories()
 	if *seedFlag > 0 {
 		first, last = *seedFlag, *seedFlag
 	}
