@@ -17,6 +17,9 @@ func TestWidestTable(t *testing.T) {
 		"two in a key": `id TEXT COLLATE NOCASE, c0 NUMERIC DEFAULT 7, PRIMARY KEY (id, c0)`,
 	} {
 		for _, width := range []int{1993, 2000} {
+			if testing.Short() && (name != "inexact key" || width != 2000) {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s of %d", name, width), func(t *testing.T) {
 				first, rest, _ := strings.Cut(key, ", PRIMARY")
 				columns := []string{first}
