@@ -256,15 +256,18 @@ func (t *tx) mergeSection(tab *table, pos int64, h *wire.Header, sec *wire.Secti
 	if err != nil {
 		return err
 	}
-	for changes := sec.Changes; len(changes) > 0; {
-		n := min(len(changes), applyChunk)
-		if err := a.apply(changes[:n]); err != nil {
+	return a.mergeAll(sec.Changes)
+}
+
+// mergeAll merges changes chunk by chunk, and then does what depends on all.
+func (a *applier) mergeAll(changes []wire.Change) error {
+	for part := range slices.Chunk(changes, applyChunk) {
+		if err := a.apply(part); err != nil {
 			return err
 		}
-		changes = changes[n:]
 	}
-	if err := t.retryHeld(tab); err != nil {
+	if err := a.retryHeld(a.tab); err != nil {
 		return err
 	}
-	return t.keepRange(tab)
+	return a.keepRange(a.tab)
 }

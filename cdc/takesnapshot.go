@@ -132,17 +132,7 @@ func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section) error {
 	if a.forgotten, err = t.forgottenUpTo(tab, h.Origin); err != nil {
 		return err
 	}
-	for changes := sec.Changes; len(changes) > 0; {
-		n := min(len(changes), applyChunk)
-		if err := a.apply(changes[:n]); err != nil {
-			return err
-		}
-		changes = changes[n:]
-	}
-	if err := t.retryHeld(tab); err != nil {
-		return err
-	}
-	return t.keepRange(tab)
+	return a.mergeAll(sec.Changes)
 }
 
 // known hides the columns that the table does not have: a snapshot has no
