@@ -23,7 +23,7 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart
 	if err != nil {
 		return err
 	}
-	told, err := keysOf(part)
+	told, err := t.toldHere(tab, part)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart
 			return fmt.Errorf("table %s: %w", tab.name, err)
 		}
 	}
-	return nil
+	return t.retryHeld(tab) // which may have waited for what is gone now
 }
 
 // dropOne deletes a row by the ordinary rules, as its sender would have told it.
@@ -67,6 +67,9 @@ func (t *tx) dropOne(tab *table, m *meta, heads map[merge.NodeID]merge.Position)
 	a := &applier{tx: t, tab: tab, origin: m.row.Birth.Origin, fromSnapshot: true, conflicts: true}
 	a.seen = func(origin merge.NodeID) merge.HLC { return heads[origin].HLC }
 	c := &wire.Change{Op: merge.Delete, HLC: m.row.Birth.HLC.Seal(), Birth: m.row.Birth, Key: m.key}
+	if tab.rule == merge.WholeRow {
+		c.HLC, a.origin = m.row.Latest.HLC.Seal()+1, m.row.Latest.Origin
+	}
 	for _, cell := range m.row.Cells { // an unseen write of the birth's own origin is lost, too
 		if cell.Version.Origin == a.origin && cell.Version.HLC > a.seen(a.origin) {
 			a.origin = merge.NodeID{}
@@ -93,9 +96,11 @@ func (t *tx) snapshotHeads(ds *dataset, peer merge.NodeID) (map[merge.NodeID]mer
 	return m, err
 }
 
-// keysOf are the keys of the rows that a part tells.
-func keysOf(part *wire.SnapshotPart) (map[string]bool, error) {
-	told := make(map[string]bool)
+// toldHere are the keys of the rows that a part tells, as this node spells them:
+// keys may be equal and differ in their bytes.
+func (t *tx) toldHere(tab *table, part *wire.SnapshotPart) (map[string]bool, error) {
+	seen := make(map[string]bool)
+	var keys [][]wire.Value
 	for _, p := range part.Parts {
 		b, err := p.Open(wire.Limits{})
 		if err != nil {
@@ -103,11 +108,21 @@ func keysOf(part *wire.SnapshotPart) (map[string]bool, error) {
 		}
 		for i := range b.Sections {
 			for j := range b.Sections[i].Changes {
-				told[keyText(b.Sections[i].Changes[j].Key)] = true
+				key := b.Sections[i].Changes[j].Key
+				if text := keyText(key); !seen[text] && len(key) == len(tab.key) {
+					seen[text], keys = true, append(keys, key)
+				}
 			}
 		}
 	}
-	return told, nil
+	metas, err := t.lookup(tab, keys)
+	told := make(map[string]bool, len(metas))
+	for i := range metas {
+		if metas[i].exists() {
+			told[keyText(metas[i].key)] = true
+		}
+	}
+	return told, err
 }
 
 // between spells the condition for keys behind from and up to to.

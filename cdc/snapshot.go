@@ -237,7 +237,7 @@ func (s *snapshot) valuesOf(key []wire.Value, m *meta) ([]wire.Value, error) {
 	err := s.Query(func(row []any) (err error) {
 		im, err = decodeImage(row[0].([]byte))
 		return err
-	}, `SELECT image FROM sqlsync_held WHERE tableOfid = ? AND key = ?`, s.tab.id, wire.AppendRow(nil, key))
+	}, `SELECT image FROM sqlsync_held WHERE table_id = ? AND key = ?`, s.tab.id, wire.AppendRow(nil, key))
 	values := make([]wire.Value, len(s.tab.cells))
 	for _, c := range im {
 		if i := s.tab.cellNamed(c.name); i >= 0 {

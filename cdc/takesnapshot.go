@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"sqlsync/merge"
 	"sqlsync/schema"
@@ -147,18 +146,22 @@ func known(tab *table, columns []string) []string {
 	return out
 }
 
-// forgottenUpTo is up to where tombstones of an origin's deletions may be gone
-// here. A row that was born before that, that this node has been told of, and
-// that is not here was deleted: a snapshot of a peer that was long away must
-// not bring it back.
-func (t *tx) forgottenUpTo(tab *table, origin merge.NodeID) (hlc merge.HLC, err error) {
-	err = t.Query(func(row []any) error {
-		at, _ := row[0].(int64)
-		hlc = merge.HLC(at)
-		return nil
-	}, `SELECT c.hlc FROM sqlsync_checkpoint AS c JOIN sqlsync_origin AS o ON o.id = c.origin_id
-		WHERE c.dataset_id = ? AND o.key = ? AND NOT EXISTS (SELECT 1 FROM sqlsync_table WHERE id = ? AND needs)`, tab.ds.id, origin[:], tab.id)
-	return hlc, err
+// forgottenUpTo is up to where this node was told of an origin's rows of a
+// table. One that was born before that and is not known here was deleted, and
+// its tombstone pruned: a snapshot of a peer that was long away must not bring
+// it back.
+func (t *tx) forgottenUpTo(tab *table, origin merge.NodeID) (merge.HLC, error) {
+	if tab.waiting != "" || tab.replayFrom != 0 {
+		return 0, nil
+	}
+	if pruned, err := t.pruned(tab.ds); err != nil || !pruned {
+		return 0, err
+	}
+	if needs, err := t.Int(`SELECT needs FROM sqlsync_table WHERE id = ?`, tab.id); err != nil || needs != 0 {
+		return 0, err
+	}
+	chains, err := t.chains(tab.ds)
+	return chains[origin].HLC, err
 }
 
 // endSnapshot makes the vector what the snapshot stood for.
@@ -187,11 +190,7 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 			`INSERT OR REPLACE INTO sqlsync_vector (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
 			`INSERT OR REPLACE INTO sqlsync_checkpoint (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
 		} {
-			hlc := h.HLC
-			if strings.Contains(q, "checkpoint") && chains[h.Origin].Seq == 0 {
-				hlc = 0 // nothing of it was forgotten here
-			}
-			if _, err := t.Exec(q, ds.id, origin, int64(h.Seq), int64(hlc), h.Hash[:]); err != nil {
+			if _, err := t.Exec(q, ds.id, origin, int64(h.Seq), int64(h.HLC), h.Hash[:]); err != nil {
 				return err
 			}
 		}
@@ -201,7 +200,7 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 		return err
 	}
 	t.work.grown = true
-	_, err = t.Exec(`DELETE FROM sqlsync_snapshot WHERE dataset_id = ?`, ds.id)
+	_, err = t.Exec(`DELETE FROM sqlsync_snapshot WHERE dataset_id = ? AND peer = ?`, ds.id, peer[:])
 	return err
 }
 

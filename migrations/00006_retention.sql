@@ -36,8 +36,9 @@ ALTER TABLE sqlsync_table ADD COLUMN needs INTEGER;
 -- A snapshot on its way here: from whom, how far it has come (`cursor`, the
 -- peer's own words), and the ends of chains that it stands for.
 CREATE TABLE sqlsync_snapshot (
-  dataset_id INTEGER PRIMARY KEY,
+  dataset_id INTEGER NOT NULL,
   peer BLOB NOT NULL,
   cursor BLOB NOT NULL,
-  heads BLOB NOT NULL
+  heads BLOB NOT NULL,
+  PRIMARY KEY (dataset_id, peer)
 );

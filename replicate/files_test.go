@@ -78,6 +78,7 @@ func newFileSim(t *testing.T, seed uint64) *sim {
 	s := newSim(t, seed, nodes, edgesOf(r, nodes))
 	s.rand = r
 	s.limit.pingEvery, s.limit.deadAfter, s.limit.helloWithin = 300*time.Millisecond, time.Second, time.Second
+	s.prunes = seed%3 == 0
 	s.world = replicatetest.New(t, replicatetest.Options{Rand: r, Now: func() time.Time { return s.now }, Nodes: nodes})
 	for i, n := range s.nodes {
 		n.file = s.world.Nodes[i]
@@ -145,6 +146,11 @@ func (s *sim) fault(n *simNode, kind int) {
 		delete(s.down, edge)
 	case 9, 10:
 		n.file.Skew(s.skew())
+	case 11:
+		if s.prunes {
+			s.note("prune %d", n.id)
+			n.file.Prune()
+		}
 	default:
 		if ends := n.sorted(); len(ends) > 0 { // breaks, which one side sees first
 			s.step(ends[s.rand.IntN(len(ends))], stopped{fmt.Errorf("%w: broken", errLost)})
@@ -183,7 +189,7 @@ func (s *sim) dies(n *simNode) bool {
 // they were: what two have lost at once may be lost for good.
 func (s *sim) losePower(n *simNode) {
 	for _, o := range s.nodes {
-		if !o.file.Whole() {
+		if !o.file.Whole() || s.prunes { // what was pruned cannot be had back whole
 			return
 		}
 	}

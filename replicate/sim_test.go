@@ -22,12 +22,13 @@ type sim struct {
 	order int // of events at one time
 	steps int
 
-	nodes []*simNode
-	edges [][2]int
-	down  map[[2]int]bool // partitioned: what is sent vanishes
-	calm  bool            // no more writes and faults
-	quiet bool            // writes, but no faults
-	limit limits
+	nodes  []*simNode
+	edges  [][2]int
+	down   map[[2]int]bool // partitioned: what is sent vanishes
+	prunes bool            // nodes drop what they hold
+	calm   bool            // no more writes and faults
+	quiet  bool            // writes, but no faults
+	limit  limits
 	// world is where the stores are that are files, nil if they are in memory.
 	world *replicatetest.World
 	bytes passage

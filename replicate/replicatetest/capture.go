@@ -113,12 +113,15 @@ func (w *World) opened(s *wire.Sealed) *wire.Batch {
 
 // compare checks one table.
 func (n *Node) compare(t *Table, now rows, own []*wire.Batch) {
+	if n.w.pruned { // the batches may be gone
+		return
+	}
 	was := n.known[t.Name]
 	for key, row := range now {
 		old, knew := was[key]
 		changed := changeOf(t, key, own)
 		for i, v := range row {
-			if knew && exact(old[i]) == exact(v) {
+			if knew && exact(old[i]) == exact(v) || t.Policies[t.Columns[i]] == "max" { // which may be put back
 				continue
 			}
 			got, carried := carries(changed, t.Columns[i])

@@ -152,6 +152,28 @@ func (n *Node) Seal(context.Context) (v merge.Vector, err error) {
 	return n.watched(nil, func() (merge.Vector, error) { return n.Stream.Seal(background) })
 }
 
+// Snapshot is Stream's.
+func (n *Node) Snapshot(_ context.Context, req *wire.SnapshotRequest) (part *wire.SnapshotPart, err error) {
+	_, err = n.watched(nil, func() (_ merge.Vector, err error) {
+		part, err = n.Stream.Snapshot(background, req)
+		return nil, err
+	})
+	return part, err
+}
+
+// TakeSnapshot is Stream's.
+func (n *Node) TakeSnapshot(_ context.Context, peer merge.NodeID, part *wire.SnapshotPart) (next *wire.SnapshotRequest, err error) {
+	var all []string
+	for i := range n.w.tables {
+		all = append(all, n.w.tables[i].Name)
+	}
+	_, err = n.watched(all, func() (_ merge.Vector, err error) {
+		next, err = n.Stream.TakeSnapshot(background, peer, part)
+		return nil, err
+	})
+	return next, err
+}
+
 // Restart opens the file as a process finds it whose predecessor was killed:
 // with whatever journal was there.
 func (n *Node) Restart() {

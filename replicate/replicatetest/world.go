@@ -10,6 +10,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"sqlsync/wire"
 )
 
 // Options say what a world is made of.
@@ -35,6 +37,10 @@ type World struct {
 	trace  hash.Hash64
 	// Counts say what happened.
 	Counts Counts
+	// batches are all that were ever held, by chain and number; pruned says
+	// that some were dropped.
+	batches map[string]*wire.Sealed
+	pruned  bool
 }
 
 // Counts are of one world.
@@ -50,7 +56,7 @@ func New(tb testing.TB, o Options) *World {
 			o.Tables = append(slices.Clone(Tables), bins)
 		}
 	}
-	w := &World{tb: tb, rand: o.Rand, tables: o.Tables, wal: o.Rand.IntN(2) == 0, trace: fnv.New64a()}
+	w := &World{batches: make(map[string]*wire.Sealed), tb: tb, rand: o.Rand, tables: o.Tables, wal: o.Rand.IntN(2) == 0, trace: fnv.New64a()}
 	var err error
 	if w.dir, err = os.MkdirTemp(memoryDir(), "sqlsync-sim"); err != nil {
 		tb.Fatal(err)
