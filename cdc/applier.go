@@ -172,11 +172,7 @@ func (a *applier) decide(act *action, c *wire.Change, m *meta) {
 			}
 		}
 	}
-	// Delivery is causal: an update of a row that is not known is of one that
-	// was deleted and forgotten.
-	forgotten := w.Op == merge.Update && a.tab.rule == merge.WholeRow ||
-		w.Op == merge.Insert && a.fromSnapshot && w.Birth.HLC.Seal() <= a.forgotten
-	if forgotten && !m.exists() && !a.metaOnly {
+	if a.fromSnapshot && !m.exists() && w.Op == merge.Insert && w.Birth.HLC.Seal() <= a.forgotten {
 		act.out = merge.Outcome{Row: m.row, Effect: merge.Orphan}
 		return
 	}

@@ -16,7 +16,7 @@ import (
 // tombstones are gone. What was written to them here, unseen, is listed.
 func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) error {
 	tab := t.cfg.byName[schema.Fold(part.Table)]
-	if tab == nil || tab.def == nil || tab.ds.id != ds.id || tab.waiting != "" || tab.appends() {
+	if tab == nil || tab.def == nil || tab.ds.id != ds.id || tab.waiting != "" || tab.appends() || tab.rule == merge.WholeRow {
 		return nil
 	}
 	heads, err := t.snapshotHeads(ds, peer)
@@ -67,9 +67,6 @@ func (t *tx) dropOne(tab *table, m *meta, heads map[merge.NodeID]merge.Position)
 	a := &applier{tx: t, tab: tab, origin: m.row.Birth.Origin, fromSnapshot: true, conflicts: true}
 	a.seen = func(origin merge.NodeID) merge.HLC { return heads[origin].HLC }
 	c := &wire.Change{Op: merge.Delete, HLC: m.row.Birth.HLC.Seal(), Birth: m.row.Birth, Key: m.key}
-	if tab.rule == merge.WholeRow {
-		c.HLC, a.origin = m.row.Latest.HLC.Seal()+1, m.row.Latest.Origin
-	}
 	for _, cell := range m.row.Cells { // an unseen write of the birth's own origin is lost, too
 		if cell.Version.Origin == a.origin && cell.Version.HLC > a.seen(a.origin) {
 			a.origin = merge.NodeID{}

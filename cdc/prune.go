@@ -269,6 +269,9 @@ func (t *tx) pruneOld(ds *dataset, out *Pruned) error {
 			continue
 		}
 		for _, p := range points {
+			if tab.rule == merge.WholeRow {
+				break // a late update may stand against the deletion
+			}
 			n, err := t.Exec(`DELETE FROM `+metaName(tab.id)+` WHERE state = 1 AND coalesce(origin, birth_origin) = ? AND coalesce(version, birth) <= ?`, p.origin, p.hlc)
 			if err != nil {
 				return fmt.Errorf("table %s: %w", tab.name, err)
