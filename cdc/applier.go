@@ -63,13 +63,17 @@ func (t *tx) newApplier(tab *table, pos int64, h *wire.Header, sec *wire.Section
 			if a.shadows == nil {
 				a.shadows = make(map[int]int)
 			}
-			a.shadows[tab.cellNamed(cell)] = place
+			if i := tab.cellNamed(cell); i >= 0 {
+				a.shadows[i] = place
+			}
 		}
 		if cell, ok := strings.CutSuffix(name, wholeSuffix); ok {
 			if a.wholes == nil {
 				a.wholes = make(map[int]int)
 			}
-			a.wholes[tab.cellNamed(cell)] = place
+			if i := tab.cellNamed(cell); i >= 0 {
+				a.wholes[i] = place
+			}
 		}
 	}
 	horizon := make(map[[8]byte]merge.HLC, len(h.Seen))
@@ -177,6 +181,7 @@ func (a *applier) decide(act *action, c *wire.Change, m *meta) {
 		return
 	}
 	act.out = merge.Merge(a.tab.rule, m.row, w, a.seen)
+	a.joinBirth(act, w)
 	act.land(a.tab, w)
 }
 
@@ -285,7 +290,7 @@ func (a *applier) replaceRow(act *action) error {
 		}
 	}
 	act.m.key = act.c.Key
-	act.m.bearStates(a.tab, act.cells, act.values)
+	a.bearStates(act)
 	return a.updateRow(act, act.cells, act.values)
 }
 

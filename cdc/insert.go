@@ -57,7 +57,7 @@ func (a *applier) bear(act *action) {
 		}
 	}
 	*act.m = meta{row: act.out.Row, hashes: h}
-	act.m.bearStates(a.tab, act.cells, act.values)
+	a.bearStates(act)
 }
 
 // insertArgs appends the values of a row as tableSQL.insert orders them. Key

@@ -184,7 +184,7 @@ func (s *snapshot) tell(key []wire.Value, m *meta) error {
 		s.bytes += sizeOf(v)
 	}
 	birth := wire.Change{Op: merge.Insert, Baseline: m.row.Birth.HLC.Baseline(), HLC: m.row.Birth.HLC.Seal(), Key: key}
-	birth.Values = slices.Concat(values, make([]wire.Value, len(s.tab.shadows)+len(s.tab.wholes())))
+	birth.Values = slices.Concat(values, make([]wire.Value, len(s.tab.shadows)), s.statesOf(m, values))
 	s.add(phaseInsert, m.row.Birth.Origin, birth)
 	if s.tab.rule == merge.WholeRow {
 		if m.row.Latest != m.row.Birth {
@@ -197,6 +197,22 @@ func (s *snapshot) tell(key []wire.Value, m *meta) error {
 		s.add(phase(round+1), v.Origin, s.update(key, m, values, v))
 	}
 	return nil
+}
+
+// statesOf are the states of the cells that are as their row was born, where
+// they may be more than that: two baselines of a row may have been merged.
+func (s *snapshot) statesOf(m *meta, values []wire.Value) []wire.Value {
+	var states []wire.Value
+	for _, i := range s.tab.wholes() {
+		tc := &s.tab.cells[i]
+		have, begun := m.states[tc.slot]
+		if begun && m.row.Birth.HLC.Baseline() && m.row.Cell(tc.slot) == m.row.Birth {
+			states = append(states, have)
+		} else {
+			states = append(states, nil)
+		}
+	}
+	return states
 }
 
 // versionsOf lists the versions that cells have, each once.

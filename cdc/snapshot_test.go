@@ -175,3 +175,20 @@ func TestTableWatchedAfterAPrune(t *testing.T) {
 		t.Error("still needs a snapshot")
 	}
 }
+
+// Where two nodes were watched with different values, a snapshot tells what a
+// policy made of both, also to the node whose baseline stands.
+func TestSnapshotTellsMergedBaselines(t *testing.T) {
+	policies := cdc.WatchOptions{Columns: map[string]string{"seen": "max"}}
+	a, b := newNode(t, 1, stock+`; INSERT INTO stock (id, seen) VALUES (1, 2)`), newNode(t, 2, stock+`; INSERT INTO stock (id, seen) VALUES (1, 7)`)
+	a.watch(policies, "stock")
+	b.watch(policies, "stock")
+	a.seal()
+	b.pull(a)
+	b.prune()
+	a.takeFrom(b)
+	converge(t, a, b)
+	if got := a.text(`SELECT seen FROM stock`); got != "7" {
+		t.Errorf("seen is %s, want 7", got)
+	}
+}

@@ -115,6 +115,52 @@ func (s *sealer) putBack(tab *table, r *touched, i int, stands wire.Value, v mer
 	return err
 }
 
+// bearStates gives the cells of a row that came their states.
+func (a *applier) bearStates(act *action) {
+	act.m.bearStates(a.tab, act.cells, act.values)
+	for c := range a.wholes {
+		if whole := a.beside(act, a.wholes, c); whole != nil {
+			act.m.setState(a.tab.cells[c].slot, whole)
+		}
+	}
+}
+
+// checkWholes refuses states that a snapshot tells and that are none.
+func (a *applier) checkWholes(changes []wire.Change) error {
+	if len(a.wholes) == 0 {
+		return nil
+	}
+	for i := range changes {
+		for c := range a.wholes {
+			if whole := a.beside(&action{c: &changes[i]}, a.wholes, c); whole != nil {
+				if _, err := a.tab.cells[c].policy.Decode(whole); err != nil {
+					return a.invalid(c, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// joinBirth has the states merged that a snapshot tells with the birth of a row
+// that is here already.
+func (a *applier) joinBirth(act *action, w merge.Write) {
+	if len(a.wholes) == 0 || w.Op != merge.Insert || act.out.Effect != merge.Keep || act.m.row.Dead || act.m.row.Birth != w.Birth {
+		return
+	}
+	for c := range a.wholes {
+		if a.beside(act, a.wholes, c) != nil {
+			act.out.Effect = merge.Set
+			act.out.Merged = append(act.out.Merged, a.tab.cells[c].slot)
+		}
+	}
+}
+
+// invalid is the error about a peer's state of a cell.
+func (a *applier) invalid(c int, err error) error {
+	return fmt.Errorf("%w: %s of %s: %w", wire.ErrInvalid, a.tab.cells[c].name, a.tab.name, err)
+}
+
 // mergeStates lets the policies of cells merge what the change has for them. It
 // returns the cells whose values are now others.
 func (a *applier) mergeStates(act *action) (cells []int, values []wire.Value, err error) {
@@ -139,7 +185,7 @@ func (a *applier) mergeStates(act *action) (cells []int, values []wire.Value, er
 			return nil, nil, err
 		}
 		before := st.Value()
-		if rebase {
+		if rebase && a.beside(act, a.wholes, c) == nil {
 			st.Rebase(act.values[i], act.c.BirthAt(a.origin))
 		} else if err := a.mergeState(act, i, st); err != nil {
 			return nil, nil, err
@@ -158,13 +204,13 @@ func (a *applier) mergeState(act *action, i int, st cell.State) error {
 	v := act.c.Version(a.origin)
 	if whole := a.beside(act, a.wholes, c); whole != nil {
 		if err := a.tab.cells[c].policy.Join(st, whole); err != nil {
-			return fmt.Errorf("%w: %s of %s: %w", wire.ErrInvalid, a.tab.cells[c].name, a.tab.name, err)
+			return a.invalid(c, err)
 		}
 		return nil
 	}
 	loss, err := st.Merge(act.values[i], a.beside(act, a.shadows, c), v, a.seen)
 	if err != nil {
-		return fmt.Errorf("%w: %s of %s: %w", wire.ErrInvalid, a.tab.cells[c].name, a.tab.name, err)
+		return a.invalid(c, err)
 	}
 	if a.metaOnly || a.again(c) {
 		return nil
@@ -189,6 +235,10 @@ func (a *applier) beside(act *action, columns map[int]int, c int) []byte {
 	column, ok := columns[c]
 	if !ok {
 		return nil
+	}
+	if act.c.Op == merge.Insert {
+		b, _ := act.c.Values[column].([]byte)
+		return b
 	}
 	if i, ok := slices.BinarySearch(act.c.Columns, column); ok {
 		b, _ := act.c.Values[i].([]byte)

@@ -131,6 +131,9 @@ func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section) error {
 	if a.forgotten, err = t.forgottenUpTo(tab, h.Origin); err != nil {
 		return err
 	}
+	if err := a.checkWholes(sec.Changes); err != nil {
+		return err
+	}
 	return a.mergeAll(sec.Changes)
 }
 
