@@ -6,7 +6,8 @@
 // makes it, [Identity.Save] and [LoadIdentity] keep it in a file, and
 // [Identity.Sign] signs batches. A [Conn] is a net.Conn for everything that
 // travels between two nodes: use [Client] on the side that dialed and knows whom
-// it wants to reach, [Server] on the side that accepted and decides whom to admit.
+// it wants to reach, [Server] on the side that accepted and decides whom to admit,
+// or [ServerOf] where several nodes answer at one address.
 //
 // # Handshake
 //

@@ -79,11 +79,15 @@ type handshake struct {
 }
 
 func newHandshake(conn net.Conn, id *Identity, peerStatic []byte, o Options) (*handshake, error) {
-	state, err := noise.NewHandshakeState(noiseConfig(xchachaPoly{}, prologue, id.static, peerStatic, o.Rand))
+	state, err := newState(id, peerStatic, o)
 	if err != nil {
 		return nil, err
 	}
 	return &handshake{conn: conn, state: state}, nil
+}
+
+func newState(id *Identity, peerStatic []byte, o Options) (*noise.HandshakeState, error) {
+	return noise.NewHandshakeState(noiseConfig(xchachaPoly{}, prologue, id.static, peerStatic, o.Rand))
 }
 
 // send returns the two directions' keys, the initiator's first, when it was the
@@ -98,17 +102,24 @@ func (h *handshake) send(payload []byte) (*noise.CipherState, *noise.CipherState
 	return first, second, err
 }
 
-// receive is for a message of least to most bytes, which h.buf has room for.
-func (h *handshake) receive(least, most int) (payload []byte, first, second *noise.CipherState, err error) {
+// read returns a message of least to most bytes, which h.buf has room for.
+func (h *handshake) read(least, most int) ([]byte, error) {
 	if _, err := io.ReadFull(h.conn, h.buf[:2]); err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	n := int(binary.BigEndian.Uint16(h.buf[:]))
 	if n < least || n > most {
-		return nil, nil, nil, fmt.Errorf("%w: handshake message of %d bytes", ErrUnauthenticated, n)
+		return nil, fmt.Errorf("%w: handshake message of %d bytes", ErrUnauthenticated, n)
 	}
 	message := h.buf[2 : 2+n]
-	if _, err := io.ReadFull(h.conn, message); err != nil {
+	_, err := io.ReadFull(h.conn, message)
+	return message, err
+}
+
+// receive reads a message and what is in it.
+func (h *handshake) receive(least, most int) (payload []byte, first, second *noise.CipherState, err error) {
+	message, err := h.read(least, most)
+	if err != nil {
 		return nil, nil, nil, err
 	}
 	payload, first, second, err = h.state.ReadMessage(nil, message)

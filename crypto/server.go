@@ -7,6 +7,17 @@ import (
 	"net"
 )
 
+// Host is one of the nodes that answer at an address.
+type Host struct {
+	Identity *Identity
+	// Admit decides on a client that has proved its key, see Server.
+	Admit func(peer PublicKey, payload []byte) error
+}
+
+// MaxHosts is how many nodes may answer at one address. Each costs a stranger's
+// connection a Diffie-Hellman.
+const MaxHosts = 1024
+
 // Server makes an encrypted connection of c, which the caller accepted. When the
 // client has proved its key, admit decides: an error refuses the client, who sees
 // only that the connection was closed, and Server returns that error, wrapped.
@@ -15,26 +26,60 @@ import (
 // key is [ErrUnauthenticated]. From then on c belongs to the Conn; on an error c is
 // closed.
 func Server(ctx context.Context, c net.Conn, id *Identity, admit func(peer PublicKey, payload []byte) error, o Options) (*Conn, error) {
+	conn, _, err := ServerOf(ctx, c, []Host{{id, admit}}, o)
+	return conn, err
+}
+
+// ServerOf is Server for whichever of the hosts the client wants, and returns its
+// index, -1 if it wants none of them. The client names nobody: its first message
+// can be read by the node that it is meant for only, so the hosts try in turn.
+func ServerOf(ctx context.Context, c net.Conn, hosts []Host, o Options) (*Conn, int, error) {
 	o = o.withDefaults()
 	var conn *Conn
+	at := -1
 	err := within(ctx, c, o.HandshakeTimeout, func() (err error) {
-		conn, err = accept(c, id, admit, o)
+		conn, at, err = accept(c, hosts, o)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("accept peer: %w", err)
+		return nil, at, fmt.Errorf("accept peer: %w", err)
 	}
-	return conn, nil
+	return conn, at, nil
 }
 
-func accept(c net.Conn, id *Identity, admit func(PublicKey, []byte) error, o Options) (*Conn, error) {
-	h, err := newHandshake(c, id, nil, o)
+func accept(c net.Conn, hosts []Host, o Options) (*Conn, int, error) {
+	if len(hosts) > MaxHosts {
+		return nil, -1, fmt.Errorf("%d nodes at one address, over the limit of %d", len(hosts), MaxHosts)
+	}
+	h, at, err := greeted(c, hosts, o)
 	if err != nil {
-		return nil, err
+		return nil, -1, err
 	}
-	if _, _, _, err := h.receive(helloLen, helloLen); err != nil {
-		return nil, err
+	conn, err := admitted(h, hosts[at], o)
+	return conn, at, err
+}
+
+// greeted reads the client's first message and finds the host it is for.
+func greeted(c net.Conn, hosts []Host, o Options) (*handshake, int, error) {
+	h := &handshake{conn: c}
+	message, err := h.read(helloLen, helloLen)
+	if err != nil {
+		return nil, -1, err
 	}
+	for i, host := range hosts {
+		state, err := newState(host.Identity, nil, o)
+		if err != nil {
+			return nil, -1, err
+		}
+		if _, _, _, err := state.ReadMessage(nil, message); err == nil {
+			h.state = state
+			return h, i, nil
+		}
+	}
+	return nil, -1, fmt.Errorf("%w: its first message is for no node here", ErrUnauthenticated)
+}
+
+func admitted(h *handshake, host Host, o Options) (*Conn, error) {
 	if _, _, err := h.send(nil); err != nil {
 		return nil, err
 	}
@@ -51,10 +96,10 @@ func accept(c net.Conn, id *Identity, admit func(PublicKey, []byte) error, o Opt
 	if !bytes.Equal(static, h.state.PeerStatic()) {
 		return nil, fmt.Errorf("%w: it named another node's key", ErrUnauthenticated)
 	}
-	if err := admit(peer, payload); err != nil {
+	if err := host.Admit(peer, payload); err != nil {
 		return nil, fmt.Errorf("not admitted: %w", err)
 	}
-	conn := newConn(c, peer, send, receive, o)
+	conn := newConn(h.conn, peer, send, receive, o)
 	if err := conn.out.record(kindAccept, nil); err != nil {
 		return nil, err
 	}
