@@ -7,6 +7,7 @@ require (
 	github.com/agnivade/levenshtein v1.2.2
 	github.com/alecthomas/kong v1.17.0
 	github.com/btcsuite/btcd/btcutil v1.2.0
+	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/creack/pty v1.1.24
 	github.com/flynn/noise v1.1.0
 	github.com/fsnotify/fsnotify v1.10.1

@@ -19,6 +19,9 @@ const (
 	// data_version, with file notification and without.
 	pollNotified = time.Second
 	pollAlone    = 20 * time.Millisecond
+	// lastFlush is how long the end waits for an application's lock to write
+	// watermarks, which may be lost.
+	lastFlush = time.Second
 )
 
 // Follow seals whatever applications commit, within milliseconds, and tells
@@ -53,7 +56,9 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), s.flush(context.WithoutCancel(ctx)))
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
+			defer cancel()
+			return errors.Join(ctx.Err(), s.flush(last))
 		case <-w.Events:
 			pause = pollFirst
 		case <-timer.C:

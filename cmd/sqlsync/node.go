@@ -21,6 +21,8 @@ type member struct {
 	id    *crypto.Identity
 	node  *replicate.Node
 	log   *slog.Logger
+	// respondOnly says that no remote is dialed.
+	respondOnly bool
 }
 
 // member opens a database and makes a node of it that knows its remotes.
@@ -49,6 +51,9 @@ func (m *member) readRemotes(ctx context.Context) error {
 	remotes := make([]replicate.Remote, len(list))
 	for i, r := range list {
 		remotes[i] = replicate.Remote{Name: r.Name, Peer: r.Key, Addrs: r.Addrs, Datasets: r.Datasets, Pull: r.Pull, Push: r.Push}
+		if m.respondOnly {
+			remotes[i].Addrs = nil
+		}
 	}
 	m.node.SetRemotes(remotes)
 	return nil
@@ -93,42 +98,4 @@ func (d dialer) Dial(ctx context.Context, peer merge.NodeID, addr, _ string) (ne
 		return nil, err
 	}
 	return c, nil
-}
-
-// listen accepts connections until ctx ends, each in a goroutine that it waits
-// for.
-func (m *member) listen(ctx context.Context, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() { l.Close() })
-	defer stop()
-	// A stranger costs a handshake; no more than this many at a time.
-	slots := make(chan struct{}, 64)
-	var conns group
-	defer conns.Wait()
-	for {
-		raw, err := l.Accept()
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			return fmt.Errorf("accept on %s: %w", l.Addr(), err)
-		}
-		select {
-		case slots <- struct{}{}:
-		default:
-			raw.Close()
-			continue
-		}
-		conns.Go(func() {
-			c, err := crypto.Server(ctx, raw, m.id, m.admit, crypto.Options{})
-			<-slots
-			if err != nil {
-				raw.Close()
-				m.log.Info("refused a connection", "from", raw.RemoteAddr().String(), "err", err)
-				return
-			}
-			if err := m.node.Accept(ctx, c, merge.NodeID(c.Peer())); err != nil && ctx.Err() == nil {
-				m.log.Warn("session ended", "from", raw.RemoteAddr().String(), "err", err)
-			}
-		})
-	}
 }

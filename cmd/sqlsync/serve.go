@@ -2,9 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,7 +14,8 @@ import (
 )
 
 type serveCmd struct {
-	Listen []string `sep:"none" placeholder:"ADDR" help:"Address to accept peers on, HOST:PORT; port 0 takes a free one. With several databases, one for each, in their order. Without it, this node only dials."`
+	Listen      []string `sep:"none" placeholder:"ADDR" help:"Address to accept peers on, HOST:PORT; port 0 takes a free one. With several databases, one for all of them, or one for each in their order. Without it, this node only dials."`
+	RespondOnly bool     `help:"Never dial: wait for peers to connect."`
 }
 
 // group is a WaitGroup whose goroutines give an error.
@@ -23,50 +23,50 @@ type group struct{ sync.WaitGroup }
 
 // Run serves every database until ctx ends.
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
-	if len(a.DB) == 0 {
-		return usage("no database named", "use --db FILE, or set $SQLSYNC_DB")
+	if err := c.check(a); err != nil {
+		return err
 	}
-	if len(c.Listen) > 0 && len(c.Listen) != len(a.DB) {
-		return usage(fmt.Sprintf("%d databases and %d addresses", len(a.DB), len(c.Listen)), "give --listen once for each --db")
+	f := newFleet(a, c)
+	if err := f.name(a.DB); err != nil {
+		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var all group
-	for i, path := range a.DB {
-		s, err := c.begin(ctx, a, i, path)
-		if err != nil {
-			cancel(err)
-			break
-		}
-		all.Go(func() {
-			defer s.close()
-			if err := s.run(ctx); err != nil && ctx.Err() == nil {
-				cancel(fmt.Errorf("serve %s: %w", path, err))
-			}
-		})
+	if err := f.openPorts(c.Listen); err != nil {
+		return err
 	}
-	<-ctx.Done()
-	all.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+	if err := f.run(ctx); err != nil {
 		return err
 	}
 	a.say("stopped")
 	return nil
 }
 
+func (c *serveCmd) check(a *app) error {
+	switch {
+	case len(a.DB) == 0:
+		return usage("no database named", "use --db FILE, or set $SQLSYNC_DB")
+	case c.RespondOnly && len(c.Listen) == 0:
+		return usage("--respond-only without --listen: nobody could meet", "add --listen HOST:PORT")
+	case len(c.Listen) > 1 && len(c.Listen) != len(a.DB):
+		return usage(fmt.Sprintf("%d databases and %d addresses", len(a.DB), len(c.Listen)), "give --listen once for all, or once for each --db")
+	case len(c.Listen) > 1 && slices.ContainsFunc(a.DB, isPattern):
+		return usage("several addresses and a pattern", "give --listen once: all databases are reached there")
+	}
+	return nil
+}
+
 // service is one database that is served.
 type service struct {
 	*member
-	lock     *flock.Flock
-	listener net.Listener
+	lock *flock.Flock
+	port *port // nil if it is not reached
 }
 
-func (c *serveCmd) begin(ctx context.Context, a *app, i int, path string) (*service, error) {
+func (c *serveCmd) begin(ctx context.Context, a *app, p *port, path string) (*service, error) {
 	m, err := a.member(ctx, path, 0)
 	if err != nil {
 		return nil, err
 	}
-	s := &service{member: m, lock: flock.New(path + "-sqlsync.lock")}
+	s := &service{member: m, lock: flock.New(path + "-sqlsync.lock"), port: p}
 	switch ok, err := s.lock.TryLock(); {
 	case err != nil:
 		m.store.Close()
@@ -75,12 +75,15 @@ func (c *serveCmd) begin(ctx context.Context, a *app, i int, path string) (*serv
 		m.store.Close()
 		return nil, hint(fmt.Errorf("%s is already being served", path), "stop the other sqlsync serve first")
 	}
-	if len(c.Listen) > 0 {
-		if s.listener, err = net.Listen("tcp", c.Listen[i]); err != nil {
+	if c.RespondOnly {
+		m.respondOnly = true
+		if err := m.readRemotes(ctx); err != nil {
 			s.close()
-			return nil, hint(fmt.Errorf("listen on %s: %w", c.Listen[i], err), "choose another --listen address, or end the program that has it")
+			return nil, err
 		}
-		a.say("serving %s on %s as %s", path, s.listener.Addr(), nodeKey(m.store.Node()))
+	}
+	if p != nil {
+		a.say("serving %s on %s as %s", path, p.Addr(), nodeKey(m.store.Node()))
 	} else {
 		a.say("serving %s as %s", path, nodeKey(m.store.Node()))
 	}
@@ -88,9 +91,6 @@ func (c *serveCmd) begin(ctx context.Context, a *app, i int, path string) (*serv
 }
 
 func (s *service) close() {
-	if s.listener != nil {
-		s.listener.Close()
-	}
 	if err := s.store.Close(); err != nil {
 		s.log.Error("close database", "err", err)
 	}
@@ -103,8 +103,8 @@ func (s *service) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.roll}
-	if s.listener != nil {
-		parts = append(parts, func(ctx context.Context) error { return s.listen(ctx, s.listener) })
+	if s.port != nil {
+		parts = append(parts, func(ctx context.Context) error { return s.port.answer(ctx, s.member) })
 	}
 	var all group
 	for _, part := range parts {
@@ -142,13 +142,19 @@ func (s *service) reload(ctx context.Context) error {
 // where status reads it. Nothing is written where nothing has changed.
 const reportEvery = 500 * time.Millisecond
 
+// lastWait is how long what is noted at the end may wait for an application's
+// lock.
+const lastWait = time.Second
+
 func (s *service) report(ctx context.Context) error {
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return s.note(context.WithoutCancel(ctx), true)
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
+			defer cancel()
+			return s.note(last, true)
 		case <-tick.C:
 		}
 		if err := s.note(ctx, false); err != nil && ctx.Err() == nil {
