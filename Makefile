@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: all build test check unit race oldlib fuzz simulate demo bench clean
+.PHONY: all build test check unit race oldlib fuzz simulate soak demo bench clean
 
 all: build
 
@@ -51,6 +51,11 @@ fuzz:
 RUNS ?= 2000
 simulate:
 	$(GO) test ./replicate -run 'TestFiles$$' -timeout 0 -replicatetest.runs $(RUNS)
+
+# soak compares random statements with and without sqlsync for SOAK.
+SOAK ?= 1h
+soak:
+	$(GO) test ./cdc -run TestDifferential -differential.for=$(SOAK) -timeout 0
 
 demo:
 	$(GO) run ./cmd/sqlsync demo

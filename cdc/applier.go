@@ -28,6 +28,12 @@ type applier struct {
 	// remerging says that the section was merged before: what is lost now is
 	// listed only of columns that have just come.
 	remerging bool
+	// fromSnapshot says that the changes are rows as a snapshot tells them;
+	// rows born up to forgotten that are not here were deleted here.
+	fromSnapshot bool
+	forgotten    merge.HLC
+	// wholes are the places in the section of cells' whole states.
+	wholes map[int]int
 	// conflicts says that something is listed of the table.
 	conflicts bool
 	// adopting says that rows found without metadata were sealed already.
@@ -58,6 +64,12 @@ func (t *tx) newApplier(tab *table, pos int64, h *wire.Header, sec *wire.Section
 				a.shadows = make(map[int]int)
 			}
 			a.shadows[tab.cellNamed(cell)] = place
+		}
+		if cell, ok := strings.CutSuffix(name, wholeSuffix); ok {
+			if a.wholes == nil {
+				a.wholes = make(map[int]int)
+			}
+			a.wholes[tab.cellNamed(cell)] = place
 		}
 	}
 	horizon := make(map[[8]byte]merge.HLC, len(h.Seen))
@@ -159,6 +171,10 @@ func (a *applier) decide(act *action, c *wire.Change, m *meta) {
 				}
 			}
 		}
+	}
+	if a.fromSnapshot && !m.exists() && w.Op == merge.Insert && w.Birth.HLC.Seal() <= a.forgotten {
+		act.out = merge.Outcome{Row: m.row, Effect: merge.Orphan}
+		return
 	}
 	act.out = merge.Merge(a.tab.rule, m.row, w, a.seen)
 	act.land(a.tab, w)

@@ -67,8 +67,8 @@ func (t *tx) hold(ds *dataset, h *wire.Header, sealed *wire.Sealed, changes int)
 	if _, err := t.Exec(`UPDATE sqlsync_dataset SET pos = ? WHERE id = ?`, pos, ds.id); err != nil {
 		return 0, err
 	}
-	if _, err := t.Exec(`INSERT INTO sqlsync_batch (dataset_id, pos, origin_id, seq, changes, sealed) VALUES (?, ?, ?, ?, ?, ?)`,
-		ds.id, pos, origin, int64(h.Seq), changes, sealed.Append(nil)); err != nil {
+	if _, err := t.Exec(`INSERT INTO sqlsync_batch (dataset_id, pos, origin_id, seq, changes, sealed, last) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		ds.id, pos, origin, int64(h.Seq), changes, sealed.Append(nil), int64(h.Last)); err != nil {
 		return 0, fmt.Errorf("hold batch: %w", err)
 	}
 	hash := sealed.Hash()

@@ -17,7 +17,7 @@ import (
 // before anything is changed. Values that are equal after all are no loss.
 func (a *applier) logLosses(act *action) error {
 	if act.out.Effect == merge.Orphan {
-		if a.remerging {
+		if a.remerging || a.fromSnapshot { // its row was deleted here, or is told with it
 			return nil
 		}
 		return a.logOrphan(act)

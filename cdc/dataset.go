@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"sqlsync/schema"
 )
@@ -29,19 +30,30 @@ type dataset struct {
 	keyWidth  int64
 	// follows says that tables and columns which peers have are made here.
 	follows bool
+	// retention is in milliseconds, 0 for ever; retentionBytes 0 is no bound.
+	retention, retentionBytes int64
 }
+
+// retentionTime is for how long what everybody has is kept, 0 for ever.
+func (d *dataset) retentionTime() time.Duration { return time.Duration(d.retention) * time.Millisecond }
 
 // oplog names the dataset's own partition of the oplog.
 func (d *dataset) oplog() string { return fmt.Sprintf("%s_%d", oplogPrefix, d.id) }
 
 func (t *tx) readDatasets() error {
 	return t.Query(func(row []any) error {
-		t.cfg.datasets = append(t.cfg.datasets, &dataset{
+		d := &dataset{
 			id: row[0].(int64), name: row[1].(string), enabled: row[2].(int64) != 0,
 			batchRows: row[3].(int64), keyWidth: row[4].(int64), follows: row[5] == int64(1),
-		})
+			retention: DefaultRetention.Milliseconds(),
+		}
+		if ms, ok := row[6].(int64); ok {
+			d.retention = ms
+		}
+		d.retentionBytes, _ = row[7].(int64)
+		t.cfg.datasets = append(t.cfg.datasets, d)
 		return nil
-	}, `SELECT id, name, enabled, batch_rows, key_width, follows FROM sqlsync_dataset ORDER BY id`)
+	}, `SELECT id, name, enabled, batch_rows, key_width, follows, retention, retention_bytes FROM sqlsync_dataset ORDER BY id`)
 }
 
 // dataset returns a dataset by name, ErrNoDataset if there is none.
@@ -67,7 +79,7 @@ func (t *tx) addDataset(name string) (*dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dataset{id: id, name: name, enabled: true, batchRows: defaultBatchRows, keyWidth: 1}
+	d := &dataset{id: id, name: name, enabled: true, batchRows: defaultBatchRows, keyWidth: 1, retention: DefaultRetention.Milliseconds()}
 	if _, err := t.Exec(`INSERT INTO sqlsync_dataset (id, name, enabled, pos, batch_rows, key_width) VALUES (?, ?, 1, 0, ?, 1)`,
 		d.id, d.name, d.batchRows); err != nil {
 		return nil, fmt.Errorf("add dataset: %w", err)

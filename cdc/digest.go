@@ -50,8 +50,15 @@ func (s *Store) Digest(ctx context.Context, tables []string) (map[string]Digest,
 		return nil, s.explain(err)
 	}
 	defer c.Close()
+	out, err := digestTables(ctx, c, tables, local)
+	return out, s.explain(err)
+}
+
+// digestTables digests tables in one read transaction; those in local have
+// ids of their own on every node.
+func digestTables(ctx context.Context, c *sqlconn.Conn, tables []string, local map[string]bool) (map[string]Digest, error) {
 	if _, err := c.Exec(`BEGIN`); err != nil {
-		return nil, s.explain(err)
+		return nil, err
 	}
 	defer c.Exec(`ROLLBACK`)
 	out := make(map[string]Digest, len(tables))
@@ -61,7 +68,7 @@ func (s *Store) Digest(ctx context.Context, tables []string) (map[string]Digest,
 			return nil, err
 		}
 		if out[def.Name], err = digestTable(ctx, c, def, local[schema.Fold(name)]); err != nil {
-			return nil, fmt.Errorf("digest %s: %w", name, s.explain(err))
+			return nil, fmt.Errorf("digest %s: %w", name, err)
 		}
 	}
 	return out, nil

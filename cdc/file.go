@@ -44,8 +44,23 @@ func Probe(ctx context.Context, path string) error {
 		if fi, err := os.Stat(path); err != nil || fi.Mode().Perm()&0o222 == 0 {
 			return errors.Join(ErrReadOnly, err)
 		}
-		return nil
+		return writable(ctx, db)
 	})
+}
+
+// writable returns ErrReadOnly for a file that SQLite has opened for reading
+// only, which it does without a word. A transaction would begin all the same,
+// and end well if it happened to write nothing.
+func writable(ctx context.Context, db *sql.DB) error {
+	c, err := sqlconn.Open(ctx, db)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if ro, err := c.ReadOnly(); err != nil || !ro {
+		return err
+	}
+	return ErrReadOnly
 }
 
 // IsNode reports whether a database has been a node.
@@ -78,6 +93,9 @@ func CreateFile(ctx context.Context, path string) error {
 	}
 	return f.Close() // SQLite takes an empty file for an empty database
 }
+
+// IsFull reports whether err says that there is no room for more.
+func IsFull(err error) bool { return sqlconn.Full(err) }
 
 // Uninstall removes everything of sqlsync's from a database, in one
 // transaction. It needs no identity and nothing of ours to be intact. The

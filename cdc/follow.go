@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,8 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 	if w.Events != nil {
 		slowest = pollNotified
 	}
-	f := follower{s: s, conn: conn, write: write, version: -1}
+	f := follower{s: s, conn: conn, write: write, version: -1, seen: -1}
+	var q quiet
 	pause := pollFirst
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -60,19 +62,37 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 			defer cancel()
 			return errors.Join(ctx.Err(), s.flush(last))
 		case <-w.Events:
-			pause = pollFirst
+			if f.rollback {
+				if rest := q.written(time.Now()); rest > 0 {
+					timer.Reset(rest)
+					continue
+				}
+			}
+			pause = f.soon()
 		case <-timer.C:
+			if f.rollback && w.Events == nil && f.moved() && q.written(time.Now()) > 0 {
+				timer.Reset(quietFor)
+				continue
+			}
 			pause = min(pause*2, slowest)
 		}
+		q.looked()
 		changed, err := f.look(ctx)
 		switch {
 		case ctx.Err() != nil:
 			continue
+		case Ended(err):
+			return fmt.Errorf("follow %s: %w", s.path, err)
 		case err != nil:
-			s.log.Error("cannot seal for now", "db", s.path, "err", s.explain(err))
+			if s.trouble("seal", err) {
+				s.log.Error("cannot seal for now", "db", s.path, "err", s.explain(err))
+			}
 			pause = slowest
 		case changed:
-			pause = pollFirst
+			pause = f.soon()
+		}
+		if err == nil {
+			s.trouble("seal", nil)
 		}
 		timer.Reset(pause)
 	}
@@ -87,32 +107,66 @@ type follower struct {
 	generation int64
 	cookie     int64 // PRAGMA schema_version
 	pos        int64
+	// rollback says that the journal is no write-ahead log, see quiet; seen is
+	// the data_version that moved saw last.
+	rollback bool
+	seen     int64
+}
+
+// soon is the first pause after something has happened.
+func (f *follower) soon() time.Duration {
+	if f.rollback {
+		return quietFor
+	}
+	return pollFirst
+}
+
+// moved reports whether the database was written to since it was asked last.
+func (f *follower) moved() bool {
+	version, err := f.conn.Int(`PRAGMA main.data_version`)
+	was := f.seen
+	f.seen = version
+	return err == nil && version != was
 }
 
 // look does what is to be done since the last look, and reports whether the
 // database had changed.
 func (f *follower) look(ctx context.Context) (changed bool, err error) {
+	if err := f.s.present(); err != nil {
+		return false, err
+	}
 	// data_version is relative to a connection, so it is always the same one.
 	version, err := f.conn.Int(`PRAGMA main.data_version`)
 	if err != nil {
 		return false, err
 	}
-	if version == f.version {
+	if version == f.version && !f.s.asideDue() {
 		if !f.write {
 			return false, nil
 		}
 		return false, f.s.flushStale(ctx)
 	}
 	var generation, pos int64
+	var node []byte
 	if err := f.conn.Query(func(row []any) error {
 		generation, _ = row[0].(int64)
 		pos, _ = row[1].(int64)
+		node, _ = row[2].([]byte)
 		return nil
-	}, `SELECT (SELECT generation FROM sqlsync_node), (SELECT sum(pos) FROM sqlsync_dataset)`); err != nil {
-		return false, err
+	}, `SELECT (SELECT generation FROM sqlsync_node), (SELECT sum(pos) FROM sqlsync_dataset), (SELECT key FROM sqlsync_node)`); err != nil {
+		return false, f.s.uninstalled(err)
+	}
+	if !bytes.Equal(node, f.s.node[:]) {
+		return false, ErrIdentity
 	}
 	cookie, err := f.conn.Int(`PRAGMA main.schema_version`)
 	if err != nil {
+		return false, err
+	}
+	if err := f.conn.Query(func(row []any) error {
+		f.rollback = row[0] != "wal"
+		return sqlconn.Stop
+	}, `PRAGMA main.journal_mode`); err != nil {
 		return false, err
 	}
 	reconfigured := generation != f.generation || cookie != f.cookie
@@ -146,12 +200,11 @@ func (f *follower) settle(ctx context.Context, datasets []string, reconfigured b
 			return err
 		}
 	}
+	var errs []error
 	for _, d := range datasets {
-		if err := f.s.Seal(ctx, d); err != nil {
-			return err
-		}
+		errs = append(errs, f.s.Seal(ctx, d))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // pending lists the enabled datasets that have marks.

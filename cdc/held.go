@@ -19,7 +19,7 @@ const (
 // readRow reads a row's cells, nil if it is not in the table.
 func (t *tx) readRow(tab *table, key []wire.Value) (values []wire.Value, err error) {
 	err = t.Query(func(row []any) error {
-		values = append(make([]wire.Value, 0, len(tab.cells)), row[len(tab.key):]...)
+		values = append(make([]wire.Value, 0, len(tab.cells)), row[:len(tab.cells)]...)
 		return sqlconn.Stop
 	}, tab.read, key...)
 	return values, err

@@ -90,3 +90,37 @@ func TestTableWithAnotherKeyWaitsAlone(t *testing.T) {
 		t.Errorf("A has %s, want R1,T1", got)
 	}
 }
+
+// A renamed column is the column it was, on both sides, whoever renames first
+// and whatever was written to it meanwhile.
+func TestColumnThatIsRenamed(t *testing.T) {
+	a, b := pair(t, `CREATE TABLE p (id INTEGER PRIMARY KEY, note TEXT, n INT); INSERT INTO p VALUES (1, 'x', 1), (2, 'y', 2)`, "p")
+	converge(t, a, b)
+	a.exec(`ALTER TABLE p RENAME COLUMN note TO remark`)
+	a.exec(`UPDATE p SET remark = NULL WHERE id = 1`)
+	exchange(a, b)
+	b.exec(`ALTER TABLE p RENAME COLUMN note TO remark`)
+	b.exec(`UPDATE p SET n = 3 WHERE id = 2`)
+	converge(t, a, b)
+	for _, n := range []*node{a, b} {
+		if got := n.text(`SELECT group_concat(id || coalesce(remark, 'NULL') || n, ' ') FROM p`); got != "1NULL1 2y3" {
+			t.Errorf("rows are %s", got)
+		}
+	}
+}
+
+// A column that is dropped and added again is a new one.
+func TestColumnDroppedAndAddedAgain(t *testing.T) {
+	a, b := pair(t, `CREATE TABLE p (id INTEGER PRIMARY KEY, note TEXT, n INT); INSERT INTO p VALUES (1, 'x', 1), (2, 'y', 2)`, "p")
+	converge(t, a, b)
+	for _, n := range []*node{a, b} {
+		n.exec(`ALTER TABLE p DROP COLUMN note`)
+		n.seal()
+		n.exec(`ALTER TABLE p ADD COLUMN note TEXT`)
+	}
+	a.exec(`UPDATE p SET note = 'new' WHERE id = 1`)
+	converge(t, a, b)
+	if got := b.text(`SELECT group_concat(id || coalesce(note, 'NULL'), ' ') FROM p`); got != "1new 2NULL" {
+		t.Errorf("rows are %s", got)
+	}
+}

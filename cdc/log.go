@@ -55,11 +55,25 @@ type Entry struct {
 	Change       wire.Change
 }
 
+// ErrPruned says that changes behind a cursor are not kept any more.
+var ErrPruned = errors.New("changes behind the cursor are not kept any more")
+
 // Log calls fn for the changes in held batches of a dataset behind a cursor,
 // in the order in which this node came to hold them, until fn returns an error
 // or there are none left. The zero cursor's place is the beginning.
 func (s *Store) Log(ctx context.Context, after Cursor, fn func(*Entry) error) error {
 	d := s.Stream(after.Dataset)
+	if after.Pos > 0 {
+		var missing bool
+		err := s.get(ctx, &missing, `SELECT EXISTS (SELECT 1 FROM sqlsync_dataset AS d WHERE d.name = ?1 AND ?2 < d.pos
+			AND NOT EXISTS (SELECT 1 FROM sqlsync_batch AS b WHERE b.dataset_id = d.id AND b.pos <= ?2 + 1))`, after.Dataset, after.Pos)
+		if err != nil {
+			return err
+		}
+		if missing {
+			return fmt.Errorf("%w: %s", ErrPruned, after)
+		}
+	}
 	pos := after.Pos - 1 // a batch may be left half way
 	for {
 		list, err := d.After(ctx, pos, 1<<20)
@@ -143,4 +157,28 @@ func (s *Store) Tail(ctx context.Context, dataset string, n int) (Cursor, error)
 		have += changes
 	}
 	return c, rows.Err()
+}
+
+// LogTables lists the tables that the log may have changes of: those that are
+// or were watched, here or by a peer, and those that are there.
+func (s *Store) LogTables(ctx context.Context) (names []string, err error) {
+	err = s.db.SelectContext(ctx, &names, `SELECT name FROM sqlsync_table UNION SELECT name FROM sqlsync_absent
+		UNION SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlsync\_%' ESCAPE '\' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'`)
+	if err != nil {
+		return nil, fmt.Errorf("list tables: %w", s.explain(err))
+	}
+	return names, nil
+}
+
+// Origins lists the nodes that a change was ever heard of.
+func (s *Store) Origins(ctx context.Context) ([]merge.NodeID, error) {
+	var keys [][]byte
+	if err := s.db.SelectContext(ctx, &keys, `SELECT key FROM sqlsync_origin ORDER BY id`); err != nil {
+		return nil, fmt.Errorf("list origins: %w", s.explain(err))
+	}
+	list := make([]merge.NodeID, len(keys))
+	for i, k := range keys {
+		list[i] = merge.NodeID(k)
+	}
+	return list, nil
 }

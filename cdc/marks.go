@@ -1,7 +1,6 @@
 package cdc
 
 import (
-	"fmt"
 	"slices"
 
 	"sqlsync/cdc/internal/sqlconn"
@@ -35,13 +34,16 @@ func (s *sealer) chunk(from, to int64) (int64, error) {
 		if tab == nil || tab.def == nil {
 			continue // no longer watched, or dropped: marked again if it returns
 		}
+		if tab.aside {
+			continue
+		}
 		rows, reached, err := s.readMarks(tab, from, to)
 		if err != nil {
-			return 0, fmt.Errorf("table %s: %w", tab.name, err)
+			return 0, tab.failed(err)
 		}
 		to = reached
 		if err := s.compare(tab, rows); err != nil {
-			return 0, fmt.Errorf("table %s: %w", tab.name, err)
+			return 0, tab.failed(err)
 		}
 	}
 	return to, nil
@@ -65,7 +67,7 @@ func (s *sealer) readMarks(tab *table, from, to int64) ([]touched, int64, error)
 		switch {
 		case here:
 			both := slices.Clone(row[4+k:])
-			tr.key, tr.values = both[:k:k], both[k:]
+			tr.key, tr.values = both[:k:k], both[k:] // of a wide table none yet
 		case row[3] != nil:
 			tr.key = slices.Clone(row[4 : 4+k])
 		default:
@@ -86,13 +88,16 @@ func (s *sealer) readMarks(tab *table, from, to int64) ([]touched, int64, error)
 		for _, v := range tr.values {
 			size += sizeOf(v)
 		}
-		if size > sealBytes {
+		if size > sealBytes || tab.wide && len(list) == wideChunk {
 			to = row[0].(int64)
 			return sqlconn.Stop
 		}
 		return nil
 	}, tab.marked, from, to, tab.id)
 	s.bytes += size
+	if err == nil && tab.wide {
+		err = s.readWide(tab, list)
+	}
 	if err == nil {
 		err = s.readKnown(tab, list, known)
 	}
@@ -104,6 +109,22 @@ func (s *sealer) readMarks(tab *table, from, to int64) ([]touched, int64, error)
 		s.touch(tab)
 	}
 	return list, to, err
+}
+
+// wideChunk is how many rows of a wide table are read before they are compared.
+const wideChunk = 100
+
+// readWide reads the cells of the rows that are there.
+func (s *sealer) readWide(tab *table, list []touched) (err error) {
+	for i := range list {
+		if tr := &list[i]; tr.values != nil && err == nil {
+			tr.values, err = s.readRow(tab, tr.key)
+			for _, v := range tr.values {
+				s.bytes += sizeOf(v)
+			}
+		}
+	}
+	return err
 }
 
 // twice reports whether a key was marked before in this chunk, and at which

@@ -15,6 +15,9 @@ func (s *Store) peek(ctx context.Context, fn func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := s.present(); err != nil {
+		return err
+	}
 	c, err := sqlconn.Open(ctx, s.db.DB)
 	if err != nil {
 		return s.explain(err)

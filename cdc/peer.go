@@ -46,6 +46,7 @@ func (s *Store) NotePeers(ctx context.Context, states []PeerState) error {
 		}
 		return nil
 	})
+	s.trouble("note the state of peers", err)
 	if err != nil {
 		return err
 	}

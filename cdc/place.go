@@ -123,13 +123,14 @@ func (t *tx) insertImage(tab *table, it *heldItem) (bool, error) {
 	args := slices.Clone(it.key)
 	for _, c := range it.im {
 		i := tab.cellNamed(c.name)
-		switch {
-		case i < 0:
-		case tab.cells[i].key >= 0: // as it was spelled last
-			args[tab.cells[i].key] = c.value
-		default:
-			cells, args = append(cells, i), append(args, c.value)
+		if i < 0 {
+			continue
 		}
+		if place := tab.cells[i].key; place >= 0 { // equal, and spelled as it is now
+			args[place] = c.value
+			continue
+		}
+		cells, args = append(cells, i), append(args, c.value)
 	}
 	n, err := t.Exec(tab.tableSQL.insert(cells, 1), args...)
 	return err == nil && n == 1, err

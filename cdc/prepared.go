@@ -43,6 +43,9 @@ func (p *prepared) close() {
 
 // query runs a query by a kept statement.
 func (s *Store) query(ctx context.Context, query string, args ...any) (*sqlx.Rows, error) {
+	if err := s.present(); err != nil {
+		return nil, err
+	}
 	st, err := s.prepared.get(ctx, s.db, query)
 	if err != nil {
 		return nil, err
@@ -52,6 +55,9 @@ func (s *Store) query(ctx context.Context, query string, args ...any) (*sqlx.Row
 
 // get reads one row by a kept statement.
 func (s *Store) get(ctx context.Context, to any, query string, args ...any) error {
+	if err := s.present(); err != nil {
+		return err
+	}
 	st, err := s.prepared.get(ctx, s.db, query)
 	if err != nil {
 		return err

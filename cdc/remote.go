@@ -130,6 +130,20 @@ func (s *Store) SetRemote(ctx context.Context, r Remote) error {
 	})
 }
 
+// RenameRemote gives a remote another name, which no remote has.
+func (s *Store) RenameRemote(ctx context.Context, name, to string) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.Exec(`UPDATE sqlsync_remote SET name = ? WHERE name = ?`, to, name)
+		switch {
+		case err != nil:
+			return fmt.Errorf("rename remote: %w", err)
+		case n == 0:
+			return fmt.Errorf("%w: %q", ErrNoRemote, name)
+		}
+		return t.changed()
+	})
+}
+
 // RemoveRemote forgets a remote and what it has confirmed.
 func (s *Store) RemoveRemote(ctx context.Context, name string) error {
 	return s.write(ctx, func(t *tx) error {

@@ -95,7 +95,7 @@ func (m *mender) mend(ctx context.Context, tab *table, list []Finding) error {
 		return nil
 	}
 	m.pending = 0
-	return m.s.Seal(ctx, tab.ds.name)
+	return m.s.sealWhole(ctx, tab.ds.name)
 }
 
 func (t *tx) markFindings(tab *table, list []Finding) error {

@@ -139,6 +139,11 @@ func (t *tx) rebuild(tab *table) error {
 			}
 		}
 	}
+	if pruned, err := t.pruned(tab.ds); err != nil {
+		return err
+	} else if pruned { // what it was is not told any more
+		fits = false
+	}
 	if !fits {
 		return t.markAll(tab, opBaseline)
 	}

@@ -1,7 +1,6 @@
 package cdc
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -22,13 +21,18 @@ const (
 // seal turns marks of a dataset into one batch: it compares the rows that were
 // touched with their metadata and emits what differs. It covers every
 // transaction committed before this one and none half, unless there are more
-// marks than the dataset's row limit; more says that some are left.
+// marks than the dataset's row limit; more says that some are left. A table
+// that cannot be sealed gives a *TableError, with which write runs again.
 func (t *tx) seal(ds *dataset) (more bool, err error) {
-	last, err := t.Int(`SELECT max(rowid) FROM ` + ds.oplog())
+	where, and := "", ""
+	if others := t.cfg.unaside(); others != "" {
+		where, and = ` WHERE `+others, ` AND `+others
+	}
+	last, err := t.Int(`SELECT max(rowid) FROM ` + ds.oplog() + where)
 	if err != nil || last == 0 {
 		return false, err
 	}
-	first, err := t.Int(`SELECT min(rowid) FROM ` + ds.oplog())
+	first, err := t.Int(`SELECT min(rowid) FROM ` + ds.oplog() + where)
 	if err != nil {
 		return false, err
 	}
@@ -37,18 +41,18 @@ func (t *tx) seal(ds *dataset) (more bool, err error) {
 	for from < last && s.roomy(from-first+1) {
 		to := min(from+sealChunk, first-1+ds.batchRows, last)
 		if from, err = s.chunk(from, to); err != nil {
-			return false, fmt.Errorf("seal %s: %w", ds.name, err)
+			return false, err // Seal says of which dataset
 		}
 	}
 	if err := s.finish(); err != nil {
-		return false, fmt.Errorf("seal %s: %w", ds.name, err)
+		return false, err
 	}
-	if from == last {
+	if from == last && where == "" {
 		_, err = t.Exec(`DELETE FROM ` + ds.oplog()) // without WHERE: one page operation
 		return false, err
 	}
-	_, err = t.Exec(`DELETE FROM `+ds.oplog()+` WHERE rowid <= ?`, from)
-	return true, err
+	_, err = t.Exec(`DELETE FROM `+ds.oplog()+` WHERE rowid <= ?`+and, from)
+	return from < last, err
 }
 
 // sealer gathers one batch.
@@ -232,8 +236,9 @@ func (s *sealer) finish() error {
 		return err
 	}
 	for _, id := range s.order { // what stood in the way of a held row may be gone
-		if err := s.retryHeld(s.cfg.byID[id]); err != nil {
-			return err
+		tab := s.cfg.byID[id]
+		if err := s.retryHeld(tab); err != nil {
+			return tab.failed(err)
 		}
 		s.touch(s.cfg.byID[id])
 	}

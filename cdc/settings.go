@@ -3,6 +3,7 @@ package cdc
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // MaxBatchRows bounds the row limit of a seal: a batch must fit into memory.
@@ -17,6 +18,11 @@ type DatasetSettings struct {
 	// FollowSchema says that tables and columns which peers have and this
 	// database has not are made here.
 	FollowSchema bool
+	// Retention is for how long batches, tombstones and conflicts are kept that
+	// everybody has, 0 for ever. RetentionBytes is how much of batches, 0 for
+	// no bound.
+	Retention      time.Duration
+	RetentionBytes int64
 }
 
 // DatasetSettings lists the datasets.
@@ -25,7 +31,7 @@ func (s *Store) DatasetSettings(ctx context.Context) ([]DatasetSettings, error) 
 	err := s.look(ctx, func(t *tx) error {
 		list = nil
 		for _, d := range t.cfg.datasets {
-			list = append(list, DatasetSettings{d.name, d.enabled, d.batchRows, d.follows})
+			list = append(list, DatasetSettings{d.name, d.enabled, d.batchRows, d.follows, d.retentionTime(), d.retentionBytes})
 		}
 		return nil
 	})
@@ -37,6 +43,9 @@ type DatasetChange struct {
 	Enabled      *bool
 	BatchRows    *int64
 	FollowSchema *bool
+	// Retention is as in DatasetSettings.
+	Retention      *time.Duration
+	RetentionBytes *int64
 }
 
 // SetDataset changes a dataset.
@@ -49,8 +58,12 @@ func (s *Store) SetDataset(ctx context.Context, name string, c DatasetChange) er
 		set(&d.enabled, c.Enabled)
 		set(&d.batchRows, c.BatchRows)
 		set(&d.follows, c.FollowSchema)
-		if _, err := t.Exec(`UPDATE sqlsync_dataset SET batch_rows = ?, enabled = ?, follows = ? WHERE id = ?`,
-			d.batchRows, d.enabled, d.follows, d.id); err != nil {
+		set(&d.retentionBytes, c.RetentionBytes)
+		if c.Retention != nil {
+			d.retention = c.Retention.Milliseconds()
+		}
+		if _, err := t.Exec(`UPDATE sqlsync_dataset SET batch_rows = ?, enabled = ?, follows = ?, retention = ?, retention_bytes = ? WHERE id = ?`,
+			d.batchRows, d.enabled, d.follows, d.retention, d.retentionBytes, d.id); err != nil {
 			return fmt.Errorf("change dataset: %w", err)
 		}
 		return t.changed()

@@ -156,7 +156,13 @@ func (a *applier) mergeState(act *action, i int, st cell.State) error {
 	c := act.cells[i]
 	before := st.Value()
 	v := act.c.Version(a.origin)
-	loss, err := st.Merge(act.values[i], a.travelled(act, c), v, a.seen)
+	if whole := a.beside(act, a.wholes, c); whole != nil {
+		if err := a.tab.cells[c].policy.Join(st, whole); err != nil {
+			return fmt.Errorf("%w: %s of %s: %w", wire.ErrInvalid, a.tab.cells[c].name, a.tab.name, err)
+		}
+		return nil
+	}
+	loss, err := st.Merge(act.values[i], a.beside(act, a.shadows, c), v, a.seen)
 	if err != nil {
 		return fmt.Errorf("%w: %s of %s: %w", wire.ErrInvalid, a.tab.cells[c].name, a.tab.name, err)
 	}
@@ -178,9 +184,9 @@ func (a *applier) mergeState(act *action, i int, st cell.State) error {
 	return nil
 }
 
-// travelled is what came with a cell's value, nil if nothing did.
-func (a *applier) travelled(act *action, c int) []byte {
-	column, ok := a.shadows[c]
+// beside is what came with a cell's value, nil if nothing did.
+func (a *applier) beside(act *action, columns map[int]int, c int) []byte {
+	column, ok := columns[c]
 	if !ok {
 		return nil
 	}

@@ -9,10 +9,11 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	_ "modernc.org/sqlite" // the driver named "sqlite"
+	"modernc.org/sqlite"
 
 	"sqlsync/cdc/internal/sqlconn"
 	"sqlsync/merge"
@@ -48,6 +49,7 @@ const DefaultMaxDrift = 5 * time.Minute
 var (
 	ErrNotDatabase = errors.New("not a SQLite database")
 	ErrReadOnly    = errors.New("database is read-only")
+	ErrFull        = errors.New("disk is full")
 	ErrLocked      = errors.New("database is locked by another program")
 	ErrIdentity    = errors.New("database and key file belong to different nodes")
 )
@@ -77,7 +79,18 @@ type Store struct {
 	reconfigured broadcast // tables, remotes or datasets were changed
 	watermarks   watermarks
 
+	// asides are the tables that cannot be sealed, by id; mu is held. cookie is
+	// of the schema as of the last transaction, asideUntil is when to try the
+	// last of them again, 0 for never.
+	asides     map[int64]aside
+	cookie     int64
+	asideUntil atomic.Int64
+
 	prepared prepared
+	troubles troubles
+
+	file os.FileInfo // what is open, see present
+	gone atomic.Bool // it is no longer at path
 
 	peersMu sync.Mutex
 	peers   map[merge.NodeID]PeerState // as noted last
@@ -121,9 +134,11 @@ func (s *Store) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.pool.SetMaxOpenConns(1)
-	if s.db, err = sqlx.Open("sqlite", sqlconn.DSN(s.path, "mode=rw", "_pragma=query_only(1)", "_pragma=busy_timeout(5000)")); err != nil {
+	reader, err := sqlite.NewConnector(sqlconn.DSN(s.path, "mode=rw", "_pragma=query_only(1)", "_pragma=busy_timeout(5000)"))
+	if err != nil {
 		return err
 	}
+	s.db = sqlx.NewDb(sql.OpenDB(guarded{reader, s}), "sqlite")
 	s.db.SetMaxOpenConns(4)
 	if err := s.retry(ctx, func() error { return migrations.Up(ctx, s.pool) }); err != nil {
 		return err
@@ -131,13 +146,24 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if s.w, err = sqlconn.Open(ctx, s.pool); err != nil {
 		return err
 	}
+	if ro, err := s.w.ReadOnly(); err != nil || ro {
+		return errors.Join(err, ErrReadOnly)
+	}
+	if err := s.rememberFile(); err != nil {
+		return err
+	}
 	return s.identify(ctx)
 }
 
-// Close waits for a running transaction and closes the file.
+// Close waits for a running transaction and closes the file. If that is no
+// longer at its path, it is left to the end of the process: the last of its
+// connections to be closed would write a checkpoint and remove PATH-wal.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.present() != nil {
+		return nil
+	}
 	var errs []error
 	if s.w != nil {
 		errs = append(errs, s.w.Close())
@@ -195,6 +221,8 @@ func (s *Store) explain(err error) error {
 		return ErrNotDatabase
 	case sqlconn.ReadOnly(err), sqlconn.CannotOpen(err): // of an existing file: its journal
 		return ErrReadOnly
+	case sqlconn.Full(err):
+		return ErrFull
 	case sqlconn.Busy(err):
 		return ErrLocked
 	}

@@ -356,6 +356,20 @@ func TestSwapOfUniqueValues(t *testing.T) {
 	}
 }
 
+// A row that waits for its unique value comes back under its key as it is
+// spelled now.
+func TestSwapOfUniqueValuesUnderKeysSpelledAnew(t *testing.T) {
+	schema := `CREATE TABLE users (name TEXT COLLATE NOCASE PRIMARY KEY, seat INTEGER UNIQUE)`
+	a, b := pair(t, schema, "users")
+	a.exec(`INSERT INTO users VALUES ('ann', 1), ('bob', 2)`)
+	converge(t, a, b)
+	a.exec(`BEGIN; UPDATE users SET name = upper(name), seat = -seat; UPDATE users SET seat = 3 + seat; COMMIT`)
+	converge(t, a, b)
+	if got := b.text(`SELECT group_concat(name || seat) FROM (SELECT * FROM users ORDER BY name)`); got != "ANN2,BOB1" {
+		t.Errorf("users are %q", got)
+	}
+}
+
 func TestReplaceThatRemovesAnotherRow(t *testing.T) {
 	schema := `CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT UNIQUE)`
 	a, b := pair(t, schema, "users")

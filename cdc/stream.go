@@ -80,7 +80,9 @@ func (d *Stream) listAfter(ctx context.Context, pos int64, have merge.Vector, ma
 // wire.ErrInvalid, one whose predecessor is missing wire.ErrGap; what came
 // before it stays applied.
 func (d *Stream) Apply(ctx context.Context, _ merge.NodeID, batches []*wire.Sealed) (merge.Vector, error) {
-	return d.s.apply(ctx, d.name, batches)
+	v, err := d.s.apply(ctx, d.name, batches)
+	d.s.troubleHere("apply changes of peers", err)
+	return v, err
 }
 
 // Seal seals everything that applications have committed so far and returns
@@ -107,7 +109,9 @@ func (s *Store) Seal(ctx context.Context, dataset string) error {
 			if err != nil {
 				return err
 			}
-			more, err = t.seal(ds)
+			if more, err = t.seal(ds); err == nil && !more {
+				t.mended(ds)
+			}
 			late = t.late(ds)
 			return err
 		})

@@ -22,6 +22,8 @@ type table struct {
 	keyCols []string
 	// waiting says why peers' changes are held back, "" when they are not.
 	waiting string
+	// aside says that it waits because its own changes cannot be sealed.
+	aside bool
 	// replayFrom is the place of the first batch with changes not applied yet,
 	// 0 if there is none. Those before freshFrom were applied, but for the
 	// columns that have come since, whose slots are in landing.
@@ -41,6 +43,8 @@ type table struct {
 	specials int
 	// shadows are the cells whose writes travel with more than their value.
 	shadows []int
+	// renamed says that a column was found to have another name.
+	renamed bool
 	// lacking are columns that peers have and this table has not, in lower
 	// case, with the place of the first batch that has values for them.
 	lacking map[string]int64
@@ -135,44 +139,11 @@ func (t *tx) describe(tab *table) error {
 	if err := t.readDisagreements(tab); err != nil {
 		return err
 	}
-	return t.recapture(tab)
-}
-
-// readCells gives every replicated column its slot.
-func (t *tx) readCells(tab *table) error {
-	slots := make(map[string]int)
-	err := t.Query(func(row []any) error {
-		slot := int(row[0].(int64))
-		slots[schema.Fold(row[1].(string))] = slot
-		tab.slots = max(tab.slots, slot+1)
-		return nil
-	}, `SELECT slot, name FROM sqlsync_column WHERE table_id = ?`, tab.id)
-	if err != nil {
+	t.leaveAside(tab)
+	if err := t.recapture(tab); err != nil || !tab.renamed {
 		return err
 	}
-	exact := tab.def.ExactKey(tab.key)
-	for _, i := range tab.def.Stored() {
-		place := keyPlace(tab.key, i)
-		if place >= 0 && exact {
-			continue
-		}
-		col := tab.def.Columns[i]
-		slot, ok := slots[schema.Fold(col.Name)]
-		if !ok {
-			slot = tab.slots
-			tab.slots++
-			if _, err := t.Exec(`INSERT INTO sqlsync_column (table_id, slot, name) VALUES (?, ?, ?)`, tab.id, slot, col.Name); err != nil {
-				return fmt.Errorf("number column: %w", err)
-			}
-		}
-		c := tableCell{name: col.Name, slot: slot, key: place}
-		if col.HasDefault {
-			// A default that is no constant cannot have come with ADD COLUMN.
-			_ = t.Query(func(row []any) error { c.initial = row[0]; return nil }, `SELECT `+col.Default)
-		}
-		tab.cells = append(tab.cells, c)
-	}
-	return nil
+	return t.markAll(tab, opCheck)
 }
 
 func keyPlace(key schema.Key, column int) int {
@@ -202,76 +173,4 @@ func (tab *table) cellAt(slot int) int {
 		}
 	}
 	return -1
-}
-
-// recapture puts the triggers back if they are not what they should be, which
-// is so after the application has rebuilt its table, and marks every key,
-// because what happened meanwhile was not captured.
-func (t *tx) recapture(tab *table) error {
-	want := schema.Triggers(tab.def, tab.key, schema.Capture{Dataset: tab.ds.id, TableID: tab.id})
-	ok := true
-	for _, trigger := range want {
-		n, err := t.Int(`SELECT count(*) FROM main.sqlite_master WHERE type = 'trigger' AND name = ? AND tbl_name = ? COLLATE NOCASE AND sql = ?`,
-			trigger.Name, tab.name, trigger.SQL)
-		if err != nil {
-			return err
-		}
-		ok = ok && n == 1
-	}
-	if ok {
-		return nil
-	}
-	if err := t.capture(tab); err != nil {
-		return err
-	}
-	t.s.log.Warn("capture was gone and is back; every row is compared", "table", tab.name)
-	return t.markAll(tab, opCheck)
-}
-
-// capture installs the triggers of a table.
-func (t *tx) capture(tab *table) error {
-	if err := t.uncapture(tab.id); err != nil {
-		return err
-	}
-	for _, trigger := range schema.Triggers(tab.def, tab.key, schema.Capture{Dataset: tab.ds.id, TableID: tab.id}) {
-		if _, err := t.Exec(trigger.SQL); err != nil {
-			return fmt.Errorf("create trigger on %s: %w", tab.name, err)
-		}
-	}
-	return nil
-}
-
-// uncapture drops a table's triggers, whatever they are.
-func (t *tx) uncapture(id int64) error {
-	var names []string
-	err := t.Query(func(row []any) error {
-		names = append(names, row[0].(string))
-		return nil
-	}, `SELECT name FROM main.sqlite_master WHERE type = 'trigger' AND name GLOB ?`, fmt.Sprintf("sqlsync_%d_*", id))
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if _, err := t.Exec(`DROP TRIGGER main.` + schema.Quote(name)); err != nil {
-			return fmt.Errorf("drop trigger: %w", err)
-		}
-	}
-	return nil
-}
-
-// markAll marks every row of a table, and every row that is remembered and may
-// be gone.
-func (t *tx) markAll(tab *table, op int) error {
-	k := tab.list("k%d", ", ", len(tab.key))
-	mark := fmt.Sprintf(`INSERT INTO %s (table_id, op, at, %s) SELECT %d, %d, julianday('now'), `, tab.ds.oplog(), k, tab.id, op)
-	if _, err := t.Exec(mark + tab.keyList("") + ` FROM main.` + schema.Quote(tab.name)); err != nil {
-		return fmt.Errorf("mark rows of %s: %w", tab.name, err)
-	}
-	if op == opBaseline {
-		return nil
-	}
-	if _, err := t.Exec(mark + k + ` FROM ` + tab.meta() + ` WHERE coalesce(state, 0) <> 1`); err != nil {
-		return fmt.Errorf("mark rows of %s: %w", tab.name, err)
-	}
-	return nil
 }

@@ -54,12 +54,20 @@ func (s *Store) Tables(ctx context.Context) ([]TableStatus, error) {
 	return list, err
 }
 
+// Watched counts the watched tables.
+func (s *Store) Watched(ctx context.Context) (n int64, err error) {
+	if err = s.db.GetContext(ctx, &n, `SELECT count(*) FROM sqlsync_table WHERE watched`); err != nil {
+		return 0, fmt.Errorf("count tables: %w", s.explain(err))
+	}
+	return n, nil
+}
+
 func (t *tx) tableStatus(name string) (TableStatus, error) {
 	st := TableStatus{Name: name, Rows: -1}
 	if tab := t.cfg.byName[schema.Fold(name)]; tab != nil {
 		st.Watched, st.Dataset, st.Policy, st.Waiting, st.Key = true, tab.ds.name, tab.policyText(), tab.waiting, tab.keyCols
 		st.LocalIDs = tab.localIDs()
-	} else if err := t.verdict(&st); err != nil {
+	} else if err := verdict(t.ctx, t.Conn, &st); err != nil {
 		return st, err
 	}
 	if n, err := t.Int(`SELECT count(*) FROM main.` + schema.Quote(name)); err == nil {
@@ -69,15 +77,15 @@ func (t *tx) tableStatus(name string) (TableStatus, error) {
 }
 
 // verdict says whether a table could be watched.
-func (t *tx) verdict(st *TableStatus) error {
-	def, err := schema.Load(t.ctx, t.Conn, st.Name)
+func verdict(ctx context.Context, q schema.Queryer, st *TableStatus) error {
+	def, err := schema.Load(ctx, q, st.Name)
 	if err != nil {
 		return err
 	}
 	key, err := def.Key(nil)
 	if err == nil {
 		st.Key = keyNames(def, key)
-		err = schema.Check(t.ctx, t.Conn, def, key)
+		err = schema.Check(ctx, q, def, key)
 	}
 	var refusal *schema.Refusal
 	if errors.As(err, &refusal) {

@@ -12,28 +12,33 @@ import (
 // kept by the connection at first use.
 type tableSQL struct {
 	t *table
+	// wide says that marked, readAll and verifyRows leave out the cells, which
+	// are read row by row then.
+	wide bool
 	// marked reads the marks of a range of the oplog with the row, and of its
 	// metadata whether there is any: every column that is read costs.
 	marked string
-	// read reads one row's cells.
+	// read reads one row's cells, or 1 where there are none.
 	read string
 	// remove deletes one row.
 	remove string
-	// readAll reads every row's cells.
+	// readAll reads every row's key and cells.
 	readAll string
 }
 
 func newTableSQL(tab *table) tableSQL {
 	q := tableSQL{t: tab}
 	user := "main." + schema.Quote(tab.name)
-	cells := q.cellList("+t.")
+	// What marked and verifyRows read beside the cells is at most this.
+	q.wide = len(tab.cells)+2*len(tab.key)+metaWidth > maxColumns
+	cells := q.joinedCells()
 	q.marked = `SELECT o.rowid, o.op, o.at, m.birth, ` + q.list("o.k%d", ", ", len(tab.key)) + `, ` + q.keyList("+t.") + cells +
 		` FROM ` + tab.ds.oplog() + ` AS o LEFT JOIN ` + q.meta() + ` AS m ON ` + q.list("m.k%[1]d = o.k%[1]d", " AND ", len(tab.key)) +
 		` LEFT JOIN ` + user + ` AS t ON ` + q.keyEquals("t.", "o.k%d") +
 		` WHERE o.rowid > ? AND o.rowid <= ? AND o.table_id = ? ORDER BY o.rowid`
 	where := ` WHERE ` + q.keyEquals("", "?")
-	q.read = `SELECT ` + q.keyList("+") + q.cellList("+") + ` FROM ` + user + where
-	q.readAll = `SELECT ` + q.keyList("+") + q.cellList("+") + ` FROM ` + user
+	q.read = `SELECT ` + q.cellsOnly() + ` FROM ` + user + where
+	q.readAll = `SELECT ` + q.keyList("+t.") + cells + ` FROM ` + user + ` AS t`
 	q.remove = `DELETE FROM ` + user + where
 	return q
 }
@@ -69,6 +74,25 @@ func (q tableSQL) cellList(prefix string) string {
 		b.WriteString(", " + prefix + schema.Quote(c.name))
 	}
 	return b.String()
+}
+
+// maxColumns is SQLITE_MAX_COLUMN as it is compiled in everywhere: how many
+// columns a table has at most, and a result too.
+const maxColumns = 2000
+
+// joinedCells are the cells where a row is read together with others.
+func (q tableSQL) joinedCells() string {
+	if q.wide {
+		return ""
+	}
+	return q.cellList("+t.")
+}
+
+func (q tableSQL) cellsOnly() string {
+	if len(q.t.cells) == 0 {
+		return "1"
+	}
+	return strings.TrimPrefix(q.cellList("+"), ", ")
 }
 
 // keyEquals compares each key column with a value; format may hold a %d for

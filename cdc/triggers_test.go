@@ -192,6 +192,41 @@ func TestGapOfARebuildIsFound(t *testing.T) {
 	}
 }
 
+// What FAIL leaves in the table is captured, though the trigger that failed is
+// newer than those that capture.
+func TestWhatFailLeavesIsCaptured(t *testing.T) {
+	a, b := pair(t, items, "items")
+	a.exec(`CREATE TRIGGER guard AFTER INSERT ON items WHEN NEW.qty < 0 BEGIN SELECT RAISE(FAIL, 'no debts'); END`)
+	for id := range 2 { // before the node has seen the trigger, and after
+		if _, err := a.app.Exec(`INSERT INTO items (id, qty) VALUES (?, -1)`, id); err == nil {
+			t.Error("the trigger did not fail")
+		}
+		b.pull(a)
+	}
+	if got := b.text(`SELECT group_concat(id) FROM items`); got != "0,1" {
+		t.Errorf("the peer has %q", got)
+	}
+}
+
+// A unique index that the application makes while the table is watched is one
+// by which REPLACE removes rows, from the first statement on.
+func TestUniqueIndexOfLater(t *testing.T) {
+	a, b := pair(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, name UNIQUE, mail)`, "users")
+	a.exec(`INSERT INTO users VALUES (1, 'ann', 'a@x'), (2, 'bob', 'b@x')`)
+	converge(t, a, b)
+	a.exec(`CREATE UNIQUE INDEX by_mail ON users (mail)`)
+	a.exec(`REPLACE INTO users VALUES (3, 'cy', 'a@x')`)
+	converge(t, a, b)
+	a.exec(`REPLACE INTO users VALUES (4, 'dan', 'b@x')`)
+	converge(t, a, b)
+	if got := b.text(`SELECT group_concat(id) FROM (SELECT id FROM users ORDER BY id)`); got != "3,4" {
+		t.Errorf("the peer has %s", got)
+	}
+	a.exec(`DROP INDEX by_mail`)
+	a.seal()
+	a.exec(`ALTER TABLE users DROP COLUMN mail`)
+}
+
 // A table that is dropped takes no rows with it elsewhere, and comes back.
 func TestDroppedTable(t *testing.T) {
 	a, b := pair(t, items+`; CREATE TABLE other (id INTEGER PRIMARY KEY, v)`, "items", "other")

@@ -33,8 +33,9 @@ type tx struct {
 }
 
 // write runs fn in one transaction and commits it durably. Another program's
-// lock is waited for: fn may run several times, each time from the start, so
-// it must set what it reports rather than add to it.
+// lock is waited for, and a table that cannot be sealed is left out: fn may run
+// several times, each time from the start, so it must set what it reports
+// rather than add to it.
 func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,9 +44,12 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	}
 	var grown bool
 	err := s.retry(ctx, func() error {
-		var err error
-		grown, err = s.attempt(ctx, fn)
-		return err
+		for {
+			var err error
+			if grown, err = s.attempt(ctx, fn); !s.setAside(err) {
+				return err
+			}
+		}
 	})
 	if err == nil && grown {
 		s.grown.send()
@@ -105,6 +109,9 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (grown bool, er
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
+	if err := s.present(); err != nil {
+		return false, err
+	}
 	if _, err := s.w.Exec(`BEGIN IMMEDIATE`); err != nil {
 		return false, s.explainWrite(err)
 	}
@@ -113,7 +120,8 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (grown bool, er
 	defer func() {
 		if err != nil {
 			s.cfg = nil // it may describe what was just rolled back
-			if _, rerr := s.w.Exec(`ROLLBACK`); rerr != nil && !sqlconn.Busy(err) {
+			// Of a full disk SQLite has rolled back by itself.
+			if _, rerr := s.w.Exec(`ROLLBACK`); rerr != nil && !sqlconn.Busy(err) && !sqlconn.Full(err) {
 				err = errors.Join(err, rerr)
 			}
 		}
@@ -170,7 +178,14 @@ func (t *tx) load() error {
 		return err
 	}
 	t.clock.Last, t.before = merge.HLC(hlc), merge.HLC(hlc)
-	return t.configure()
+	if err := t.tryAgain(); err != nil {
+		return err
+	}
+	err = t.configure()
+	if err == nil {
+		t.s.cookie = t.cfg.schemaVersion
+	}
+	return err
 }
 
 func (t *tx) saveClock() error {

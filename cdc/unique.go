@@ -67,8 +67,10 @@ func (t *tx) blockers(tab *table, it *heldItem) ([]*heldItem, error) {
 			} else {
 				seen[k] = true
 			}
-			all, _ := tab.everything()
-			b.im = tab.imageOf(all, slices.Clone(row[len(tab.key):]))
+			if !tab.wide {
+				all, _ := tab.everything()
+				b.im = tab.imageOf(all, slices.Clone(row[len(tab.key):]))
+			}
 			found = append(found, b)
 			return nil
 		}, tab.readAll+` WHERE `+where, args...)
@@ -79,6 +81,14 @@ func (t *tx) blockers(tab *table, it *heldItem) ([]*heldItem, error) {
 	keys := make([][]wire.Value, len(found))
 	for i, b := range found {
 		keys[i] = b.key
+		if tab.wide {
+			values, err := t.readRow(tab, b.key)
+			if err != nil {
+				return nil, err
+			}
+			all, _ := tab.everything()
+			b.im = tab.imageOf(all, values)
+		}
 	}
 	metas, err := t.lookup(tab, keys)
 	for i := range metas {

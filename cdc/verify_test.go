@@ -225,22 +225,3 @@ func TestWritesMeanwhileAreNoFindings(t *testing.T) {
 	writers.Wait()
 	converge(t, a, b)
 }
-
-// Values under a new name have not been told to anybody.
-func TestRenamedColumn(t *testing.T) {
-	a, b := pair(t, items, "items")
-	a.exec(`INSERT INTO items (id, name) VALUES (1, 'one'), (2, NULL)`)
-	converge(t, a, b)
-	for _, n := range []*node{a, b} {
-		n.exec(`ALTER TABLE items RENAME COLUMN name TO title`)
-		n.exec(`UPDATE items SET qty = 7 WHERE id = 2`)
-		if got := n.verify(); !slices.Equal(got, []string{"differing_row items id=1"}) {
-			t.Errorf("found %q", got)
-		}
-	}
-	a.repair()
-	converge(t, a, b)
-	if n := len(a.conflicts()) + len(b.conflicts()); n > 0 {
-		t.Errorf("%d conflicts", n)
-	}
-}

@@ -34,7 +34,10 @@ func (s *Store) verifyChains(ctx context.Context, found func(Finding) error, ope
 		return fmt.Errorf("verify chains: %w", err)
 	}
 	for _, end := range ends {
-		c := chainCheck{s: s, end: end, found: found}
+		c := chainCheck{ctx: ctx, s: s, end: end, found: found}
+		if err := c.pruned(); err != nil {
+			return fmt.Errorf("verify chains: %w", err)
+		}
 		for more := true; more; {
 			batches, err := s.batchesAfter(ctx, end, c.at)
 			if err != nil {
@@ -99,6 +102,7 @@ func (s *Store) batchesAfter(ctx context.Context, end chainEnd, after uint64) (l
 
 // chainCheck follows one chain.
 type chainCheck struct {
+	ctx   context.Context
 	s     *Store
 	end   chainEnd
 	found func(Finding) error
@@ -113,7 +117,28 @@ func (c *chainCheck) report(kind FindingKind, seq uint64, detail string) error {
 	return c.found(Finding{Kind: kind, Dataset: c.end.name, Origin: c.end.origin, Seq: seq, Detail: detail})
 }
 
+// pruned goes to the checkpoint of the chain, which a prune may have moved.
+func (c *chainCheck) pruned() error {
+	return c.s.peek(c.ctx, func(t *tx) error {
+		return t.Query(func(row []any) error {
+			seq := uint64(row[0].(int64))
+			if hash, _ := row[1].([]byte); seq > c.at && len(hash) == len(c.hash) {
+				c.at, c.hash, c.unknown = seq, wire.Hash(hash), false
+			}
+			return nil
+		}, `SELECT seq, hash FROM sqlsync_checkpoint WHERE dataset_id = ? AND origin_id = ?`, c.end.dataset, c.end.originID)
+	})
+}
+
 func (c *chainCheck) check(b heldBatch) error {
+	if b.seq != c.at+1 {
+		if err := c.pruned(); err != nil {
+			return err
+		}
+	}
+	if b.seq <= c.at {
+		return nil // pruned meanwhile
+	}
 	if b.seq != c.at+1 {
 		detail := "it is not there"
 		if b.seq > c.at+2 {

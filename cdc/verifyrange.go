@@ -59,11 +59,12 @@ func (t *tx) rowsAfter(tab *table, after []wire.Value, keys int) (sp span, last 
 	err = t.Query(func(row []any) error {
 		sp.rows++
 		key, values := row[metaWidth:metaWidth+k], row[metaWidth+k:]
-		suspect := t.suspect(tab, row[:metaWidth], values)
+		// The cells of a wide table are read where suspects are judged.
+		suspect := tab.wide || t.suspect(tab, row[:metaWidth], values)
 		for _, v := range row[metaWidth:] {
 			size += sizeOf(v)
 		}
-		if full = sp.rows == keys || size > sealBytes; suspect || full {
+		if full = sp.rows == keys || size > sealBytes || tab.wide && sp.rows == wideChunk; suspect || full {
 			key = append([]wire.Value(nil), key...)
 		}
 		if suspect {

@@ -13,7 +13,7 @@ func (q tableSQL) verifyRows(after bool) string {
 	if after {
 		where = append(where, `(`+q.keyList("t.")+`) > (`+strings.Repeat(", ?", len(q.t.key))[2:]+`)`)
 	}
-	return `SELECT ` + metaColumns("m.") + `, ` + q.keyList("+t.") + q.cellList("+t.") +
+	return `SELECT ` + metaColumns("m.") + `, ` + q.keyList("+t.") + q.joinedCells() +
 		` FROM main.` + schema.Quote(q.t.name) + ` AS t LEFT JOIN ` + q.meta() + ` AS m ON ` + q.keyEquals("t.", "m.k%d") +
 		all(where) + ` ORDER BY ` + q.keyList("t.") + ` LIMIT ?`
 }

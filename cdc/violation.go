@@ -43,11 +43,14 @@ func (t *tx) readConstraints(tab *table) error {
 			ref.cells = append(ref.cells, tab.cellNamed(tab.def.Columns[c].Name))
 		}
 		ref.name = strings.Join(names, ", ") + " → " + fk.Parent
+		parent, err := schema.Load(t.ctx, t.Conn, fk.Parent)
+		if err != nil {
+			continue // no such table: every child is an orphan, and was
+		}
+		if slices.ContainsFunc(ref.columns, func(c string) bool { return !parent.Has(c) }) {
+			continue
+		}
 		if len(ref.columns) == 0 {
-			parent, err := schema.Load(t.ctx, t.Conn, fk.Parent)
-			if err != nil {
-				continue // no such table: every child is an orphan, and was
-			}
 			for _, c := range parent.PrimaryKey {
 				ref.columns = append(ref.columns, parent.Columns[c].Name)
 			}

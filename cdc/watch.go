@@ -36,6 +36,9 @@ type Verdict struct {
 	Refused error
 	// Rows is how many rows the baseline took.
 	Rows int64
+	// Policy is how the table merges now, Before how it did when it was watched
+	// already, "" if it was not.
+	Policy, Before string
 }
 
 // Watch installs capture on tables and takes their rows as the baseline, each
@@ -52,19 +55,22 @@ func (s *Store) Watch(ctx context.Context, names []string, o WatchOptions) ([]Ve
 	for _, name := range names {
 		v := Verdict{Table: name}
 		err := s.write(ctx, func(t *tx) (err error) {
-			v.Rows, err = t.watch(&v.Table, o)
-			return err
+			v.Before = ""
+			if old := t.cfg.byName[schema.Fold(name)]; old != nil && old.def != nil {
+				v.Before = old.policyText()
+			}
+			if v.Rows, err = t.watch(&v.Table, o); err != nil {
+				return err
+			}
+			v.Policy = t.cfg.byName[schema.Fold(v.Table)].policyText()
+			return nil
 		})
-		var refusal *schema.Refusal
-		var missing *schema.NoTable
-		if errors.As(err, &refusal) || errors.As(err, &missing) {
-			v.Refused = err
-		} else if err != nil {
+		if v.Refused = refusal(err); v.Refused == nil && err != nil {
 			return list, fmt.Errorf("watch %s: %w", name, err)
 		}
 		list = append(list, v)
 	}
-	return list, s.Seal(ctx, o.Dataset)
+	return list, s.sealWhole(ctx, o.Dataset)
 }
 
 // watch watches one table; name becomes the table's own spelling.
@@ -180,6 +186,9 @@ func (t *tx) rewatch(tab *table, o WatchOptions) (int64, error) {
 		if more, err = t.seal(tab.ds); err != nil {
 			return 0, err
 		}
+	}
+	if tab.aside {
+		return 0, fmt.Errorf("table %s waits: %s", tab.name, tab.waiting)
 	}
 	if o.Dataset != tab.ds.name {
 		return 0, &schema.Refusal{Table: tab.name, Cause: fmt.Sprintf("it is watched in dataset %s", tab.ds.name),

@@ -107,6 +107,9 @@ func (t *tx) saveWatermarks(m map[confirmation]uint64) error {
 			remote, ds.id, origin, int64(seq)); err != nil {
 			return fmt.Errorf("record watermark: %w", err)
 		}
+		if _, err := t.Exec(`UPDATE sqlsync_remote SET seen = ? WHERE id = ?`, t.now.UnixMilli(), remote); err != nil {
+			return fmt.Errorf("record watermark: %w", err)
+		}
 	}
 	return nil
 }

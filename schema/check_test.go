@@ -137,7 +137,8 @@ func TestKeys(t *testing.T) {
 		{`CREATE TABLE t (a TEXT COLLATE NOCASE PRIMARY KEY)`, -1, false, 1},
 		{`CREATE TABLE t (a TEXT COLLATE RTRIM PRIMARY KEY) WITHOUT ROWID`, -1, false, 1},
 		{`CREATE TABLE t (a PRIMARY KEY)`, -1, false, 1},
-		{`CREATE TABLE t (a ANY PRIMARY KEY) STRICT`, -1, true, 1},
+		{`CREATE TABLE t (a ANY PRIMARY KEY)`, -1, true, 1}, // there it means NUMERIC
+		{`CREATE TABLE t (a ANY PRIMARY KEY) STRICT`, -1, false, 1},
 		{`CREATE TABLE t (rowid TEXT, oid INTEGER PRIMARY KEY, _rowid_)`, 1, true, 3},
 	} {
 		tab, key := load(t, open(t, c.sql), "t")

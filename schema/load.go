@@ -84,7 +84,9 @@ func (t *Table) readColumns(ctx context.Context, q Queryer) error {
 			return err
 		}
 		c.Default, c.HasDefault = def.String, def.Valid
-		c.Affinity = affinity(c.Type)
+		if c.Affinity = affinity(c.Type); t.Strict && strings.EqualFold(c.Type, "ANY") {
+			c.Affinity = Blob // only there; elsewhere the word means NUMERIC
+		}
 		c.Hidden, c.Generated = hidden == 1, hidden == 2 || hidden == 3
 		if place > 0 {
 			places[place] = len(t.Columns)
@@ -199,6 +201,19 @@ func missing(ctx context.Context, q Queryer, name string) error {
 	if err != nil {
 		return err
 	}
+	return noTable(names, name)
+}
+
+// Find returns nil if a table's name is one of names, else a *NoTable with the
+// nearest of them.
+func Find(names []string, name string) error {
+	if slices.ContainsFunc(names, func(n string) bool { return Same(n, name) }) {
+		return nil
+	}
+	return noTable(names, name)
+}
+
+func noTable(names []string, name string) error {
 	type near struct {
 		name     string
 		distance int

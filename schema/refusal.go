@@ -7,14 +7,20 @@ import (
 )
 
 // Refusal says why a table cannot be replicated and what to do.
-type Refusal struct{ Table, Cause, Remedy string }
+type Refusal struct {
+	Table, Cause, Remedy string
+	// Inner says that the table is the inside of a virtual one.
+	Inner bool
+}
 
 func (r *Refusal) Error() string { return fmt.Sprintf("table %s is refused: %s", r.Table, r.Cause) }
 
 // Hint returns what to do.
 func (r *Refusal) Hint() string { return r.Remedy }
 
-func (t *Table) refuse(cause, remedy string) error { return &Refusal{t.Name, cause, remedy} }
+func (t *Table) refuse(cause, remedy string) error {
+	return &Refusal{Table: t.Name, Cause: cause, Remedy: remedy, Inner: t.Shadow}
+}
 
 // ErrNoTable is what every NoTable is.
 var ErrNoTable = errors.New("no such table")

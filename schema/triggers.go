@@ -127,15 +127,22 @@ func (b *builder) displaced(ix Index) string {
 	texts, where := indexParts(ix.SQL)
 	for i, c := range ix.Columns {
 		if c < 0 {
-			terms[i] = fmt.Sprintf("%s = (SELECT %s FROM %s)", texts[i], texts[i], b.asRow())
+			// Outside of a partial index its expression may not even be
+			// evaluated: it can fail there.
+			filter, named := "", texts[i]
+			if ix.Partial {
+				filter, named = " WHERE "+where, named+" "+where
+			}
+			terms[i] = fmt.Sprintf("%s = (SELECT %s FROM %s%s)", texts[i], texts[i], b.asRow(named), filter)
 			continue
 		}
 		name := Quote(b.t.Columns[c].Name)
-		terms[i] = fmt.Sprintf("%s = NEW.%s%s", name, name, b.collate(ix, i))
+		terms[i] = fmt.Sprintf("%s = %s%s", name, newValue(&b.t.Columns[c]), b.collate(ix, i))
 	}
 	if ix.Partial {
 		terms = append(terms, "("+where+")")
 	}
+	terms = append(terms, b.bases(ix)...)
 	return fmt.Sprintf("%s SELECT %d, %d, julianday('now'), %s FROM %s WHERE %s",
 		b.into(), b.c.TableID, OpDisplaced, b.key(""), Quote(b.t.Name), strings.Join(terms, " AND "))
 }
@@ -151,12 +158,18 @@ func (b *builder) collate(ix Index, i int) string {
 
 // asRow makes a row of NEW with the columns' own names: an expression means
 // the stored row where it stands for itself, and the new one inside a SELECT
-// from this.
-func (b *builder) asRow() string {
+// from this. It has no columns but those that text names, so that others can
+// be dropped.
+func (b *builder) asRow(text string) string {
 	var parts []string
-	for _, c := range b.t.Stored() {
-		name := Quote(b.t.Columns[c].Name)
-		parts = append(parts, "NEW."+name+" AS "+name)
+	tokens := scan(text)
+	for _, c := range b.t.Columns {
+		if !c.Hidden && slices.ContainsFunc(tokens, func(t token) bool { return Fold(t.name()) == Fold(c.Name) }) {
+			parts = append(parts, newValue(&c)+" AS "+Quote(c.Name))
+		}
+	}
+	if len(parts) == 0 {
+		return "(SELECT 1)"
 	}
 	return "(SELECT " + strings.Join(parts, ", ") + ")"
 }

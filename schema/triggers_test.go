@@ -146,6 +146,14 @@ func TestMarksCoverEveryStatement(t *testing.T) {
 			[]string{`INSERT INTO users VALUES (1, 's', 0), (2, 's', 1)`}, `REPLACE INTO users VALUES (3, 's', 0)`, "1 3"},
 		{"replace by an expression", `CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT); CREATE UNIQUE INDEX x ON users (lower(mail))`,
 			[]string{`INSERT INTO users VALUES (1, 'A@x'), (2, 'b')`}, `REPLACE INTO users VALUES (3, 'a@X')`, "1 3"},
+		{"a partial index whose expression fails elsewhere", `CREATE TABLE users (id INTEGER PRIMARY KEY, n, live); CREATE UNIQUE INDEX x ON users (abs(n)) WHERE live`,
+			[]string{`INSERT INTO users VALUES (1, -9223372036854775808, 0), (2, -5, 1)`}, `REPLACE INTO users VALUES (3, 5, 1), (4, -9223372036854775808, 0)`, "2 3 4"},
+		{"replace by a default", `CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT NOT NULL DEFAULT nobody UNIQUE, n NOT NULL DEFAULT (1 + 1)); CREATE UNIQUE INDEX x ON users (n * 2)`,
+			[]string{`INSERT INTO users VALUES (1, 'nobody', 1), (2, 'b', 2), (4, 'd', 3)`}, `REPLACE INTO users VALUES (3, NULL, NULL); UPDATE OR REPLACE users SET mail = NULL WHERE id = 4`, "1 2 3 4"},
+		{"update or replace by a generated column", `CREATE TABLE users (id INTEGER PRIMARY KEY, n, base, g AS (lower(base)), UNIQUE (g, n))`,
+			[]string{`INSERT INTO users VALUES (1, 1, 'A'), (2, 2, 'a')`}, `UPDATE OR REPLACE users SET n = 1 WHERE id = 2`, "1 2"},
+		{"update or replace by an expression of a generated column", `CREATE TABLE users (id INTEGER PRIMARY KEY, n, base, g AS (lower(base)) STORED); CREATE UNIQUE INDEX x ON users (g || n)`,
+			[]string{`INSERT INTO users (id, n, base) VALUES (1, 1, 'A'), (2, 2, 'a')`}, `UPDATE OR REPLACE users SET n = 1 WHERE id = 2`, "1 2"},
 		{"replace by an index's collation", `CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT); CREATE UNIQUE INDEX x ON users (mail COLLATE NOCASE)`,
 			[]string{`INSERT INTO users VALUES (1, 'A'), (2, 'b')`}, `REPLACE INTO users VALUES (3, 'a')`, "1 3"},
 		{"a conflict clause in the schema", `CREATE TABLE users (id INTEGER PRIMARY KEY, mail UNIQUE ON CONFLICT REPLACE)`,
@@ -229,7 +237,8 @@ func TestAttachedAndShadowed(t *testing.T) {
 }
 
 func TestAlterTableIsNotBlocked(t *testing.T) {
-	db := open(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT UNIQUE, n INTEGER, spare)`)
+	db := open(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT UNIQUE, n INTEGER, spare)`,
+		`CREATE UNIQUE INDEX by_mail ON users (lower(mail)) WHERE n > 0`)
 	capture(t, db, "users")
 	for _, q := range []string{
 		`ALTER TABLE users ADD COLUMN colour TEXT DEFAULT 'red'`, `ALTER TABLE users DROP COLUMN spare`, `ALTER TABLE users RENAME COLUMN n TO number`,

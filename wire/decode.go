@@ -23,11 +23,13 @@ func (r *reader) message(kind byte) Message {
 	case kindOffers:
 		return &Offers{Tables: r.offers()}
 	case kindBatches:
-		m := &Batches{Sealed: make([]*Sealed, r.count(signatureSize+2, maxSections))}
-		for i := range m.Sealed {
-			m.Sealed[i] = r.sealed()
-		}
-		return m
+		return &Batches{Sealed: r.sealedList()}
+	case kindBehind:
+		return &Behind{}
+	case kindSnapshotAsk:
+		return &SnapshotRequest{Cursor: r.bytes()}
+	case kindSnapshotPart:
+		return r.snapshotPart()
 	case kindAck:
 		return &Ack{Vector: r.vector()}
 	case kindSealRequest:
@@ -61,6 +63,30 @@ func (r *reader) hello() *Hello {
 	m.Tables = r.offers()
 	m.Now = r.hlc(0)
 	r.fields()
+	return m
+}
+
+func (r *reader) sealedList() []*Sealed {
+	list := make([]*Sealed, r.count(signatureSize+2, maxSections))
+	for i := range list {
+		list[i] = r.sealed()
+	}
+	return list
+}
+
+func (r *reader) snapshotPart() *SnapshotPart {
+	m := &SnapshotPart{}
+	if n := r.count(66, maxHorizons); n > 0 {
+		m.Heads = make([]ChainHead, n)
+	}
+	for i := range m.Heads {
+		h := &m.Heads[i]
+		copy(h.Origin[:], r.take(32))
+		h.Seq, h.HLC = r.uvarint(), r.hlc(0)
+		h.Hash = r.hash()
+	}
+	m.Cursor = r.bytes()
+	m.Parts = r.sealedList()
 	return m
 }
 

@@ -24,9 +24,12 @@ const (
 	kindOffers        = 11
 	kindDigestRequest = 12
 	kindDigests       = 13
+	kindBehind        = 14
+	kindSnapshotAsk   = 15
+	kindSnapshotPart  = 16
 )
 
-func known(kind byte) bool { return kind >= kindHello && kind <= kindDigests }
+func known(kind byte) bool { return kind >= kindHello && kind <= kindSnapshotPart }
 
 // appendMessage appends the body of a message and returns its type.
 func appendMessage(b []byte, m Message) (kind byte, body []byte, err error) {
@@ -35,6 +38,12 @@ func appendMessage(b []byte, m Message) (kind byte, body []byte, err error) {
 		return kindHello, appendHello(b, m), nil
 	case *Offers:
 		return kindOffers, appendOffers(b, m.Tables), nil
+	case *Behind:
+		return kindBehind, b, nil
+	case *SnapshotRequest:
+		return kindSnapshotAsk, appendBytes(b, m.Cursor), nil
+	case *SnapshotPart:
+		return kindSnapshotPart, appendSnapshotPart(b, m), nil
 	case *Batches:
 		b = binary.AppendUvarint(b, uint64(len(m.Sealed)))
 		for _, s := range m.Sealed {
@@ -76,6 +85,22 @@ func appendHello(b []byte, m *Hello) []byte {
 	b = appendOffers(b, m.Tables)
 	return binary.AppendUvarint(b, uint64(m.Now))
 	// What later versions add follows as numbered fields: see reader.fields.
+}
+
+func appendSnapshotPart(b []byte, m *SnapshotPart) []byte {
+	b = binary.AppendUvarint(b, uint64(len(m.Heads)))
+	for _, h := range m.Heads {
+		b = append(b, h.Origin[:]...)
+		b = binary.AppendUvarint(b, h.Seq)
+		b = binary.AppendUvarint(b, uint64(h.HLC))
+		b = append(b, h.Hash[:]...)
+	}
+	b = appendBytes(b, m.Cursor)
+	b = binary.AppendUvarint(b, uint64(len(m.Parts)))
+	for _, s := range m.Parts {
+		b = s.Append(b)
+	}
+	return b
 }
 
 func appendOffers(b []byte, tables []TableOffer) []byte {

@@ -133,4 +133,6 @@ func (r *Reader) most(kind byte) int {
 	return maxSmall
 }
 
-func large(kind byte) bool { return kind == kindBatches || kind == kindSchema }
+func large(kind byte) bool {
+	return kind == kindBatches || kind == kindSchema || kind == kindSnapshotPart
+}

@@ -9,6 +9,8 @@ const (
 
 	// DigestProtocol is the first version with DigestRequest and Digests.
 	DigestProtocol = 2
+	// SnapshotProtocol is the first version with snapshots.
+	SnapshotProtocol = 2
 )
 
 // Message is one of the types below. A session begins with one Hello from
@@ -107,6 +109,35 @@ type TableDigest struct {
 	Sum  string
 }
 
+// Behind says that the receiver lacks batches which its sender does not keep
+// any more: it may ask for a snapshot.
+type Behind struct{}
+
+// SnapshotRequest asks for the part of a snapshot behind a cursor, the first
+// if that is empty.
+type SnapshotRequest struct{ Cursor []byte }
+
+// SnapshotPart is some rows of a snapshot. A snapshot is merged like batches
+// and is not signed: it stands for whoever sends it.
+type SnapshotPart struct {
+	// Heads are the ends of the chains that the snapshot stands for, in the
+	// first part only.
+	Heads []ChainHead
+	// Parts carry rows as the changes that made them, by origin, in the order
+	// in which they are to be merged. Their numbers and signatures mean
+	// nothing.
+	Parts []*Sealed
+	// Cursor is where the next part begins; empty in the last one.
+	Cursor []byte
+}
+
+// ChainHead is the end of a chain.
+type ChainHead struct {
+	Origin merge.NodeID
+	merge.Position
+	Hash Hash
+}
+
 // Ping asks for a Pong with the same number.
 type Ping struct{ ID uint64 }
 
@@ -117,16 +148,19 @@ type Pong struct{ ID uint64 }
 // is an ordinary end.
 type Bye struct{ Code, Text string }
 
-func (*Hello) message()         {}
-func (*Offers) message()        {}
-func (*Batches) message()       {}
-func (*Ack) message()           {}
-func (*SealRequest) message()   {}
-func (*SealDone) message()      {}
-func (*SchemaRequest) message() {}
-func (*Schema) message()        {}
-func (*DigestRequest) message() {}
-func (*Digests) message()       {}
-func (*Ping) message()          {}
-func (*Pong) message()          {}
-func (*Bye) message()           {}
+func (*Hello) message()           {}
+func (*Behind) message()          {}
+func (*SnapshotRequest) message() {}
+func (*SnapshotPart) message()    {}
+func (*Offers) message()          {}
+func (*Batches) message()         {}
+func (*Ack) message()             {}
+func (*SealRequest) message()     {}
+func (*SealDone) message()        {}
+func (*SchemaRequest) message()   {}
+func (*Schema) message()          {}
+func (*DigestRequest) message()   {}
+func (*Digests) message()         {}
+func (*Ping) message()            {}
+func (*Pong) message()            {}
+func (*Bye) message()             {}

@@ -108,8 +108,10 @@ func messages() map[string]Message {
 	return map[string]Message{
 		"hello": &Hello{MinProtocol: 1, MaxProtocol: 2, Software: "sqlsync", Dataset: "primary", Pull: true, Vector: v,
 			Tables: []TableOffer{{Name: "items", Policy: "lww", Fingerprint: "ab", Shape: "cd"}}, Now: 77},
-		"offers":  &Offers{Tables: []TableOffer{{Name: "items", Policy: "row", Fingerprint: "ab", Shape: "ef"}}},
-		"batches": &Batches{Sealed: []*Sealed{s, s}}, "ack": &Ack{Vector: v}, "seal-request": &SealRequest{ID: 8}, "seal-done": &SealDone{ID: 8, Vector: v},
+		"behind": &Behind{}, "snapshot-request": &SnapshotRequest{Cursor: []byte("c")},
+		"snapshot-part": &SnapshotPart{Heads: []ChainHead{{merge.NodeID{3}, merge.Position{Seq: 4, HLC: 5}, Hash{6}}}, Parts: []*Sealed{s}, Cursor: []byte("d")},
+		"offers":        &Offers{Tables: []TableOffer{{Name: "items", Policy: "row", Fingerprint: "ab", Shape: "ef"}}},
+		"batches":       &Batches{Sealed: []*Sealed{s, s}}, "ack": &Ack{Vector: v}, "seal-request": &SealRequest{ID: 8}, "seal-done": &SealDone{ID: 8, Vector: v},
 		"schema-request": &SchemaRequest{},
 		"schema": &Schema{Tables: []TableSchema{{Name: "t", Create: []string{"CREATE"}, Triggers: []string{"T"}, Key: []string{"id"}, Policy: "row", Options: map[string]string{"b": "2", "a": "1"}}},
 			Settings: map[string]string{"user_version": "7"}, Datasets: []string{"primary"}},

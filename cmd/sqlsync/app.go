@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -65,15 +66,25 @@ func (e *usageError) Is(target error) bool { return target == errUsage }
 
 // complain prints an error, on one line, and its remedy on another.
 func (a *app) complain(err error) {
-	fmt.Fprintln(a.stderr, "sqlsync: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	fmt.Fprintln(a.stderr, "sqlsync: "+oneLine(err.Error()))
 	var h interface{ Hint() string }
-	if errors.As(err, &h) && h.Hint() != "" {
+	switch {
+	case cdc.IsFull(err):
+		fmt.Fprintln(a.stderr, "hint: make room on the disk that has the database; what was not written is tried again then")
+	case errors.As(err, &h) && h.Hint() != "":
 		fmt.Fprintln(a.stderr, "hint: "+h.Hint())
 	}
 }
 
 func (a *app) say(format string, args ...any) {
 	fmt.Fprintf(a.stderr, "sqlsync: "+format+"\n", args...)
+}
+
+// tell prints a line of what was done, for people.
+func (a *app) tell(format string, args ...any) {
+	if !a.JSON {
+		a.printf(format+"\n", args...)
+	}
 }
 
 func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.stdout, format, args...) }
@@ -106,9 +117,6 @@ func (a *app) path() (string, error) {
 	}
 	return "", usage("more than one --db", "only serve takes several")
 }
-
-// keyPath is where the identity of a database is kept.
-func keyPath(db string) string { return db + "-sqlsync.key" }
 
 // identity loads the identity of a database, making one where there is none
 // and the database has never been a node.
@@ -172,7 +180,7 @@ func explain(path string, err error) error {
 		return hint(fmt.Errorf("no database at %s", path), "check --db; sqlsync init --db %s makes a new one", path)
 	case errors.Is(err, cdc.ErrNotDatabase):
 		return hint(fmt.Errorf("%s is not a SQLite database", path), "check --db")
-	case errors.Is(err, cdc.ErrReadOnly), errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, cdc.ErrReadOnly), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return hint(fmt.Errorf("%s is read-only", path), "sqlsync needs to write to the database and its folder: check their owner and permissions")
 	case errors.Is(err, cdc.ErrLocked):
 		return hint(fmt.Errorf("%s is locked by another program", path), "end the program's transaction or its exclusive lock, then try again")

@@ -23,6 +23,9 @@ type cloneCmd struct {
 // Run makes a replica: schema first, then the rows, by the same way as every
 // later change.
 func (c *cloneCmd) Run(ctx context.Context, a *app) error {
+	if err := checkTimeout(c.Timeout); err != nil {
+		return err
+	}
 	r, err := c.remote()
 	if err != nil {
 		return err
@@ -30,11 +33,8 @@ func (c *cloneCmd) Run(ctx context.Context, a *app) error {
 	if err := emptyFile(ctx, c.File); err != nil {
 		return err
 	}
-	if c.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
-		defer cancel()
-	}
+	ctx, cancel := within(ctx, c.Timeout)
+	defer cancel()
 	m, err := a.member(ctx, c.File, lockWait)
 	if err != nil {
 		return err
@@ -49,7 +49,11 @@ func (c *cloneCmd) Run(ctx context.Context, a *app) error {
 	if err := c.create(ctx, a, m, r.Name); err != nil {
 		return explainSync(r.Name, err, c.Timeout)
 	}
-	if err := c.fill(ctx, a, m, r.Name); err != nil {
+	err = c.fill(ctx, a, m, r.Name)
+	if nerr := m.noteSync(context.WithoutCancel(ctx), *r, err); nerr != nil {
+		m.log.Warn("note the state of a peer", "peer", r.Name, "err", nerr)
+	}
+	if err != nil {
 		return explainSync(r.Name, err, c.Timeout)
 	}
 	return c.report(ctx, a, m)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"text/tabwriter"
 
 	"sqlsync/cdc"
+	"sqlsync/merge"
 )
 
 type conflictsCmd struct {
@@ -73,7 +75,7 @@ type conflictRow struct {
 func conflictOf(c cdc.Conflict) conflictRow {
 	return conflictRow{
 		ID: c.ID, Kind: c.Kind, Table: c.Table, Key: rowOf(c.Key), Winner: rowOf(c.Winner), Loser: rowOf(c.Loser),
-		Time:         max(c.WinnerVersion.HLC.Seal(), c.LoserVersion.HLC.Seal()).Time().Format("2006-01-02T15:04:05.000Z"),
+		Time:         max(c.WinnerVersion.HLC.Seal(), c.LoserVersion.HLC.Seal()).Time().Format(timeLayout),
 		WinnerOrigin: nodeKey(c.WinnerVersion.Origin), LoserOrigin: nodeKey(c.LoserVersion.Origin),
 	}
 }
@@ -86,16 +88,19 @@ func rowOf(values []cdc.NamedValue) row {
 	return r
 }
 
+// image is one side of a conflict, for people: a row that was deleted has none.
+func (r row) image(most int) string {
+	if len(r) == 0 {
+		return "(deleted)"
+	}
+	return r.join(most)
+}
+
 // Run lists the conflicts.
 func (conflictsListCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.open(ctx)
+	list, err := a.conflicts(ctx)
 	if err != nil {
 		return err
-	}
-	defer store.Close()
-	list, err := store.Conflicts(ctx)
-	if err != nil {
-		return explain(store.Path(), err)
 	}
 	rows := []conflictRow{}
 	for _, c := range list {
@@ -107,7 +112,7 @@ func (conflictsListCmd) Run(ctx context.Context, a *app) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tTIME\tKIND\tTABLE\tKEY\tKEPT\tLOST")
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Time, r.Kind, r.Table, r.Key, r.Winner, r.Loser)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Time, r.Kind, cell(r.Table), r.Key, r.Winner.image(textShown), r.Loser.image(textShown))
 	}
 	return w.Flush()
 }
@@ -118,14 +123,9 @@ type conflictsShowCmd struct {
 
 // Run shows one conflict.
 func (c *conflictsShowCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.open(ctx)
+	list, err := a.conflicts(ctx)
 	if err != nil {
 		return err
-	}
-	defer store.Close()
-	list, err := store.Conflicts(ctx)
-	if err != nil {
-		return explain(store.Path(), err)
 	}
 	for _, have := range list {
 		if have.ID != c.ID {
@@ -135,10 +135,55 @@ func (c *conflictsShowCmd) Run(ctx context.Context, a *app) error {
 		if a.JSON {
 			return a.printJSON(r)
 		}
-		a.printf("conflict %s: %s in %s, %s\n", r.ID, r.Kind, r.Table, r.Key)
-		a.printf("kept  %s  %s\n", short(have.WinnerVersion.Origin), r.Winner)
-		a.printf("lost  %s  %s\n", short(have.LoserVersion.Origin), r.Loser)
+		names, err := a.nodeNames(ctx)
+		if err != nil {
+			return err
+		}
+		a.printf("conflict %s in %s, %s\n", r.ID, cell(r.Table), r.Key)
+		a.printf("rule  %s\n", rules[r.Kind])
+		for _, side := range []struct {
+			word  string
+			v     merge.Version
+			image row
+		}{{"kept", have.WinnerVersion, r.Winner}, {"lost", have.LoserVersion, r.Loser}} {
+			a.printf("%s  %s  %s  %s\n", side.word, side.v.HLC.Time().Format(timeLayout), names(side.v.Origin), side.image.image(math.MaxInt))
+		}
 		return nil
 	}
 	return hint(fmt.Errorf("no conflict %q", c.ID), "sqlsync conflicts list shows them")
+}
+
+// rules say by which rule one side of a conflict stands, by kind.
+var rules = map[string]string{
+	"cell":        "both changed the same column, and the later change stands",
+	"row":         "the change was to a row that had been replaced, or rows merge as a whole; the later row stands",
+	"unique":      "both rows claim one UNIQUE value; the one born first has it, the other is kept aside and comes back when the value is free",
+	"key":         "both inserted a row under one key, and the later row stands",
+	"delete":      "one deleted the row while the other changed it, and the delete stands",
+	"baseline":    "the row was there on both when they were first watched, and differed; the one that was watched first stands",
+	"foreign_key": "the row refers to one that is not there",
+	"check":       "the row breaks a CHECK constraint here",
+}
+
+// nodeNames returns a function that names nodes as people do here.
+func (a *app) nodeNames(ctx context.Context) (func(merge.NodeID) string, error) {
+	store, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	remotes, err := store.Remotes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[merge.NodeID]string{store.Node(): "this node", {}: "unknown"}
+	for _, r := range remotes {
+		names[r.Key] = r.Name
+	}
+	return func(n merge.NodeID) string {
+		if name := names[n]; name != "" {
+			return name
+		}
+		return short(n)
+	}, nil
 }

@@ -18,14 +18,9 @@ type datasetListCmd struct{}
 
 // Run lists the datasets.
 func (datasetListCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.open(ctx)
+	list, err := a.datasets(ctx)
 	if err != nil {
 		return err
-	}
-	defer store.Close()
-	list, err := store.DatasetSettings(ctx)
-	if err != nil {
-		return explain(store.Path(), err)
 	}
 	if a.JSON {
 		type row struct {
@@ -43,9 +38,19 @@ func (datasetListCmd) Run(ctx context.Context, a *app) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "DATASET\tENABLED\tBATCH-ROWS\tSCHEMA")
 	for _, d := range list {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", d.Dataset, yesNo(d.Enabled), d.BatchRows, schemaWord(d.FollowSchema))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", cell(d.Dataset), yesNo(d.Enabled), d.BatchRows, schemaWord(d.FollowSchema))
 	}
 	return w.Flush()
+}
+
+func (a *app) datasets(ctx context.Context) ([]cdc.DatasetSettings, error) {
+	store, err := a.look(ctx)
+	if err != nil || store == nil {
+		return nil, err
+	}
+	defer store.Close()
+	list, err := store.DatasetSettings(ctx)
+	return list, explain(store.Path(), err)
 }
 
 type datasetSetCmd struct {
@@ -64,12 +69,18 @@ func schemaWord(follow bool) string {
 
 // Run changes a dataset.
 func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
+	if err := checkDataset(c.Name); err != nil {
+		return err
+	}
 	if c.BatchRows != nil && (*c.BatchRows < 1 || *c.BatchRows > cdc.MaxBatchRows) {
 		return usage(fmt.Sprintf("--batch-rows %d", *c.BatchRows), fmt.Sprintf("use 1 to %d", cdc.MaxBatchRows))
 	}
-	store, err := a.open(ctx)
+	store, err := a.look(ctx)
 	if err != nil {
 		return err
+	}
+	if store == nil {
+		return noDataset(fmt.Errorf("%w: %q", cdc.ErrNoDataset, c.Name))
 	}
 	defer store.Close()
 	change := cdc.DatasetChange{Enabled: c.Enabled, BatchRows: c.BatchRows}
@@ -79,7 +90,11 @@ func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
 	}
 	err = store.SetDataset(ctx, c.Name, change)
 	if errors.Is(err, cdc.ErrNoDataset) {
-		return hint(err, "sqlsync dataset list shows them; watch TABLE --dataset makes a new one")
+		return noDataset(err)
 	}
 	return explain(store.Path(), err)
+}
+
+func noDataset(err error) error {
+	return hint(err, "sqlsync dataset list shows them; watch TABLE --dataset makes a new one")
 }

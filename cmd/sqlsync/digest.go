@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"text/tabwriter"
+
+	"sqlsync/cdc"
 )
 
 type digestCmd struct {
@@ -18,14 +20,9 @@ type digestRow struct {
 
 // Run prints digests.
 func (c *digestCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.open(ctx)
+	digests, err := c.digests(ctx, a)
 	if err != nil {
 		return err
-	}
-	defer store.Close()
-	digests, err := store.Digest(ctx, c.Tables)
-	if err != nil {
-		return explain(store.Path(), err)
 	}
 	rows := make(map[string]digestRow, len(digests))
 	for name, d := range digests {
@@ -36,7 +33,21 @@ func (c *digestCmd) Run(ctx context.Context, a *app) error {
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 	for _, name := range slices.Sorted(maps.Keys(rows)) {
-		(&app{stdout: w}).printf("%s\t%d rows\t%s\n", name, rows[name].Rows, rows[name].Digest)
+		(&app{stdout: w}).printf("%s\t%d rows\t%s\n", cell(name), rows[name].Rows, rows[name].Digest)
 	}
 	return w.Flush()
+}
+
+func (c *digestCmd) digests(ctx context.Context, a *app) (map[string]cdc.Digest, error) {
+	store, err := a.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if store == nil {
+		digests, err := cdc.DigestOf(ctx, a.DB[0], c.Tables)
+		return digests, explain(a.DB[0], err)
+	}
+	defer store.Close()
+	digests, err := store.Digest(ctx, c.Tables)
+	return digests, explain(store.Path(), err)
 }

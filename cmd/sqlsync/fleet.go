@@ -171,7 +171,7 @@ func (f *fleet) launch(ctx context.Context, s *ship) {
 		if err == nil {
 			f.news <- news{ship: s, service: service}
 			if err = service.run(ctx); err != nil && ctx.Err() == nil {
-				err = fmt.Errorf("serve %s: %w", s.path, err)
+				err = explainEnded(s.path, err)
 			}
 			service.close()
 		}

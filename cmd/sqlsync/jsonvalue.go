@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"sqlsync/wire"
@@ -80,32 +82,31 @@ func jsonValue(v wire.Value) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// text prints a value as a SQL literal, for people.
-func text(v wire.Value) string {
+// textShown is how many bytes of a text people are shown.
+const textShown = 200
+
+// text prints a value as a SQL literal, for people; most bounds its bytes.
+func text(v wire.Value, most int) string {
 	switch v := v.(type) {
 	case nil:
 		return "NULL"
 	case string:
-		return "'" + strings.ReplaceAll(strings.ToValidUTF8(v, "\uFFFD"), "'", "''") + "'"
+		v = strings.ToValidUTF8(cut(v, most), "\uFFFD")
+		if strings.ContainsFunc(v, unicode.IsControl) { // it would break the line
+			return strconv.Quote(v)
+		}
+		return "'" + strings.ReplaceAll(v, "'", "''") + "'"
 	case []byte:
-		return "x'" + strings.ToUpper(hexOf(v)) + "'"
+		return "x'" + hexOf(v, most) + "'"
 	}
 	b, _ := jsonValue(v)
 	return string(b)
 }
 
 // hexOf is the hex of a blob, cut where it becomes long.
-func hexOf(b []byte) string {
-	const most = 32
-	const digits = "0123456789abcdef"
-	var s strings.Builder
-	for i, c := range b {
-		if i == most {
-			s.WriteString("…")
-			break
-		}
-		s.WriteByte(digits[c>>4])
-		s.WriteByte(digits[c&15])
+func hexOf(b []byte, most int) string {
+	if most = most / 6; len(b) > most { // a third of what a text may take
+		return fmt.Sprintf("%X…", b[:most])
 	}
-	return s.String()
+	return fmt.Sprintf("%X", b)
 }

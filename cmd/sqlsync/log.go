@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,20 +11,21 @@ import (
 	"time"
 
 	"sqlsync/cdc"
-	"sqlsync/crypto"
 	"sqlsync/merge"
 	"sqlsync/schema"
 )
 
 type logCmd struct {
-	Dataset string `help:"Only changes of this dataset; without it, of all."`
-	Table   string `help:"Only changes to this table."`
-	Key     string `help:"Only the row with this key; with several key columns, values separated by commas."`
-	Origin  string `help:"Only changes from this node: its key, or the start of it."`
-	Limit   int    `default:"100" help:"How many changes to show, the last ones; 0 is all."`
-	Since   string `help:"Only changes since this time (2006-01-02, 2006-01-02T15:04:05Z) or so long ago (90m, 24h)."`
-	Follow  bool   `short:"f" help:"Go on with changes as they come."`
-	Cursor  string `help:"Start behind this cursor, as an earlier log printed it with --json."`
+	Dataset *string `help:"Only changes of this dataset; without it, of all."`
+	Table   string  `help:"Only changes to this table."`
+	Key     string  `help:"Only the row with this key; with several key columns, values separated by commas."`
+	Origin  string  `help:"Only changes from this node: its key, the start of it, or a remote's name."`
+	Limit   int     `default:"100" help:"How many changes to show, the last ones; 0 is all."`
+	Since   string  `help:"Only changes since this time (2006-01-02, 2006-01-02T15:04:05Z) or so long ago (90m, 24h)."`
+	Follow  bool    `short:"f" help:"Go on with changes as they come."`
+	Cursor  string  `help:"Start behind this cursor, as an earlier log printed it with --json."`
+
+	origins map[merge.NodeID]bool
 }
 
 // Run prints sealed changes, the newest last.
@@ -34,17 +34,31 @@ func (c *logCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := c.check(); err != nil {
+		return err
+	}
 	var start cdc.Cursor
 	if c.Cursor != "" {
 		if start, err = cdc.ParseCursor(c.Cursor); err != nil {
 			return usage(err.Error(), "take it from the cursor field of log --json")
 		}
 	}
-	store, err := a.open(ctx)
+	if c.Follow {
+		if err := a.awaitNode(ctx); err != nil {
+			return err
+		}
+	}
+	store, err := a.look(ctx)
 	if err != nil {
 		return err
 	}
+	if store == nil {
+		return c.nothing(ctx, a)
+	}
 	defer store.Close()
+	if err := c.find(ctx, store); err != nil {
+		return explain(store.Path(), err)
+	}
 	cursors, err := c.cursors(store, start)
 	if err != nil {
 		return err
@@ -67,12 +81,12 @@ func (c *logCmd) cursors(store *cdc.Store, start cdc.Cursor) ([]cdc.Cursor, erro
 	all := store.Datasets()
 	var list []cdc.Cursor
 	for _, d := range all {
-		if c.Dataset == "" || c.Dataset == d {
+		if c.Dataset == nil || *c.Dataset == d {
 			list = append(list, cdc.Cursor{Dataset: d})
 		}
 	}
-	if len(list) == 0 {
-		return nil, hint(fmt.Errorf("no dataset %q", c.Dataset), "the datasets are: %s", strings.Join(all, ", "))
+	if len(list) == 0 && c.Dataset != nil {
+		return nil, hint(fmt.Errorf("no dataset %q", *c.Dataset), "the datasets are: %s", strings.Join(all, ", "))
 	}
 	return list, nil
 }
@@ -95,7 +109,7 @@ func (c *logCmd) since(now time.Time) (merge.HLC, error) {
 func (c *logCmd) wants(e *cdc.Entry, since merge.HLC) bool {
 	switch {
 	case c.Table != "" && !schema.Same(c.Table, e.Table),
-		c.Origin != "" && !strings.HasPrefix(nodeKey(e.Origin), c.Origin),
+		c.Origin != "" && !c.origins[e.Origin],
 		e.Change.HLC < since:
 		return false
 	case c.Key != "":
@@ -104,7 +118,7 @@ func (c *logCmd) wants(e *cdc.Entry, since merge.HLC) bool {
 			if s, ok := v.(string); ok {
 				parts[i] = s
 			} else {
-				parts[i] = text(v)
+				parts[i] = text(v, textShown)
 			}
 		}
 		return strings.Join(parts, ",") == c.Key
@@ -169,11 +183,11 @@ func (c *logCmd) tail(ctx context.Context, store *cdc.Store, after *cdc.Cursor, 
 
 // follow prints changes as they come to be held, by this process or another.
 func (c *logCmd) follow(ctx context.Context, store *cdc.Store, cursors []cdc.Cursor, p *logPrinter, grown <-chan struct{}) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	var all group
 	defer all.Wait()
-	defer cancel()
-	all.Go(func() { _ = store.Watchdog(ctx) }) // it ends with ctx
+	defer cancel(nil)
+	all.Go(func() { cancel(store.Watchdog(ctx)) }) // it ends with ctx, or the store
 	for done := false; ; {
 		for i := range cursors { // once more after the end: what is sealed is printed
 			err := store.Log(context.WithoutCancel(ctx), cursors[i], func(e *cdc.Entry) error {
@@ -183,6 +197,9 @@ func (c *logCmd) follow(ctx context.Context, store *cdc.Store, cursors []cdc.Cur
 				}
 				return p.print(e)
 			})
+			if cause := context.Cause(ctx); cdc.Ended(cause) {
+				err = explainEnded(store.Path(), cause)
+			}
 			if err := errors.Join(err, p.out.Flush()); err != nil {
 				return err
 			}
@@ -196,59 +213,4 @@ func (c *logCmd) follow(ctx context.Context, store *cdc.Store, cursors []cdc.Cur
 		case <-grown:
 		}
 	}
-}
-
-type logPrinter struct {
-	a    *app
-	self merge.NodeID
-	out  *bufio.Writer
-	keep func(*cdc.Entry) bool
-}
-
-type logLine struct {
-	Cursor   string    `json:"cursor"`
-	Dataset  string    `json:"dataset"`
-	Origin   string    `json:"origin"`
-	Seq      uint64    `json:"seq"`
-	HLC      merge.HLC `json:"hlc"`
-	Time     string    `json:"time"`
-	Table    string    `json:"table"`
-	Op       string    `json:"op"`
-	Key      row       `json:"key"`
-	Values   row       `json:"values"`
-	Local    bool      `json:"local"`
-	Baseline bool      `json:"baseline,omitempty"`
-}
-
-func (p *logPrinter) print(e *cdc.Entry) error {
-	l := logLine{
-		Cursor: e.Cursor.String(), Dataset: e.Cursor.Dataset, Origin: crypto.PublicKey(e.Origin).String(), Seq: e.Seq,
-		HLC: e.Change.HLC, Time: e.Change.HLC.Time().Format("2006-01-02T15:04:05.000Z"), Table: e.Table,
-		Op: e.Change.Op.String(), Key: row{}, Values: row{}, Local: e.Origin == p.self, Baseline: e.Change.Baseline,
-	}
-	for i, v := range e.Change.Key {
-		l.Key = append(l.Key, column{e.Key[i], v})
-	}
-	for i, v := range e.Change.Values {
-		l.Values = append(l.Values, column{e.Columns[i], v})
-	}
-	if p.a.JSON {
-		b, err := json.Marshal(l)
-		if err != nil {
-			return err
-		}
-		_, err = p.out.Write(append(b, '\n'))
-		return err
-	}
-	_, err := fmt.Fprintf(p.out, "%s  %s  %-6s  %s  %s  %s\n", l.Time, short(e.Origin), l.Op, l.Table, l.Key, l.Values)
-	return err
-}
-
-// String lists the columns for people.
-func (r row) String() string {
-	parts := make([]string, len(r))
-	for i, c := range r {
-		parts[i] = c.name + "=" + text(c.value)
-	}
-	return strings.Join(parts, " ")
 }

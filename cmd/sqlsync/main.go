@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -18,7 +19,7 @@ import (
 
 // grammar is the command line. The comments on its fields are its help.
 type grammar struct {
-	DB        []string `name:"db" env:"SQLSYNC_DB" sep:"none" placeholder:"FILE" help:"Database file ($$SQLSYNC_DB)."`
+	DB        []string `name:"db" env:"SQLSYNC_DB" sep:"none" placeholder:"FILE" help:"Database file."`
 	JSON      bool     `name:"json" help:"Print JSON."`
 	LogLevel  string   `enum:"debug,info,warn,error" default:"info" help:"Least level that is logged: debug, info, warn or error."`
 	LogFormat string   `enum:"text,json" default:"text" help:"Format of the log: text or json."`
@@ -71,9 +72,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		panic(err) // the grammar itself is wrong
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
+	args = spelled(args)
 	k, err := parser.Parse(args)
 	if exit >= 0 { // --help
 		return exit
@@ -103,6 +102,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// spelled turns what people try first into the verbs that there are.
+func spelled(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case args[0] == "--version":
+		return append([]string{"version"}, args[1:]...)
+	}
+	return args
 }
 
 func slicesContainsEmpty(list []string) bool {

@@ -21,6 +21,8 @@ type member struct {
 	id    *crypto.Identity
 	node  *replicate.Node
 	log   *slog.Logger
+	// dialer and the port tell who is there, once serve asks for it.
+	dialer *dialer
 	// respondOnly says that no remote is dialed.
 	respondOnly bool
 }
@@ -31,9 +33,9 @@ func (a *app) member(ctx context.Context, path string, wait time.Duration) (*mem
 	if err != nil {
 		return nil, err
 	}
-	m := &member{store: store, id: id, log: a.logger().With("db", path)}
+	m := &member{store: store, id: id, log: a.logger().With("db", path), dialer: &dialer{id: id}}
 	m.node = replicate.NewNode(replicate.Options{
-		Self: store.Node(), Software: "sqlsync " + version(), Stores: streams{store}, Dialer: dialer{id}, Log: m.log,
+		Self: store.Node(), Software: "sqlsync " + version(), Stores: streams{store}, Dialer: m.dialer, Log: m.log,
 	})
 	if err := m.readRemotes(ctx); err != nil {
 		store.Close()
@@ -62,9 +64,29 @@ func (m *member) readRemotes(ctx context.Context) error {
 // admit says whether a key may connect.
 func (m *member) admit(peer crypto.PublicKey, _ []byte) error {
 	if !m.node.Knows(merge.NodeID(peer)) {
-		return fmt.Errorf("%w: %s is not a remote", replicate.ErrRefused, peer)
+		return &stranger{peer}
 	}
 	return nil
+}
+
+// stranger is a node that has proved its key, which is no remote's.
+type stranger struct{ key crypto.PublicKey }
+
+func (e *stranger) Error() string {
+	return fmt.Sprintf("%s is not a remote: sqlsync remote add NAME %s lets it in", e.key, e.key)
+}
+
+func (e *stranger) Is(target error) bool { return target == replicate.ErrRefused }
+
+// refused logs a connection that was not let in. Whatever knocks without
+// proving a key is not worth a line each.
+func (m *member) refused(from net.Addr, err error) {
+	level := slog.LevelDebug
+	var s *stranger
+	if errors.As(err, &s) && m.dialer.peers.stranger(merge.NodeID(s.key), time.Now()) {
+		level = slog.LevelInfo
+	}
+	m.log.Log(context.Background(), level, "refused a connection", "from", from.String(), "err", err)
 }
 
 // streams are the datasets of a store, for package replicate.
@@ -82,20 +104,41 @@ func (s streams) Store(dataset string) (replicate.Store, bool) {
 func (s streams) Datasets() []string { return s.store.Datasets() }
 
 // dialer makes encrypted connections.
-type dialer struct{ id *crypto.Identity }
+type dialer struct {
+	id    *crypto.Identity
+	peers *presence
+}
 
-func (d dialer) Dial(ctx context.Context, peer merge.NodeID, addr, _ string) (net.Conn, error) {
+func (d *dialer) Dial(ctx context.Context, peer merge.NodeID, addr, _ string) (net.Conn, error) {
 	nd := net.Dialer{Timeout: 10 * time.Second}
 	raw, err := nd.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return nil, err
+		return nil, withoutAddr(err)
 	}
 	c, err := crypto.Client(ctx, raw, d.id, crypto.PublicKey(peer), nil, crypto.Options{})
 	if errors.Is(err, crypto.ErrRefused) {
-		return nil, fmt.Errorf("%w: %w", replicate.ErrRefused, err)
+		return nil, &unknownHere{d.id.PublicKey()}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return c, nil
+	return present{c, d.peers.enter(peer, c.RemoteAddr())}, nil
 }
+
+// withoutAddr is a network error without the address, which the caller names.
+func withoutAddr(err error) error {
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+// unknownHere says that a peer hung up on this node's key. It does not say
+// why, so it may as well be another node.
+type unknownHere struct{ self crypto.PublicKey }
+
+func (e *unknownHere) Error() string {
+	return fmt.Sprintf("the peer does not know this key: sqlsync remote add NAME %s there (or the address is another node's)", e.self)
+}
+
+func (e *unknownHere) Is(target error) bool { return target == replicate.ErrRefused }

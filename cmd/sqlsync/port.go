@@ -33,7 +33,7 @@ type answer struct {
 func openPort(addr string, log *slog.Logger) (*port, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, hint(fmt.Errorf("listen on %s: %w", addr, err), "choose another --listen address, or end the program that has it")
+		return nil, hint(fmt.Errorf("listen on %s: %w", addr, withoutAddr(err)), "choose another --listen address, or end the program that has it")
 	}
 	return &port{Listener: l, log: log}, nil
 }
@@ -92,11 +92,12 @@ func (p *port) run(ctx context.Context) {
 				if a == nil { // whoever knocks here is not worth a line each
 					p.log.Debug("refused a connection", "from", raw.RemoteAddr().String(), "err", err)
 				} else {
-					a.log.Info("refused a connection", "from", raw.RemoteAddr().String(), "err", err)
+					a.refused(raw.RemoteAddr(), err)
 				}
 				return
 			}
 			defer a.conns.Done()
+			defer a.dialer.peers.enter(merge.NodeID(c.Peer()), raw.RemoteAddr())()
 			if err := a.node.Accept(a.ctx, c, merge.NodeID(c.Peer())); err != nil && a.ctx.Err() == nil {
 				a.log.Warn("session ended", "from", raw.RemoteAddr().String(), "err", err)
 			}

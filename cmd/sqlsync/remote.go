@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -24,15 +25,36 @@ type remoteCmd struct {
 // remoteFlags are what can be said of a remote at any time.
 type remoteFlags struct {
 	Addr    []string `sep:"none" placeholder:"HOST:PORT" help:"Where the peer listens; may be repeated. Without one, it has to dial us."`
-	Dataset []string `sep:"none" help:"Dataset to exchange; may be repeated. Without one, all of them."`
+	Dataset []string `sep:"none" help:"Dataset to exchange; may be repeated. Without one, all of them. It need not exist yet."`
 	Pull    bool     `xor:"direction" help:"Only take the peer's changes."`
 	Push    bool     `xor:"direction" help:"Only give the peer ours."`
 }
 
 func (f *remoteFlags) check() error {
 	for _, addr := range f.Addr {
-		if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
+		host, port, err := net.SplitHostPort(addr)
+		if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || n == 0 || host == "" {
 			return usage(fmt.Sprintf("address %q is not HOST:PORT", addr), "for example 192.168.1.20:7117")
+		}
+	}
+	for _, d := range f.Dataset {
+		if err := checkDataset(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noteDatasets tells of datasets that are not there: one may be agreed on
+// before its first table is watched, and one may be misspelled.
+func (f *remoteFlags) noteDatasets(ctx context.Context, a *app, store *cdc.Store) error {
+	list, err := store.DatasetSettings(ctx)
+	if err != nil {
+		return explain(store.Path(), err)
+	}
+	for _, d := range f.Dataset {
+		if !slices.ContainsFunc(list, func(s cdc.DatasetSettings) bool { return s.Dataset == d }) {
+			a.say("there is no dataset %q here yet; sqlsync watch TABLE --dataset %s makes it", d, d)
 		}
 	}
 	return nil
@@ -62,6 +84,9 @@ func (c *remoteAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := checkName(c.Name); err != nil {
+		return err
+	}
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -70,13 +95,48 @@ func (c *remoteAddCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer store.Close()
+	if key == store.Node() {
+		return usage("the key is this node's own", "take the key that sqlsync key prints on the other machine")
+	}
 	r := cdc.Remote{Name: c.Name, Key: key, Pull: true, Push: true}
 	c.apply(&r)
 	err = store.AddRemote(ctx, r)
 	if errors.Is(err, cdc.ErrRemoteExists) {
-		return hint(err, "sqlsync remote list shows the remotes; sqlsync remote set changes one")
+		return c.exists(ctx, store, key, err)
 	}
-	return explain(store.Path(), err)
+	if err != nil {
+		return explain(store.Path(), err)
+	}
+	a.tell("added %s", cell(c.Name))
+	return c.noteDatasets(ctx, a, store)
+}
+
+// exists says what to do about a name or a key that another remote has.
+func (c *remoteAddCmd) exists(ctx context.Context, store *cdc.Store, key merge.NodeID, cause error) error {
+	list, err := store.Remotes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		if r.Key == key {
+			return hint(cause, "sqlsync remote set %s changes it, and with --name %s renames it", r.Name, c.Name)
+		}
+	}
+	return hint(cause, "if %s has a new key: sqlsync remote remove %s first", c.Name, c.Name)
+}
+
+func checkName(name string) error {
+	if strings.TrimSpace(name) == "" {
+		return usage("the name is empty", "call the peer something, such as office")
+	}
+	return nil
+}
+
+func checkDataset(name string) error {
+	if strings.TrimSpace(name) == "" {
+		return usage("the name of the dataset is empty", "sqlsync dataset list shows the datasets; leave --dataset out for the usual one")
+	}
+	return nil
 }
 
 func parseKey(s string) (merge.NodeID, error) {
@@ -100,12 +160,7 @@ type remoteRow struct {
 
 // Run lists the peers.
 func (remoteListCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	list, err := store.Remotes(ctx)
+	list, err := a.remotes(ctx)
 	if err != nil {
 		return err
 	}
@@ -121,9 +176,9 @@ func (remoteListCmd) Run(ctx context.Context, a *app) error {
 	for _, r := range rows {
 		datasets := "all"
 		if len(r.Datasets) > 0 {
-			datasets = strings.Join(r.Datasets, ",")
+			datasets = cells(r.Datasets)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Name, dash(strings.Join(r.Addrs, ",")), datasets, direction(r.Pull, r.Push), r.Key)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", cell(r.Name), dash(strings.Join(r.Addrs, ",")), datasets, direction(r.Pull, r.Push), r.Key)
 	}
 	return w.Flush()
 }
@@ -138,43 +193,6 @@ func direction(pull, push bool) string {
 		return "push"
 	}
 	return "none"
-}
-
-type remoteSetCmd struct {
-	Name string `arg:"" help:"The peer."`
-	remoteFlags
-	Both        bool `xor:"direction" help:"Exchange in both directions."`
-	AllDatasets bool `help:"Exchange every dataset."`
-}
-
-// Run changes a peer.
-func (c *remoteSetCmd) Run(ctx context.Context, a *app) error {
-	if err := c.check(); err != nil {
-		return err
-	}
-	store, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	list, err := store.Remotes(ctx)
-	if err != nil {
-		return err
-	}
-	for _, r := range list {
-		if r.Name != c.Name {
-			continue
-		}
-		c.apply(&r)
-		if c.Both {
-			r.Pull, r.Push = true, true
-		}
-		if c.AllDatasets {
-			r.Datasets = nil
-		}
-		return store.SetRemote(ctx, r)
-	}
-	return unknownRemote(c.Name, list)
 }
 
 func unknownRemote(name string, list []cdc.Remote) error {
@@ -198,9 +216,12 @@ func (c *remoteRemoveCmd) Run(ctx context.Context, a *app) error {
 	if err := a.confirm(c.Yes, "remove remote "+c.Name); err != nil {
 		return err
 	}
-	store, err := a.open(ctx)
+	store, err := a.look(ctx)
 	if err != nil {
 		return err
+	}
+	if store == nil {
+		return unknownRemote(c.Name, nil)
 	}
 	defer store.Close()
 	err = store.RemoveRemote(ctx, c.Name)
@@ -211,5 +232,9 @@ func (c *remoteRemoveCmd) Run(ctx context.Context, a *app) error {
 		}
 		return unknownRemote(c.Name, list)
 	}
-	return explain(store.Path(), err)
+	if err != nil {
+		return explain(store.Path(), err)
+	}
+	a.tell("removed %s; nothing is exchanged with it any more", cell(c.Name))
+	return nil
 }

@@ -33,13 +33,16 @@ func TestMain(m *testing.M) {
 //	listening ADDR        wait until somebody listens there
 //	logged FILE TEXT      wait until the log has a change with the text
 //	warned FILE TEXT      wait until status warns of the text
+//	unwarned FILE TEXT    wait until status no longer warns of the text
+//	served FILE           wait until status says that it is being served
 //	taken NAME            set $NAME to one that somebody listens on
+//	conflict NAME FILE KIND   set $NAME to the id of the first conflict of a kind
 //	keyof NAME FILE       set $NAME to a database's public key
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned, "keyof": scriptKeyOf,
+			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned(true), "unwarned": scriptWarned(false), "keyof": scriptKeyOf, "served": scriptServed, "conflict": scriptConflict,
 		},
 		RequireUniqueNames:  true,
 		RequireExplicitExec: false,
@@ -157,14 +160,28 @@ func scriptLogged(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-func scriptWarned(ts *testscript.TestScript, _ bool, args []string) {
+func scriptWarned(want bool) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		for deadline := time.Now().Add(time.Minute); ; {
+			ts.Check(ts.Exec("sqlsync", "--db", ts.MkAbs(args[0]), "status"))
+			if strings.Contains(ts.ReadFile("stdout"), "warning: "+args[1]) == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				ts.Fatalf("status warns of %q: %v", args[1], !want)
+			}
+		}
+	}
+}
+
+func scriptServed(ts *testscript.TestScript, _ bool, args []string) {
 	for deadline := time.Now().Add(time.Minute); ; {
 		ts.Check(ts.Exec("sqlsync", "--db", ts.MkAbs(args[0]), "status"))
-		if strings.Contains(ts.ReadFile("stdout"), "warning: "+args[1]) {
+		if strings.Contains(ts.ReadFile("stdout"), ", being served") {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("status does not warn of %q", args[1])
+			ts.Fatalf("%s is not served", args[0])
 		}
 	}
 }
@@ -174,6 +191,17 @@ func scriptTaken(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { l.Close() })
 	ts.Setenv(args[0], l.Addr().String())
+}
+
+func scriptConflict(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("sqlsync", "--db", ts.MkAbs(args[1]), "conflicts", "list"))
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		if f := strings.Fields(line); f[2] == args[2] {
+			ts.Setenv(args[0], f[0])
+			return
+		}
+	}
+	ts.Fatalf("no conflict of kind %s", args[2])
 }
 
 func scriptKeyOf(ts *testscript.TestScript, _ bool, args []string) {

@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"sqlsync/cdc"
 	"sqlsync/replicate"
@@ -41,6 +40,11 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 }
 
 func (c *serveCmd) check(a *app) error {
+	for _, addr := range c.Listen {
+		if err := checkListen(addr); err != nil {
+			return err
+		}
+	}
 	switch {
 	case len(a.DB) == 0:
 		return usage("no database named", "use --db FILE, or set $SQLSYNC_DB")
@@ -54,26 +58,41 @@ func (c *serveCmd) check(a *app) error {
 	return nil
 }
 
+// explainEnded says what to do about a database that cannot be served any more.
+func explainEnded(path string, err error) error {
+	switch {
+	case errors.Is(err, cdc.ErrReplaced):
+		return hint(fmt.Errorf("%s was replaced by another file (or removed) while it was served", path),
+			"start serve again; if the file was put back from a backup, see docs/operations.md")
+	case errors.Is(err, cdc.ErrUninstalled):
+		return hint(fmt.Errorf("sqlsync was uninstalled from %s while it was served", path),
+			"watch its tables again to replicate them; it is then a new node")
+	}
+	return fmt.Errorf("serve %s: %w", path, explain(path, err))
+}
+
 // service is one database that is served.
 type service struct {
 	*member
-	lock *flock.Flock
+	lock lock
 	port *port // nil if it is not reached
 }
 
 func (c *serveCmd) begin(ctx context.Context, a *app, p *port, path string) (*service, error) {
+	// Looked at before the file is opened: SQLite gives a hard link a journal of
+	// its own name, and two names at once can destroy the file.
+	if served(path) {
+		return nil, explainLock(path, errServed)
+	}
 	m, err := a.member(ctx, path, 0)
 	if err != nil {
 		return nil, err
 	}
-	s := &service{member: m, lock: flock.New(path + "-sqlsync.lock"), port: p}
-	switch ok, err := s.lock.TryLock(); {
-	case err != nil:
+	m.dialer.peers = newPresence(m.log, m.nameOf)
+	s := &service{member: m, port: p}
+	if s.lock, err = takeLock(path); err != nil {
 		m.store.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	case !ok:
-		m.store.Close()
-		return nil, hint(fmt.Errorf("%s is already being served", path), "stop the other sqlsync serve first")
+		return nil, explainLock(path, err)
 	}
 	if c.RespondOnly {
 		m.respondOnly = true
@@ -87,6 +106,10 @@ func (c *serveCmd) begin(ctx context.Context, a *app, p *port, path string) (*se
 	} else {
 		a.say("serving %s as %s", path, nodeKey(m.store.Node()))
 	}
+	if err := m.warnIdle(ctx, p != nil); err != nil {
+		s.close()
+		return nil, explain(path, err)
+	}
 	return s, nil
 }
 
@@ -94,7 +117,7 @@ func (s *service) close() {
 	if err := s.store.Close(); err != nil {
 		s.log.Error("close database", "err", err)
 	}
-	s.lock.Unlock()
+	s.lock.release()
 }
 
 // run follows the database, keeps its sessions and accepts peers, and returns
@@ -102,7 +125,7 @@ func (s *service) close() {
 func (s *service) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.roll}
+	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.reportTroubles, s.roll}
 	if s.port != nil {
 		parts = append(parts, func(ctx context.Context) error { return s.port.answer(ctx, s.member) })
 	}
@@ -176,17 +199,4 @@ func (s *service) note(ctx context.Context, ending bool) error {
 		}
 	}
 	return s.store.NotePeers(ctx, states)
-}
-
-// served reports whether a serve is running on a database.
-func served(path string) bool {
-	l := flock.New(path + "-sqlsync.lock")
-	ok, err := l.TryLock()
-	if err != nil {
-		return false
-	}
-	if ok {
-		l.Unlock()
-	}
-	return !ok
 }

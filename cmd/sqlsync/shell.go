@@ -14,7 +14,7 @@ import (
 )
 
 type shellCmd struct {
-	SQL      []string `arg:"" optional:"" name:"sql" help:"Statements to run; without any, they are read from standard input."`
+	SQL      []string `arg:"" optional:"" name:"sql" help:"Statements to run, each an argument; without any, they are read from standard input."`
 	ReadOnly bool     `name:"readonly" help:"Refuse to write."`
 }
 
@@ -38,7 +38,7 @@ func (c *shellCmd) Run(ctx context.Context, a *app) error {
 		o.Mode = "json"
 	}
 	if len(c.SQL) > 0 {
-		return shell.Exec(ctx, o, strings.Join(c.SQL, " "))
+		return shell.Exec(ctx, o, statements(c.SQL))
 	}
 	if f, ok := a.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		o.Interactive = true
@@ -48,4 +48,21 @@ func (c *shellCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	return shell.Run(ctx, o)
+}
+
+// statements makes a script of arguments, each of which may be a statement
+// without a semicolon or a dot command.
+func statements(args []string) string {
+	if len(args) == 1 {
+		return args[0]
+	}
+	var b strings.Builder
+	for _, arg := range args {
+		b.WriteString(arg)
+		if !strings.HasPrefix(strings.TrimSpace(arg), ".") {
+			b.WriteString("\n;") // on a line of its own: the last one may be a comment
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }

@@ -55,9 +55,13 @@ type status struct {
 
 // Run shows how everything stands.
 func (statusCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.open(ctx)
+	store, err := a.look(ctx)
 	if err != nil {
+		a.sayTroubles()
 		return err
+	}
+	if store == nil {
+		return a.unset()
 	}
 	defer store.Close()
 	st, err := readStatus(ctx, store)
@@ -68,6 +72,16 @@ func (statusCmd) Run(ctx context.Context, a *app) error {
 		return a.printJSON(st)
 	}
 	return st.print(a)
+}
+
+// unset is the status of a database that is no node.
+func (a *app) unset() error {
+	if a.JSON {
+		return a.printJSON(status{Datasets: []datasetStatus{}, Remotes: []remoteStatus{}, Warnings: []string{}})
+	}
+	a.printf("%s is not set up for sqlsync yet\n", a.DB[0])
+	fmt.Fprintln(a.stderr, "hint: sqlsync tables shows what can be replicated; sqlsync watch TABLE begins")
+	return nil
 }
 
 func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
@@ -85,6 +99,11 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 			ds.Vector[nodeKey(origin)] = position{p.Seq, p.HLC}
 		}
 		st.Datasets = append(st.Datasets, ds)
+	}
+	if st.Serving {
+		for _, t := range readTroubles(store.Path()) {
+			st.Warnings = append(st.Warnings, t.String())
+		}
 	}
 	for _, table := range slices.Sorted(maps.Keys(have.Waiting)) {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: %s", table, have.Waiting[table]))
@@ -133,8 +152,9 @@ func (st *status) readRemotes(ctx context.Context, store *cdc.Store, have *cdc.S
 			Name: r.Name, Key: nodeKey(r.Key), Addr: strings.Join(r.Addrs, ","), Datasets: slices.Concat([]string{}, r.Datasets),
 			State: p.State, Error: p.Error, Lag: make(map[string]int64), Confirmed: make(map[string]map[string]uint64),
 		}
-		if !st.Serving || rs.State == "" {
-			rs.State, rs.Error = string(replicate.Idle), ""
+		// A state of a serve that runs no more; what it or a sync met last stays.
+		if rs.State == "" || !st.Serving && rs.State != string(replicate.Refused) {
+			rs.State = string(replicate.Idle)
 		}
 		if !p.LastSync.IsZero() {
 			rs.LastSync = p.LastSync.Format(time.RFC3339)
@@ -166,17 +186,13 @@ func (st *status) print(a *app) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "\nDATASET\tENABLED\tPENDING\tBATCHES\tBYTES")
 	for _, d := range st.Datasets {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\n", d.Dataset, yesNo(d.Enabled), d.Pending, d.Batches, d.Bytes)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\n", cell(d.Dataset), yesNo(d.Enabled), d.Pending, d.Batches, d.Bytes)
 	}
 	if len(st.Remotes) > 0 {
 		fmt.Fprintln(w, "\nREMOTE\tADDRESS\tSTATE\tLACKS\tLAST SYNC\tERROR")
 	}
 	for _, r := range st.Remotes {
-		var lag int64
-		for _, n := range r.Lag {
-			lag += n
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d changes\t%s\t%s\n", r.Name, dash(r.Addr), r.State, lag, dash(r.LastSync), dash(r.Error))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cell(r.Name), dash(r.Addr), r.since(), st.lacks(r), dash(r.LastSync), dash(r.Error))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -186,4 +202,31 @@ func (st *status) print(a *app) error {
 		a.printf("warning: %s\n", warning)
 	}
 	return nil
+}
+
+// since is a remote's state, and for how long there is no connection, as far as
+// that is known.
+func (r *remoteStatus) since() string {
+	switch {
+	case r.State == string(replicate.Connected):
+		return r.State
+	case r.LastSync == "":
+		return r.State + ", never in sync"
+	}
+	return r.State + ", not connected since " + r.LastSync
+}
+
+// lacks is what a remote has not got yet: changes that are sealed, and marks of
+// which a seal makes changes.
+func (st *status) lacks(r remoteStatus) string {
+	var sealed, pending int64
+	for _, d := range st.Datasets {
+		if n, ok := r.Lag[d.Dataset]; ok {
+			sealed, pending = sealed+n, pending+d.Pending
+		}
+	}
+	if pending > 0 {
+		return fmt.Sprintf("%d changes, %d pending", sealed, pending)
+	}
+	return fmt.Sprintf("%d changes", sealed)
 }

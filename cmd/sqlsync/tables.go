@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"strings"
+	"strconv"
 	"text/tabwriter"
 )
 
@@ -21,14 +21,9 @@ type tableRow struct {
 
 // Run lists the tables.
 func (tablesCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.open(ctx)
+	list, err := a.tables(ctx)
 	if err != nil {
 		return err
-	}
-	defer store.Close()
-	list, err := store.Tables(ctx)
-	if err != nil {
-		return explain(store.Path(), err)
 	}
 	rows := []tableRow{}
 	for _, t := range list {
@@ -48,13 +43,29 @@ func (tablesCmd) Run(ctx context.Context, a *app) error {
 	tw := &app{stdout: w}
 	tw.printf("TABLE\tWATCHED\tDATASET\tMERGE\tKEY\tROWS\tVERDICT\n")
 	for _, r := range rows {
-		verdict := r.Verdict
-		if r.Reason != "" {
-			verdict += ": " + r.Reason
-		}
-		tw.printf("%s\t%s\t%s\t%s\t%s\t%d\t%s\n", r.Table, yesNo(r.Watched), dash(r.Dataset), dash(r.Merge), dash(strings.Join(r.Key, ",")), r.Rows, verdict)
+		tw.printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cell(r.Table), yesNo(r.Watched), dash(cell(r.Dataset)), dash(r.Merge), dash(cells(r.Key)), r.count(), r.verdict())
 	}
 	return w.Flush()
+}
+
+// count is the number of rows, for people.
+func (r *tableRow) count() string {
+	if r.Rows < 0 {
+		return "-"
+	}
+	return strconv.FormatInt(r.Rows, 10)
+}
+
+// verdict is the verdict and why, for people: a watched table that waits is
+// not well.
+func (r *tableRow) verdict() string {
+	switch {
+	case r.Reason == "":
+		return r.Verdict
+	case r.Verdict == "ok":
+		return "waits: " + oneLine(r.Reason)
+	}
+	return r.Verdict + ": " + r.Reason
 }
 
 func yesNo(b bool) string {

@@ -26,10 +26,14 @@ func (c *uninstallCmd) Run(ctx context.Context, a *app) error {
 	if served(path) {
 		return hint(errors.New(path+" is being served"), "stop sqlsync serve first")
 	}
+	peers, err := a.remotes(ctx)
+	if err != nil {
+		peers = nil // uninstall needs nothing of ours to be intact
+	}
 	if err := cdc.Uninstall(ctx, path); err != nil {
 		return explain(path, err)
 	}
-	files := []string{path + "-sqlsync.lock"}
+	files := []string{lockPath(path)}
 	if !c.KeepKey {
 		files = append(files, keyPath(path))
 	}
@@ -37,6 +41,14 @@ func (c *uninstallCmd) Run(ctx context.Context, a *app) error {
 		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+	}
+	a.tell("removed sqlsync from %s; its tables and rows stay", path)
+	if len(peers) > 0 {
+		names := make([]string, len(peers))
+		for i, r := range peers {
+			names[i] = r.Name
+		}
+		a.tell("still listed as a remote by %s: sqlsync remote list there shows it, sqlsync remote remove NAME --yes takes it off", cells(names))
 	}
 	return nil
 }

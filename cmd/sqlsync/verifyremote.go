@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,11 +20,10 @@ const remoteTries = 5
 
 // remote compares tables with a remote's.
 func (c *verifyCmd) remote(ctx context.Context, a *app) error {
-	path, err := a.path()
-	if err != nil {
-		return err
+	if is, err := a.isNode(ctx); err != nil || !is {
+		return cmp.Or(err, unknownRemote(c.Remote, nil))
 	}
-	m, err := a.member(ctx, path, lockWait)
+	m, err := a.member(ctx, a.DB[0], lockWait)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (c *verifyCmd) remote(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	ctx, cancel := within(ctx, c.Timeout)
 	defer cancel()
 	f := a.findings()
 	var tables []cdc.TableVerification

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"time"
+
+	"sqlsync/cdc"
 )
 
 // hear takes note of what became of a database. It returns an error when
@@ -20,7 +23,7 @@ func (f *fleet) hear(ctx context.Context, n news) error {
 	switch {
 	case ctx.Err() != nil:
 		return nil
-	case s.leaving:
+	case s.leaving, s.matched && errors.Is(n.err, cdc.ErrReplaced):
 		delete(f.ships, s.path)
 		f.a.say("no longer serving %s: the file is gone", s.path)
 		f.lookAgain()
@@ -34,6 +37,9 @@ func (f *fleet) hear(ctx context.Context, n news) error {
 func (f *fleet) fail(s *ship, err error) error {
 	s.err = err
 	s.retryAt = time.Now().Add(min(firstAgain<<min(s.failures, 10), lastAgain))
+	if errors.Is(err, cdc.ErrUninstalled) {
+		s.retryAt = time.Time{} // opening would install it again
+	}
 	s.failures++
 	if len(f.patterns) == 0 && f.nobody() {
 		return err
@@ -69,7 +75,7 @@ func (f *fleet) settled() bool {
 func (f *fleet) nextTry() (<-chan time.Time, func()) {
 	var next time.Time
 	for _, s := range f.ships {
-		if s.err != nil && (next.IsZero() || s.retryAt.Before(next)) {
+		if s.due() && (next.IsZero() || s.retryAt.Before(next)) {
 			next = s.retryAt
 		}
 	}
@@ -80,9 +86,12 @@ func (f *fleet) nextTry() (<-chan time.Time, func()) {
 	return t.C, func() { t.Stop() }
 }
 
+// due reports whether a database is to be tried again some time.
+func (s *ship) due() bool { return s.err != nil && !s.retryAt.IsZero() }
+
 func (f *fleet) retry(ctx context.Context, now time.Time) {
 	for _, s := range f.ships {
-		if s.err != nil && !s.retryAt.After(now) {
+		if s.due() && !s.retryAt.After(now) {
 			f.launch(ctx, s)
 		}
 	}

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sqlsync/cdc"
+	"sqlsync/schema"
 )
 
 type watchCmd struct {
@@ -24,12 +27,22 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 	switch {
 	case c.All == (len(c.Tables) > 0):
 		return usage("name the tables to watch, or use --all", "sqlsync tables lists them")
+	case strings.TrimSpace(c.Dataset) == "":
+		return checkDataset(c.Dataset)
 	case c.Key != "" && len(c.Tables) != 1:
 		return usage("--key is for one table", "watch the other tables in a command of their own")
 	}
 	o, err := c.options(ctx)
 	if err != nil {
 		return err
+	}
+	if is, err := a.isNode(ctx); err != nil {
+		return err
+	} else if !is {
+		verdicts, err := c.judge(ctx, a.DB[0], o)
+		if err != nil || !slices.ContainsFunc(verdicts, func(v cdc.Verdict) bool { return v.Refused == nil }) {
+			return cmp.Or(err, c.print(a, verdicts))
+		}
 	}
 	store, err := a.open(ctx)
 	if err != nil {
@@ -38,9 +51,11 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 	defer store.Close()
 	names := c.Tables
 	if c.All {
-		if names, err = unwatched(ctx, store); err != nil {
-			return err
+		list, err := store.Tables(ctx)
+		if err != nil {
+			return explain(store.Path(), err)
 		}
+		names = unwatched(list)
 	}
 	verdicts, err := store.Watch(ctx, names, o)
 	if perr := c.print(a, verdicts); err == nil {
@@ -70,16 +85,29 @@ func (c *watchCmd) options(ctx context.Context) (cdc.WatchOptions, error) {
 	return o, nil
 }
 
+// judge asks of a database that is no node what could be watched: one where
+// that is nothing stays as it is.
+func (c *watchCmd) judge(ctx context.Context, path string, o cdc.WatchOptions) ([]cdc.Verdict, error) {
+	names := c.Tables
+	if c.All {
+		list, err := cdc.TablesOf(ctx, path)
+		if err != nil {
+			return nil, explain(path, err)
+		}
+		names = unwatched(list)
+	}
+	verdicts, err := cdc.Judge(ctx, path, names, o)
+	return verdicts, explain(path, err)
+}
+
 // unwatched lists the tables that are not watched yet.
-func unwatched(ctx context.Context, store *cdc.Store) ([]string, error) {
-	list, err := store.Tables(ctx)
-	var names []string
+func unwatched(list []cdc.TableStatus) (names []string) {
 	for _, t := range list {
 		if !t.Watched {
 			names = append(names, t.Name)
 		}
 	}
-	return names, err
+	return names
 }
 
 // print gives a line per table, and complains of the refused ones.
@@ -92,17 +120,29 @@ func (c *watchCmd) print(a *app, verdicts []cdc.Verdict) error {
 		Reason  string `json:"reason,omitempty"`
 	}
 	rows := []row{}
-	refused := false
+	refused, news := false, 0
+	var inner []string
 	for _, v := range verdicts {
 		r := row{Table: v.Table, Watched: v.Refused == nil, Dataset: c.Dataset, Rows: v.Rows}
 		if v.Refused != nil {
 			r.Reason, r.Dataset = reason(v.Refused), ""
 			refused = true
-			a.complain(v.Refused)
-		} else if !a.JSON {
-			a.printf("%s: watched in %s, %d rows\n", v.Table, c.Dataset, v.Rows)
+			if c.All && isInner(v.Refused) {
+				inner = append(inner, v.Table)
+			} else {
+				a.complain(v.Refused)
+			}
+		} else {
+			news++
+			a.tell("%s: %s", cell(v.Table), c.took(v))
 		}
 		rows = append(rows, r)
+	}
+	if len(inner) > 0 {
+		a.say("left out %s of virtual tables: %s", countOf(int64(len(inner)), "inner table"), cells(inner))
+	}
+	if c.All && news == 0 {
+		a.tell("nothing new to watch")
 	}
 	if a.JSON {
 		if err := a.printJSON(rows); err != nil {
@@ -115,13 +155,36 @@ func (c *watchCmd) print(a *app, verdicts []cdc.Verdict) error {
 	return nil
 }
 
-// reason is why a table is refused and what to do, on one line.
+// isInner reports whether a table is refused for being the inside of another.
+func isInner(err error) bool {
+	var refused *schema.Refusal
+	return errors.As(err, &refused) && refused.Inner
+}
+
+// took says how a table is watched now.
+func (c *watchCmd) took(v cdc.Verdict) string {
+	switch v.Before {
+	case "":
+		return fmt.Sprintf("watched in %s, %d rows", cell(c.Dataset), v.Rows)
+	case v.Policy:
+		return fmt.Sprintf("%d rows, already watched in %s", v.Rows, cell(c.Dataset))
+	}
+	return fmt.Sprintf("%d rows, watched in %s, now merged by %s", v.Rows, cell(c.Dataset), v.Policy)
+}
+
+// reason is why a table is refused and what to do, on one line that is beside
+// the table's name.
 func reason(err error) string {
+	text := err.Error()
+	var refused *schema.Refusal
+	if errors.As(err, &refused) {
+		text = refused.Cause
+	}
 	var h interface{ Hint() string }
 	if errors.As(err, &h) && h.Hint() != "" {
-		return err.Error() + "; " + h.Hint()
+		text += "; " + h.Hint()
 	}
-	return err.Error()
+	return oneLine(text)
 }
 
 type unwatchCmd struct {
@@ -134,17 +197,29 @@ func (c *unwatchCmd) Run(ctx context.Context, a *app) error {
 	if err := a.confirm(c.Yes, "unwatch "+strings.Join(c.Tables, ", ")); err != nil {
 		return err
 	}
-	store, err := a.open(ctx)
+	store, err := a.look(ctx)
 	if err != nil {
 		return err
+	}
+	if store == nil {
+		return notWatched(c.Tables)
 	}
 	defer store.Close()
 	unknown, err := store.Unwatch(ctx, c.Tables)
 	if err != nil {
 		return explain(store.Path(), err)
 	}
+	for _, name := range c.Tables {
+		if !slices.Contains(unknown, name) {
+			a.tell("%s: no longer watched; its rows stay", cell(name))
+		}
+	}
 	if len(unknown) > 0 {
-		return hint(fmt.Errorf("not watched: %s", strings.Join(unknown, ", ")), "sqlsync tables lists what is")
+		return notWatched(unknown)
 	}
 	return nil
+}
+
+func notWatched(names []string) error {
+	return hint(fmt.Errorf("not watched: %s", strings.Join(names, ", ")), "sqlsync tables lists what is")
 }

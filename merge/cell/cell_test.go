@@ -286,3 +286,46 @@ func TestExtreme(t *testing.T) {
 		}
 	})
 }
+
+// A node that is told a snapshot instead of the writes has the same cell, and
+// goes on with it.
+func TestSnapshotStandsForTheWrites(t *testing.T) {
+	for name, p := range policies {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				birth := merge.Version{HLC: 1 << 20, Origin: nodeID(0)}
+				h := newHistory(p, 3, values(p.Kind).Draw(t, "initial"), birth)
+				for range rapid.IntRange(0, 12).Draw(t, "steps") {
+					n := rapid.IntRange(0, 2).Draw(t, "node")
+					if list := h.deliverable(n); len(list) > 0 && rapid.Bool().Draw(t, "deliver") {
+						if err := h.deliver(n, rapid.SampledFrom(list).Draw(t, "write")); err != nil {
+							t.Fatal(err)
+						}
+						continue
+					}
+					h.write(n, values(p.Kind).Draw(t, "value"))
+				}
+				// Node 2 may have nothing: its row is told as it is now.
+				from, to := h.nodes[0], h.nodes[2]
+				if len(to.have) == 0 {
+					to.state = p.New(from.state.Value(), birth)
+				}
+				if err := p.Join(to.state, from.state.Append(nil)); err != nil {
+					t.Fatal(err)
+				}
+				for i := range from.have {
+					to.have[i] = true
+					w := h.writes[i]
+					to.seen[w.v.Origin] = max(to.seen[w.v.Origin], w.v.HLC)
+					to.clock.Observe(w.v.HLC)
+				}
+				h.deliverAll(t)
+				for n, r := range h.nodes {
+					if got, want := r.state.Value(), h.nodes[0].state.Value(); !same(got, want) {
+						t.Fatalf("node %d has %v, node 0 %v", n, got, want)
+					}
+				}
+			})
+		})
+	}
+}

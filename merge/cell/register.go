@@ -58,8 +58,7 @@ func (g *register) Merge(value Value, _ []byte, v merge.Version, seen merge.Seen
 		return known
 	})
 	alone := len(g.entries) == 0
-	i, _ := slices.BinarySearchFunc(g.entries, v, func(e entry, v merge.Version) int { return e.version.Compare(v) })
-	g.entries = slices.Insert(g.entries, i, entry{v, value})
+	g.insert(entry{v, value})
 	if err := g.fold(); err != nil {
 		return Loss{}, err
 	}
@@ -83,6 +82,11 @@ func (g *register) Rebase(value Value, v merge.Version) {
 	if g.base, g.since = value, v; len(g.entries) == 0 {
 		g.value = value
 	}
+}
+
+func (g *register) insert(e entry) {
+	i, _ := slices.BinarySearchFunc(g.entries, e.version, func(e entry, v merge.Version) int { return e.version.Compare(v) })
+	g.entries = slices.Insert(g.entries, i, e)
 }
 
 func (g *register) fold() error {

@@ -49,7 +49,9 @@ func forward(fw *fsnotify.Watcher, base string, events chan<- struct{}) {
 			if !ok {
 				return
 			}
-			if name := filepath.Base(ev.Name); name != base && name != base+"-wal" {
+			switch filepath.Base(ev.Name) {
+			case base, base + "-wal", base + "-journal": // removing the journal commits
+			default:
 				continue
 			}
 		case _, ok := <-errs: // an overflow: something was written

@@ -46,6 +46,7 @@ type Conn struct {
 type driverConn interface {
 	driver.ConnPrepareContext
 	sqlite.AuthorizerRegisterer
+	IsReadOnly(schema string) (bool, error)
 }
 
 // Open takes a connection out of db for as long as the Conn lives.
@@ -86,6 +87,9 @@ func (c *Conn) Forget() {
 
 // Authorize installs fn as the authorizer of the connection, nil none.
 func (c *Conn) Authorize(fn sqlite.AuthorizerFn) error { return c.dc.RegisterAuthorizer(fn) }
+
+// ReadOnly reports whether the file could be opened for reading only.
+func (c *Conn) ReadOnly() (bool, error) { return c.dc.IsReadOnly("main") }
 
 // QueryContext is database/sql's, for code that reads the schema.
 func (c *Conn) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -206,8 +210,23 @@ func Constraint(err error) bool { return is(err, sqlite3.SQLITE_CONSTRAINT) }
 // ReadOnly reports whether err says that the file cannot be written.
 func ReadOnly(err error) bool { return is(err, sqlite3.SQLITE_READONLY) }
 
+// Full reports whether err says that the disk, or the file, is full.
+func Full(err error) bool { return is(err, sqlite3.SQLITE_FULL) }
+
 // CannotOpen reports whether err says that a file could not be opened or made.
 func CannotOpen(err error) bool { return is(err, sqlite3.SQLITE_CANTOPEN) }
+
+// Disk reports whether err is of the disk or of memory, whatever was asked of
+// them.
+func Disk(err error) bool {
+	return Full(err) || is(err, sqlite3.SQLITE_IOERR) || is(err, sqlite3.SQLITE_NOMEM) || is(err, sqlite3.SQLITE_INTERRUPT)
+}
+
+// Told reports whether SQLite told err.
+func Told(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e)
+}
 
 // NotADatabase reports whether err says that the file is something else.
 func NotADatabase(err error) bool { return is(err, sqlite3.SQLITE_NOTADB) }

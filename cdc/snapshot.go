@@ -1,0 +1,286 @@
+package cdc
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"sqlsync/merge"
+	"sqlsync/merge/cell"
+	"sqlsync/wire"
+)
+
+// A snapshot tells rows as the changes that made them: each row's birth with
+// its values as they are, then per version the cells that were written later,
+// then the deletion of those that are gone. Merged by the ordinary rules, that
+// gives every cell its version; what a node has beside it stays as it is.
+
+// snapshotRows is how many keys one part is made of, snapshotBytes about how
+// large it becomes at most.
+const (
+	snapshotRows  = 2000
+	snapshotBytes = 4 << 20
+)
+
+// Snapshot returns the part of a snapshot of the dataset that begins at a
+// cursor. It seals first, and reads one range of keys in one short transaction.
+func (d *Stream) Snapshot(ctx context.Context, req *wire.SnapshotRequest) (*wire.SnapshotPart, error) {
+	var part *wire.SnapshotPart
+	for more := true; more; {
+		err := d.s.write(ctx, func(t *tx) error {
+			ds, err := t.dataset(d.name)
+			if err != nil {
+				return err
+			}
+			if more, err = t.seal(ds); err != nil || more {
+				return err
+			}
+			part, err = t.snapshotPart(ds, req.Cursor)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("snapshot of %s: %w", d.name, err)
+		}
+	}
+	return part, nil
+}
+
+// snapshotPart reads the next part. A cursor is the name of a table and the last
+// key of it that was told.
+func (t *tx) snapshotPart(ds *dataset, cursor []byte) (*wire.SnapshotPart, error) {
+	part := &wire.SnapshotPart{}
+	chains, err := t.chains(ds)
+	if err != nil {
+		return nil, err
+	}
+	var name string
+	var after []wire.Value
+	if len(cursor) == 0 {
+		for _, origin := range chains.vector().Origins() {
+			c := chains[origin]
+			part.Heads = append(part.Heads, wire.ChainHead{Origin: origin, Position: c.Position, Hash: c.hash})
+		}
+	} else {
+		values, err := wire.DecodeRow(cursor)
+		if err != nil || len(values) == 0 {
+			return nil, fmt.Errorf("%w: cursor of a snapshot", wire.ErrInvalid)
+		}
+		name, _ = values[0].(string)
+		after = values[1:]
+	}
+	tables := slices.DeleteFunc(slices.Clone(t.cfg.tables), func(tab *table) bool {
+		return tab.ds.id != ds.id || tab.def == nil || tab.name < name
+	})
+	slices.SortFunc(tables, func(a, b *table) int { return strings.Compare(a.name, b.name) })
+	for _, tab := range tables {
+		if tab.name != name || len(after) != len(tab.key) {
+			after = nil
+		}
+		s := &snapshot{tx: t, ds: ds, tab: tab, chains: chains, ops: make(map[phase]map[merge.NodeID][]wire.Change)}
+		last, err := s.read(after)
+		if err != nil {
+			return nil, fmt.Errorf("table %s: %w", tab.name, err)
+		}
+		if part.Parts, err = s.parts(); err != nil {
+			return nil, fmt.Errorf("table %s: %w", tab.name, err)
+		}
+		if last != nil {
+			part.Cursor = wire.AppendRow(nil, append([]wire.Value{tab.name}, last...))
+			return part, nil
+		}
+		if next := slices.Index(tables, tab) + 1; next < len(tables) && len(part.Parts) > 0 {
+			part.Cursor = wire.AppendRow(nil, []wire.Value{tables[next].name})
+			return part, nil
+		}
+	}
+	return part, nil
+}
+
+// snapshot gathers one part.
+type snapshot struct {
+	*tx
+	ds     *dataset
+	tab    *table
+	chains chains
+	ops    map[phase]map[merge.NodeID][]wire.Change
+	bytes  int
+}
+
+// phase orders what is told of rows: births, the rounds of their updates, and
+// deletions.
+type phase int
+
+const (
+	phaseInsert phase = 0
+	phaseDelete phase = 1 << 30
+)
+
+// read reads a range of keys behind after. It returns the last one if there may
+// be more.
+func (s *snapshot) read(after []wire.Value) (last []wire.Value, err error) {
+	type remembered struct {
+		key []wire.Value
+		m   meta
+	}
+	var rows []remembered
+	k := len(s.tab.key)
+	where := ""
+	if after != nil {
+		where = ` WHERE (` + s.tab.list("k%d", ", ", k) + `) > (` + strings.TrimSuffix(strings.Repeat("?, ", k), ", ") + `)`
+	}
+	err = s.Query(func(row []any) error {
+		m, err := s.readMeta(row[k:])
+		rows = append(rows, remembered{slices.Clone(row[:k]), m})
+		return err
+	}, `SELECT `+s.tab.list("k%d", ", ", k)+`, `+metaColumns("")+` FROM `+s.tab.meta()+where+` ORDER BY `+s.tab.list("k%d", ", ", k)+fmt.Sprintf(` LIMIT %d`, snapshotRows), after...)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		r := &rows[i]
+		if err := s.tell(r.key, &r.m); err != nil {
+			return nil, err
+		}
+		if s.bytes > snapshotBytes {
+			return r.key, nil
+		}
+	}
+	if len(rows) == snapshotRows {
+		return rows[len(rows)-1].key, nil
+	}
+	return nil, nil
+}
+
+// tell turns one row into changes.
+func (s *snapshot) tell(key []wire.Value, m *meta) error {
+	if m.row.Dead {
+		if m.row.Latest != m.row.Birth { // a row of append that was dropped here is no deletion
+			s.add(phaseDelete, m.row.Latest.Origin, wire.Change{Op: merge.Delete, HLC: m.row.Latest.HLC, Birth: m.row.Birth, Key: key})
+		}
+		return nil
+	}
+	values, err := s.valuesOf(key, m)
+	if err != nil || values == nil {
+		return err
+	}
+	for _, v := range values {
+		s.bytes += sizeOf(v)
+	}
+	birth := wire.Change{Op: merge.Insert, Baseline: m.row.Birth.HLC.Baseline(), HLC: m.row.Birth.HLC.Seal(), Key: key}
+	birth.Values = slices.Concat(values, make([]wire.Value, len(s.tab.shadows)+len(s.tab.wholes())))
+	s.add(phaseInsert, m.row.Birth.Origin, birth)
+	if s.tab.rule == merge.WholeRow {
+		if m.row.Latest != m.row.Birth {
+			columns, _ := s.tab.everything()
+			s.add(1, m.row.Latest.Origin, wire.Change{Op: merge.Update, HLC: m.row.Latest.HLC, Birth: m.row.Birth, Key: key, Columns: columns, Values: values})
+		}
+		return nil
+	}
+	for round, v := range versionsOf(m.row.Cells) {
+		s.add(phase(round+1), v.Origin, s.update(key, m, values, v))
+	}
+	return nil
+}
+
+// versionsOf lists the versions that cells have, each once.
+func versionsOf(cells []merge.Cell) []merge.Version {
+	set := make(map[merge.Version]struct{})
+	for _, c := range cells {
+		set[c.Version] = struct{}{}
+	}
+	return slices.SortedFunc(maps.Keys(set), merge.Version.Compare)
+}
+
+// update tells the cells that one write set.
+func (s *snapshot) update(key []wire.Value, m *meta, values []wire.Value, v merge.Version) wire.Change {
+	c := wire.Change{Op: merge.Update, HLC: v.HLC, Birth: m.row.Birth, Key: key}
+	var states []traveller
+	for i := range s.tab.cells {
+		tc := &s.tab.cells[i]
+		if m.row.Cell(tc.slot) != v {
+			continue
+		}
+		c.Columns, c.Values = append(c.Columns, i), append(c.Values, values[i])
+		if place := slices.Index(s.tab.wholes(), i); place >= 0 && m.states[tc.slot] != nil {
+			states = append(states, traveller{len(s.tab.cells) + len(s.tab.shadows) + place, m.states[tc.slot]})
+		}
+	}
+	for _, st := range states {
+		c.Columns, c.Values = append(c.Columns, st.column), append(c.Values, st.value)
+	}
+	return c
+}
+
+// valuesOf reads a row's cells, in the table or held.
+func (s *snapshot) valuesOf(key []wire.Value, m *meta) ([]wire.Value, error) {
+	if m.state == alive {
+		return s.readRow(s.tab, key)
+	}
+	var im image
+	err := s.Query(func(row []any) (err error) {
+		im, err = decodeImage(row[0].([]byte))
+		return err
+	}, `SELECT image FROM sqlsync_held WHERE tableOfid = ? AND key = ?`, s.tab.id, wire.AppendRow(nil, key))
+	values := make([]wire.Value, len(s.tab.cells))
+	for _, c := range im {
+		if i := s.tab.cellNamed(c.name); i >= 0 {
+			values[i] = c.value
+		}
+	}
+	return values, err
+}
+
+func (s *snapshot) add(p phase, origin merge.NodeID, c wire.Change) {
+	if s.ops[p] == nil {
+		s.ops[p] = make(map[merge.NodeID][]wire.Change)
+	}
+	s.ops[p][origin] = append(s.ops[p][origin], c)
+	s.bytes += 32
+}
+
+// parts packs what was gathered, in the order in which it is to be merged.
+func (s *snapshot) parts() (out []*wire.Sealed, err error) {
+	columns := slices.Concat(s.tab.cellNames(), s.tab.shadowNames(), s.tab.wholeNames())
+	for _, p := range slices.Sorted(maps.Keys(s.ops)) {
+		for _, origin := range slices.SortedFunc(maps.Keys(s.ops[p]), merge.NodeID.Compare) {
+			changes := s.ops[p][origin]
+			slices.SortFunc(changes, func(a, b wire.Change) int { return cmp.Compare(a.HLC, b.HLC) })
+			b := wire.Batch{
+				Header: wire.Header{Dataset: s.ds.name, Origin: origin, Seq: 1, First: changes[0].HLC, Last: changes[len(changes)-1].HLC,
+					Seen: s.chains.horizons(merge.NodeID{})},
+				Sections: []wire.Section{{Table: s.tab.name, Key: s.tab.keyNames(), Columns: columns, Changes: changes}},
+			}
+			sealed, err := wire.Seal(&b, func(wire.Hash) []byte { return make([]byte, 64) })
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, sealed)
+		}
+	}
+	return out, nil
+}
+
+// wholeSuffix is behind the name of a column that has a cell's whole state.
+const wholeSuffix = "\x00whole"
+
+// wholes are the cells with a policy of their own: a snapshot tells their states.
+func (tab *table) wholes() []int {
+	var list []int
+	for i := range tab.cells {
+		if tab.cells[i].policy.Kind != cell.LastWriter {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+func (tab *table) wholeNames() []string {
+	var names []string
+	for _, i := range tab.wholes() {
+		names = append(names, tab.cells[i].name+wholeSuffix)
+	}
+	return names
+}

@@ -1,0 +1,220 @@
+package cdc
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"sqlsync/merge"
+	"sqlsync/schema"
+	"sqlsync/wire"
+)
+
+// TakeSnapshot merges a part of a snapshot that a peer has sent, nil to begin
+// or to go on with one that was broken off, and returns what to ask for next, or
+// nil at the end. The vector is then what the snapshot stood for. How far it has
+// come is kept in the same transaction.
+func (d *Stream) TakeSnapshot(ctx context.Context, peer merge.NodeID, part *wire.SnapshotPart) (next *wire.SnapshotRequest, err error) {
+	for more := true; more; {
+		err := d.s.write(ctx, func(t *tx) error {
+			ds, err := t.dataset(d.name)
+			if err != nil {
+				return err
+			}
+			if part == nil {
+				more = false
+				next, err = t.resumeSnapshot(ds, peer)
+				return err
+			}
+			if more, err = t.seal(ds); err != nil || more {
+				return err
+			}
+			next, err = t.takePart(ds, peer, part)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("take snapshot of %s: %w", d.name, err)
+		}
+	}
+	return next, nil
+}
+
+// resumeSnapshot says from where on a peer's snapshot is to be asked for.
+func (t *tx) resumeSnapshot(ds *dataset, peer merge.NodeID) (*wire.SnapshotRequest, error) {
+	req := &wire.SnapshotRequest{}
+	err := t.Query(func(row []any) error {
+		req.Cursor, _ = row[0].([]byte)
+		return nil
+	}, `SELECT cursor FROM sqlsync_snapshot WHERE dataset_id = ? AND peer = ?`, ds.id, peer[:])
+	return req, err
+}
+
+func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (*wire.SnapshotRequest, error) {
+	if len(part.Heads) > 0 {
+		heads, err := json.Marshal(part.Heads)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := t.Exec(`INSERT OR REPLACE INTO sqlsync_snapshot (dataset_id, peer, cursor, heads) VALUES (?, ?, x'', ?)`, ds.id, peer[:], heads); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range part.Parts {
+		if err := t.takeRows(ds, p); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.findViolations(); err != nil {
+		return nil, err
+	}
+	if len(part.Cursor) == 0 {
+		return nil, t.endSnapshot(ds, peer)
+	}
+	n, err := t.Exec(`UPDATE sqlsync_snapshot SET cursor = ? WHERE dataset_id = ? AND peer = ?`, part.Cursor, ds.id, peer[:])
+	if err == nil && n == 0 {
+		err = fmt.Errorf("%w: a part of a snapshot that was not begun", wire.ErrInvalid)
+	}
+	return &wire.SnapshotRequest{Cursor: part.Cursor}, err
+}
+
+// takeRows merges rows that one origin has written.
+func (t *tx) takeRows(ds *dataset, p *wire.Sealed) error {
+	b, err := p.Open(wire.Limits{})
+	if err != nil {
+		return err
+	}
+	if b.Header.Dataset != ds.name {
+		return fmt.Errorf("%w: snapshot of dataset %q came on %q", wire.ErrInvalid, b.Header.Dataset, ds.name)
+	}
+	if b.Header.Last.Time().After(t.now.Add(t.s.maxDrift)) && b.Header.Origin != (merge.NodeID{}) {
+		return fmt.Errorf("%w: %v", wire.ErrAhead, b.Header.Origin)
+	}
+	for i := range b.Sections {
+		sec := &b.Sections[i]
+		tab := t.cfg.byName[schema.Fold(sec.Table)]
+		if tab == nil || tab.ds.id != ds.id {
+			continue
+		}
+		if tab.waiting != "" || tab.def == nil || !tab.keyFits(sec) {
+			if err := t.need(tab); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := t.takeSection(tab, &b.Header, sec); err != nil {
+			return fmt.Errorf("table %s: %w", tab.name, err)
+		}
+	}
+	return nil
+}
+
+// need notes that a table is still to be had from a snapshot.
+func (t *tx) need(tab *table) error {
+	_, err := t.Exec(`UPDATE sqlsync_table SET needs = 1 WHERE id = ?`, tab.id)
+	return err
+}
+
+func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section) error {
+	a, err := t.newApplier(tab, 0, h, &wire.Section{Table: sec.Table, Key: sec.Key, Columns: known(tab, sec.Columns), Changes: nil})
+	if err != nil {
+		return err
+	}
+	if len(a.columns) != len(sec.Columns) {
+		return errDamaged
+	}
+	a.fromSnapshot, a.remerging = true, false
+	if a.forgotten, err = t.forgottenUpTo(tab, h.Origin); err != nil {
+		return err
+	}
+	for changes := sec.Changes; len(changes) > 0; {
+		n := min(len(changes), applyChunk)
+		if err := a.apply(changes[:n]); err != nil {
+			return err
+		}
+		changes = changes[n:]
+	}
+	if err := t.retryHeld(tab); err != nil {
+		return err
+	}
+	return t.keepRange(tab)
+}
+
+// known hides the columns that the table does not have: a snapshot has no
+// batch that they could be merged from later, so they are had by another one.
+func known(tab *table, columns []string) []string {
+	out := make([]string, len(columns))
+	for i, name := range columns {
+		if out[i] = name; tab.cellNamed(name) < 0 && !isShadow(name) {
+			out[i] = name + "\x00lacking"
+		}
+	}
+	return out
+}
+
+// forgottenUpTo is up to where tombstones of an origin's deletions may be gone
+// here. A row that was born before that, that this node has been told of, and
+// that is not here was deleted: a snapshot of a peer that was long away must
+// not bring it back.
+func (t *tx) forgottenUpTo(tab *table, origin merge.NodeID) (hlc merge.HLC, err error) {
+	err = t.Query(func(row []any) error {
+		at, _ := row[0].(int64)
+		hlc = merge.HLC(at)
+		return nil
+	}, `SELECT c.hlc FROM sqlsync_checkpoint AS c JOIN sqlsync_origin AS o ON o.id = c.origin_id
+		WHERE c.dataset_id = ? AND o.key = ? AND NOT EXISTS (SELECT 1 FROM sqlsync_table WHERE id = ? AND needs)`, tab.ds.id, origin[:], tab.id)
+	return hlc, err
+}
+
+// endSnapshot makes the vector what the snapshot stood for.
+func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
+	var heads []wire.ChainHead
+	err := t.Query(func(row []any) error {
+		b, _ := row[0].([]byte)
+		return json.Unmarshal(b, &heads)
+	}, `SELECT heads FROM sqlsync_snapshot WHERE dataset_id = ? AND peer = ?`, ds.id, peer[:])
+	if err != nil {
+		return err
+	}
+	chains, err := t.chains(ds)
+	if err != nil {
+		return err
+	}
+	for _, h := range heads {
+		if h.Seq <= chains[h.Origin].Seq {
+			continue
+		}
+		origin, err := t.origin(h.Origin)
+		if err != nil {
+			return err
+		}
+		for _, q := range []string{
+			`INSERT OR REPLACE INTO sqlsync_vector (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
+			`INSERT OR REPLACE INTO sqlsync_checkpoint (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
+		} {
+			hlc := h.HLC
+			if strings.Contains(q, "checkpoint") && chains[h.Origin].Seq == 0 {
+				hlc = 0 // nothing of it was forgotten here
+			}
+			if _, err := t.Exec(q, ds.id, origin, int64(h.Seq), int64(hlc), h.Hash[:]); err != nil {
+				return err
+			}
+		}
+		t.clock.Observe(h.HLC)
+	}
+	if _, err := t.Exec(`UPDATE sqlsync_table SET needs = NULL WHERE dataset_id = ? AND id NOT IN (SELECT table_id FROM sqlsync_disagreement)`, ds.id); err != nil {
+		return err
+	}
+	t.held = true
+	_, err = t.Exec(`DELETE FROM sqlsync_snapshot WHERE dataset_id = ?`, ds.id)
+	return err
+}
+
+// Needs reports whether a table of the dataset is to be had from a peer's
+// snapshot, because what it would have been told was pruned.
+func (d *Stream) Needs(ctx context.Context) (bool, error) {
+	var n bool
+	err := d.s.get(ctx, &n, `SELECT EXISTS (SELECT 1 FROM sqlsync_table AS t JOIN sqlsync_dataset AS d ON d.id = t.dataset_id
+		WHERE d.name = ? AND t.watched AND t.needs)`, d.name)
+	return n, err
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sqlsync/cdc"
+)
+
+// A full disk is one line and what to do, whatever the driver adds.
+func TestFullDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	if err := cdc.CreateFile(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", cdc.AppDSN(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	_, err = db.Exec(`CREATE TABLE t (x); PRAGMA max_page_count = 2; INSERT INTO t VALUES (zeroblob(100000))`)
+	if !cdc.IsFull(err) {
+		t.Fatalf("got %v, want a full disk", err)
+	}
+	var out strings.Builder
+	a := &app{stderr: &out}
+	a.complain(errors.Join(fmt.Errorf("seal primary: seal primary: %w", err), errors.New("SQL logic error: cannot rollback")))
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 2 || !strings.HasPrefix(lines[0], "sqlsync: seal primary: database or disk is full") || !strings.HasPrefix(lines[1], "hint: make room") {
+		t.Errorf("got %q", lines)
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	for in, want := range map[string]string{
+		"a: b":                 "a: b",
+		"seal x: seal x: full": "seal x: full",
+		"full\nno rollback":    "full; no rollback",
+	} {
+		if got := oneLine(in); got != want {
+			t.Errorf("oneLine(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// Wrong usage is told from failure by its exit code, and says what to do.
+func TestExitUsage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	var out, errs strings.Builder
+	if code := run(t.Context(), []string{"--db", path, "init"}, strings.NewReader(""), &out, &errs); code != exitDone {
+		t.Fatal(errs.String())
+	}
+	key := strings.TrimSpace(out.String())
+	for _, args := range [][]string{
+		{"log", "--limit=-1"}, {"log", "--dataset", ""}, {"sync", "--timeout=-1s"}, {"verify", "--timeout=-1s"},
+		{"dataset", ""}, {"dataset", "set", "", "--enabled"}, {"dataset", "set", "primary", "--batch-rows=-1"},
+		{"watch", "t", "--dataset", ""}, {"serve", "--listen", "7117"},
+		{"remote", "add", "me", key}, {"remote", "add", "", key}, {"remote", "set", "b", "--name", ""},
+		{"remote", "add", "b", key, "--addr", ":7117"}, {"remote", "add", "b", key, "--addr", "host:0"}, {"remote", "add", "b", key, "--dataset", ""},
+	} {
+		var out, errs strings.Builder
+		code := run(t.Context(), append([]string{"--db", path}, args...), strings.NewReader(""), &out, &errs)
+		if code != exitUsage || out.Len() > 0 || !strings.Contains(errs.String(), "\nhint: ") {
+			t.Errorf("%q: exit %d, stdout %q, stderr %q", args, code, out.String(), errs.String())
+		}
+	}
+}

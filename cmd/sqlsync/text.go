@@ -1,0 +1,53 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// timeLayout is how times are written, in UTC.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+// cell is a name as a grid can hold it: quoted where a line break or a tab
+// would break the grid.
+func cell(name string) string {
+	if strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
+// cells is cell for a list.
+func cells(names []string) string {
+	list := make([]string, len(names))
+	for i, n := range names {
+		list[i] = cell(n)
+	}
+	return strings.Join(list, ",")
+}
+
+// cut shortens a text to about n bytes.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// oneLine is a message without line breaks, and without a part that says the
+// same as the one before it.
+func oneLine(s string) string {
+	parts := strings.Split(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; "), ": ")
+	out := parts[:1]
+	for _, p := range parts[1:] {
+		if p != out[len(out)-1] {
+			out = append(out, p)
+		}
+	}
+	return strings.Join(out, ": ")
+}
