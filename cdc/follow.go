@@ -189,6 +189,7 @@ func (f *follower) look(ctx context.Context) (changed bool, err error) {
 		}
 	}
 	f.version, f.generation, f.cookie, f.pos = version, generation, cookie, pos
+	f.s.changed.send()
 	return true, nil
 }
 
@@ -246,6 +247,10 @@ func (s *Store) replayAll(ctx context.Context) error {
 	}
 	return err
 }
+
+// Changed returns a channel that gets a signal after Follow or Watchdog have
+// seen that any process wrote to the database, and a function that ends it.
+func (s *Store) Changed() (<-chan struct{}, func()) { return s.changed.subscribe() }
 
 // Reconfigured returns a channel that gets a signal after tables, remotes or
 // datasets were changed by any process, and a function that ends it.

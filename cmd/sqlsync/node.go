@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"sqlsync/cdc"
@@ -25,6 +26,8 @@ type member struct {
 	dialer *dialer
 	// respondOnly says that no remote is dialed.
 	respondOnly bool
+
+	remotes sync.Mutex // held while the node is told the remotes
 }
 
 // member opens a database and makes a node of it that knows its remotes.
@@ -46,6 +49,8 @@ func (a *app) member(ctx context.Context, path string, wait time.Duration) (*mem
 
 // readRemotes tells the node the remotes as they are in the database.
 func (m *member) readRemotes(ctx context.Context) error {
+	m.remotes.Lock()
+	defer m.remotes.Unlock()
 	list, err := m.store.Remotes(ctx)
 	if err != nil {
 		return err
@@ -61,8 +66,17 @@ func (m *member) readRemotes(ctx context.Context) error {
 	return nil
 }
 
-// admit says whether a key may connect.
+// admit says whether a key may connect. One that is not known may have been
+// added a moment ago.
 func (m *member) admit(peer crypto.PublicKey, _ []byte) error {
+	if m.node.Knows(merge.NodeID(peer)) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := m.readRemotes(ctx); err != nil {
+		return err
+	}
 	if !m.node.Knows(merge.NodeID(peer)) {
 		return &stranger{peer}
 	}
