@@ -32,6 +32,7 @@ type grammar struct {
 	Dataset   datasetCmd   `cmd:"" help:"List and set up datasets."`
 	Remote    remoteCmd    `cmd:"" help:"Add, list, change and remove peers."`
 	Serve     serveCmd     `cmd:"" help:"Capture, serve, dial and apply until stopped."`
+	Service   serviceCmd   `cmd:"" help:"Have systemd, launchd or Windows run serve."`
 	Sync      syncCmd      `cmd:"" help:"Exchange with remotes until both sides have everything, then exit."`
 	Clone     cloneCmd     `cmd:"" help:"Make a new replica of a remote's watched tables."`
 	Digest    digestCmd    `cmd:"" help:"Print a digest of the content of tables."`
@@ -47,6 +48,11 @@ type grammar struct {
 }
 
 func main() {
+	if code, was := hosted(func(ctx context.Context, stderr io.Writer) int {
+		return run(ctx, os.Args[1:], os.Stdin, io.Discard, stderr)
+	}); was {
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"net"
 	"os"
 	"os/signal"
@@ -43,6 +44,13 @@ func TestScript(t *testing.T) {
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned(true), "unwarned": scriptWarned(false), "keyof": scriptKeyOf, "served": scriptServed, "conflict": scriptConflict,
+		},
+		Condition: func(c string) (bool, error) {
+			if c != "systemd" {
+				return false, fmt.Errorf("unknown condition %q", c)
+			}
+			_, err := os.Stat("/run/systemd/system")
+			return err == nil, nil
 		},
 		RequireUniqueNames:  true,
 		RequireExplicitExec: false,
