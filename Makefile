@@ -20,6 +20,7 @@ check:
 
 # unit runs everything as it is shipped: without cgo.
 unit:
+	@command -v chromium >/dev/null || echo "SKIPPED: looking at the page, which needs chromium, which is not installed"
 	CGO_ENABLED=0 $(GO) test ./...
 
 # race runs everything once under the race detector, which needs cgo.

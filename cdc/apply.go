@@ -26,7 +26,7 @@ type opened struct {
 
 // apply merges batches into the user's tables, in order, and returns the
 // vector as it then is, also when a batch in the middle was refused.
-func (s *Store) apply(ctx context.Context, name string, batches []*wire.Sealed) (_ merge.Vector, err error) {
+func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batches []*wire.Sealed) (_ merge.Vector, err error) {
 	var vector merge.Vector
 	batches, ahead := s.inTime(batches)
 	if ahead != nil {
@@ -37,6 +37,7 @@ func (s *Store) apply(ctx context.Context, name string, batches []*wire.Sealed) 
 		for done := false; !done && len(group) > 0; {
 			late := false
 			err := s.write(ctx, func(t *tx) error {
+				t.work.From = from
 				ds, err := t.dataset(name)
 				if err != nil {
 					return err
@@ -183,18 +184,23 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 		return err
 	}
 	t.clock.Observe(h.Last)
+	var sections []*wire.Section
 	for i := range o.sections {
 		sec := &o.sections[i]
 		tab := t.cfg.byName[schema.Fold(sec.Table)]
 		if tab == nil || tab.ds.id != ds.id {
 			continue // kept with the batch; watching the table replays it
 		}
-		if waits, err := t.waits(tab, pos, h, sec); err != nil || waits {
-			if err != nil {
-				return err
-			}
-			continue
+		waits, err := t.waits(tab, pos, h, sec)
+		if err != nil {
+			return err
 		}
+		if !waits {
+			sections = append(sections, sec)
+		}
+	}
+	for _, sec := range t.inRounds(sections) {
+		tab := t.cfg.byName[schema.Fold(sec.Table)]
 		if err := t.mergeSection(tab, pos, h, sec); err != nil {
 			return fmt.Errorf("apply to %s: %w", tab.name, err)
 		}
@@ -203,6 +209,25 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 		return err
 	}
 	return t.findViolations()
+}
+
+// inRounds orders sections where triggers of the application delete rows of
+// watched tables, which cannot be held back: what a statement's trigger deletes
+// goes before what a later statement of the transaction put there.
+func (t *tx) inRounds(sections []*wire.Section) (out []*wire.Section) {
+	if len(t.cfg.marked) == 0 {
+		return sections
+	}
+	for _, op := range []merge.Op{merge.Delete, merge.Update, merge.Insert} {
+		for _, sec := range sections {
+			part := *sec
+			part.Changes = slices.DeleteFunc(slices.Clone(sec.Changes), func(c wire.Change) bool { return c.Op != op })
+			if len(part.Changes) > 0 {
+				out = append(out, &part)
+			}
+		}
+	}
+	return out
 }
 
 // waits reports whether a section is left to a later replay.

@@ -76,6 +76,6 @@ func (t *tx) hold(ds *dataset, h *wire.Header, sealed *wire.Sealed, changes int)
 		ds.id, origin, int64(h.Seq), int64(h.Last), hash[:]); err != nil {
 		return 0, fmt.Errorf("advance vector: %w", err)
 	}
-	t.held = true
+	t.holds(ds, h.Origin, changes, sealed)
 	return pos, nil
 }

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"modernc.org/sqlite"
@@ -20,7 +21,12 @@ type config struct {
 	byID                      map[int64]*table
 	// marked names, in lower case, the tables whose triggers stay active on
 	// our connection: an application trigger deletes from them.
-	marked  map[string]bool
+	marked map[string]bool
+	// stubbed names, in lower case, the triggers that may call functions which
+	// the connection has by name only; functions are those that any calls.
+	stubbed, functions map[string]bool
+	// stubs are the connection's.
+	stubs   []string
 	origins origins
 }
 
@@ -51,14 +57,15 @@ func (t *tx) configure() error {
 // change has broken, and installs the authorizer that goes with it.
 func (t *tx) reconfigure() error {
 	t.Forget()
-	if err := t.Authorize(nil); err != nil {
+	if err := t.Authorize(denying(t.s.stubs)); err != nil {
 		return err
 	}
 	t.cfg = &config{
+		stubs:  t.s.stubs,
 		byName: make(map[string]*table), byID: make(map[int64]*table), marked: make(map[string]bool),
 		origins: origins{id: make(map[merge.NodeID]int64), node: make(map[int64]merge.NodeID)},
 	}
-	for _, step := range []func() error{t.readOrigins, t.readDatasets, t.readTables, t.findDeletes} {
+	for _, step := range []func() error{t.readOrigins, t.readDatasets, t.readTables, t.surveyTriggers} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -115,7 +122,13 @@ const self = 1
 // run, so a full-text index kept by triggers stays right. SQLite runs a DELETE
 // whatever is returned for it; on tables where that happens the marks stay
 // active, so that what it deleted is sealed like any difference.
-func (c *config) authorize(action sqlite.AuthorizerActionCode, table, _, _, trigger string) sqlite.AuthorizerReturnCode {
+func (c *config) authorize(action sqlite.AuthorizerActionCode, table, function, _, trigger string) sqlite.AuthorizerReturnCode {
+	if action == sqlite.AuthFunction && len(c.stubs) > 0 && slices.Contains(c.stubs, schema.Fold(function)) {
+		if c.stubbed[schema.Fold(trigger)] {
+			return sqlite.AuthorizerIgnore
+		}
+		return sqlite.AuthorizerDeny
+	}
 	if trigger == "" || action != sqlite.AuthInsert && action != sqlite.AuthUpdate {
 		return sqlite.AuthorizerOK
 	}
@@ -143,30 +156,4 @@ func (c *config) marksIn(trigger string) bool {
 		}
 	}
 	return false
-}
-
-// findDeletes finds the watched tables that application triggers of watched
-// tables delete from, by compiling what an apply runs.
-func (t *tx) findDeletes() error {
-	err := t.Authorize(func(action sqlite.AuthorizerActionCode, table, _, _, trigger string) sqlite.AuthorizerReturnCode {
-		if action == sqlite.AuthDelete && trigger != "" {
-			t.cfg.marked[schema.Fold(table)] = true
-		}
-		return t.cfg.authorize(action, table, "", "", trigger)
-	})
-	if err != nil {
-		return err
-	}
-	for _, tab := range t.cfg.tables {
-		if tab.def == nil || len(tab.def.Triggers) == 0 {
-			continue
-		}
-		for _, p := range tab.probes() {
-			if err := t.Query(func([]any) error { return nil }, "EXPLAIN "+p.sql, make([]any, p.args)...); err != nil {
-				tab.waiting = fmt.Sprintf("a trigger cannot run here: %v", err)
-			}
-		}
-	}
-	t.Forget()
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"sqlsync/cdc/internal/sqlconn"
+	"sqlsync/merge"
 	"sqlsync/migrations"
 	"sqlsync/schema"
 )
@@ -73,6 +74,23 @@ func IsNode(ctx context.Context, path string) (is bool, err error) {
 		return db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlsync_node)`).Scan(&is)
 	})
 	return is, err
+}
+
+// KeyOf returns the node that a database is, zero if it is none.
+func KeyOf(ctx context.Context, path string) (node merge.NodeID, err error) {
+	err = inspect(ctx, path, func(db *sql.DB) error {
+		v, err := migrations.Version(ctx, db)
+		if err != nil || v == 0 {
+			return err
+		}
+		var key []byte
+		if err = db.QueryRowContext(ctx, `SELECT key FROM sqlsync_node`).Scan(&key); errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		copy(node[:], key)
+		return err
+	})
+	return node, err
 }
 
 // CountTables counts the application's tables in a file.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"sqlsync/cdc/internal/sqlconn"
 	"sqlsync/schema"
@@ -23,7 +24,8 @@ func TablesOf(ctx context.Context, path string) (list []TableStatus, err error) 
 		}
 		for _, name := range names {
 			st := TableStatus{Name: name, Rows: -1}
-			if err := verdict(ctx, db, &st); err != nil {
+			err := st.judge(ctx, db, func(def *schema.Table, key schema.Key) error { return schema.Check(ctx, db, def, key) })
+			if err != nil {
 				return fmt.Errorf("table %s: %w", name, err)
 			}
 			var n int64
@@ -34,6 +36,9 @@ func TablesOf(ctx context.Context, path string) (list []TableStatus, err error) 
 		}
 		return nil
 	})
+	if err == nil && slices.ContainsFunc(list, func(st TableStatus) bool { return callsFunction(st.Refused) }) {
+		err = reconsider(ctx, path, list)
+	}
 	return list, err
 }
 
@@ -57,6 +62,9 @@ func Judge(ctx context.Context, path string, names []string, o WatchOptions) (li
 		for _, name := range names {
 			v := Verdict{Table: name}
 			err := judge(ctx, db, &v.Table, o)
+			if callsFunction(err) { // whether that is in the way is seen when it is watched
+				err = nil
+			}
 			if v.Refused = refusal(err); v.Refused == nil && err != nil {
 				return fmt.Errorf("watch %s: %w", name, err)
 			}

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,32 @@ type Remote struct {
 	Datasets []string
 	// Pull and Push say what is exchanged: its changes, ours.
 	Pull, Push bool
+	// MaxOffline is for how long nothing is pruned that it has not confirmed:
+	// nil is DefaultMaxOffline, 0 for ever.
+	MaxOffline *time.Duration
+	// Expires is when it is refused from, zero for never.
+	Expires time.Time
+	// Former is the key that it had before, zero for none; only Succeed sets it.
+	Former merge.NodeID
+}
+
+// Expired reports whether the remote is to be refused.
+func (r *Remote) Expired(now time.Time) bool { return !r.Expires.IsZero() && !now.Before(r.Expires) }
+
+// expiry is Expires as a column's value.
+func (r *Remote) expiry() any {
+	if r.Expires.IsZero() {
+		return nil
+	}
+	return r.Expires.UnixMilli()
+}
+
+// offline is MaxOffline as a column's value.
+func (r *Remote) offline() any {
+	if r.MaxOffline == nil {
+		return nil
+	}
+	return r.MaxOffline.Milliseconds()
 }
 
 // Conditions of remotes that callers tell apart.
@@ -32,21 +59,34 @@ var (
 
 // Remotes lists the remotes by name.
 func (s *Store) Remotes(ctx context.Context) ([]Remote, error) {
-	rows, err := s.db.QueryxContext(ctx, `SELECT name, key, addrs, datasets, pull, push FROM sqlsync_remote ORDER BY name`)
+	return readRemotes(ctx, s.db.DB)
+}
+
+func readRemotes(ctx context.Context, db *sql.DB) ([]Remote, error) {
+	rows, err := db.QueryContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former, max_offline FROM sqlsync_remote ORDER BY name`)
 	if err != nil {
-		return nil, fmt.Errorf("read remotes: %w", s.explain(err))
+		return nil, fmt.Errorf("read remotes: %w", (&Store{}).explain(err))
 	}
 	defer rows.Close()
 	var list []Remote
 	for rows.Next() {
 		var r Remote
-		var key []byte
+		var key, former []byte
 		var addrs string
 		var datasets *string
-		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push); err != nil {
+		var expires, offline *int64
+		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push, &expires, &former, &offline); err != nil {
 			return nil, fmt.Errorf("read remotes: %w", err)
 		}
 		r.Key = merge.NodeID(key)
+		copy(r.Former[:], former)
+		if offline != nil {
+			d := time.Duration(*offline) * time.Millisecond
+			r.MaxOffline = &d
+		}
+		if expires != nil {
+			r.Expires = time.UnixMilli(*expires).UTC()
+		}
 		if err := json.Unmarshal([]byte(addrs), &r.Addrs); err != nil {
 			return nil, fmt.Errorf("read remote %s: %w", r.Name, err)
 		}
@@ -88,8 +128,11 @@ func (s *Store) AddRemote(ctx context.Context, r Remote) error {
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {
-		if _, err := t.Exec(`INSERT INTO sqlsync_remote (name, key, addrs, datasets, pull, push, added) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			r.Name, r.Key[:], addrs, datasets, r.Pull, r.Push, t.now.UTC().Format(time.RFC3339)); err != nil {
+		if _, err := t.Exec(`INSERT INTO sqlsync_remote (name, key, addrs, datasets, pull, push, expires, max_offline, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			r.Name, r.Key[:], addrs, datasets, r.Pull, r.Push, r.expiry(), r.offline(), t.now.UTC().Format(time.RFC3339)); err != nil {
+			return fmt.Errorf("add remote: %w", err)
+		}
+		if err := t.forgetStranger(r.Key); err != nil {
 			return fmt.Errorf("add remote: %w", err)
 		}
 		return t.changed()
@@ -118,8 +161,8 @@ func (s *Store) SetRemote(ctx context.Context, r Remote) error {
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.Exec(`UPDATE sqlsync_remote SET addrs = ?, datasets = ?, pull = ?, push = ? WHERE name = ?`,
-			addrs, datasets, r.Pull, r.Push, r.Name)
+		n, err := t.Exec(`UPDATE sqlsync_remote SET addrs = ?, datasets = ?, pull = ?, push = ?, expires = ?, max_offline = ? WHERE name = ?`,
+			addrs, datasets, r.Pull, r.Push, r.expiry(), r.offline(), r.Name)
 		switch {
 		case err != nil:
 			return fmt.Errorf("change remote: %w", err)

@@ -56,13 +56,27 @@ func (s *Store) replay(ctx context.Context, dataset string) error {
 				}
 				more = more || tab.replayFrom != 0
 			}
-			return nil
+			return t.retryAll(ds)
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// retryAll tries to put back the held rows of a dataset: a schema that has
+// changed may have room for them.
+func (t *tx) retryAll(ds *dataset) error {
+	for _, tab := range t.cfg.tables {
+		if tab.ds.id != ds.id || tab.def == nil || tab.waiting != "" {
+			continue
+		}
+		if err := t.retryHeld(tab); err != nil {
+			return err
+		}
+	}
+	return t.findViolations()
 }
 
 // replaySome merges the next batches that wait for a table and moves

@@ -80,6 +80,9 @@ func (a *applier) saw(v merge.Version) bool {
 
 func (a *applier) settleOne(act *action, l *listed) error {
 	v := act.c.Version(a.origin)
+	if act.c.Op == merge.Insert {
+		v = act.c.BirthAt(a.origin) // a baseline competes by less
+	}
 	switch {
 	case l.lost == v || l.won == v:
 		return nil // it came again

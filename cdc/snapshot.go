@@ -75,28 +75,42 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte) (*wire.SnapshotPart, error
 		return tab.ds.id != ds.id || tab.def == nil || tab.name < name
 	})
 	slices.SortFunc(tables, func(a, b *table) int { return strings.Compare(a.name, b.name) })
-	for _, tab := range tables {
-		if tab.name != name || len(after) != len(tab.key) {
-			after = nil
-		}
-		s := &snapshot{tx: t, ds: ds, tab: tab, chains: chains, ops: make(map[phase]map[merge.NodeID][]wire.Change)}
-		last, err := s.read(after)
-		if err != nil {
-			return nil, fmt.Errorf("table %s: %w", tab.name, err)
-		}
-		if part.Parts, err = s.parts(); err != nil {
-			return nil, fmt.Errorf("table %s: %w", tab.name, err)
-		}
-		if last != nil {
-			part.Cursor = wire.AppendRow(nil, append([]wire.Value{tab.name}, last...))
-			return part, nil
-		}
-		if next := slices.Index(tables, tab) + 1; next < len(tables) && len(part.Parts) > 0 {
-			part.Cursor = wire.AppendRow(nil, []wire.Value{tables[next].name})
-			return part, nil
-		}
+	if len(tables) == 0 {
+		return part, nil
+	}
+	tab := tables[0]
+	if tab.name != name || len(after) != len(tab.key) {
+		after = nil
+	}
+	s := &snapshot{tx: t, ds: ds, tab: tab, chains: chains, ops: make(map[phase]map[merge.NodeID][]wire.Change)}
+	last, err := s.read(after)
+	if err != nil {
+		return nil, fmt.Errorf("table %s: %w", tab.name, err)
+	}
+	if part.Parts, err = s.parts(); err != nil {
+		return nil, fmt.Errorf("table %s: %w", tab.name, err)
+	}
+	part.Table, part.From, part.To = tab.name, keyBytes(after), keyBytes(last)
+	needs, err := t.Int(`SELECT needs FROM sqlsync_table WHERE id = ?`, tab.id)
+	if err != nil {
+		return nil, err
+	}
+	part.Complete = tab.waiting == "" && tab.replayFrom == 0 && needs == 0 && !tab.appends()
+	switch {
+	case last != nil:
+		part.Cursor = wire.AppendRow(nil, append([]wire.Value{tab.name}, last...))
+	case len(tables) > 1:
+		part.Cursor = wire.AppendRow(nil, []wire.Value{tables[1].name})
 	}
 	return part, nil
+}
+
+// keyBytes is a key as a part's bound, empty for none.
+func keyBytes(key []wire.Value) []byte {
+	if key == nil {
+		return nil
+	}
+	return wire.AppendRow(nil, key)
 }
 
 // snapshot gathers one part.

@@ -40,6 +40,9 @@ type Options struct {
 	// LockWait is how long a transaction waits for other programs' locks
 	// before it fails with ErrLocked; 0 waits until its context ends.
 	LockWait time.Duration
+	// Observe, if not nil, is told what was sealed and applied, after the
+	// commit. It must return at once and not use the store.
+	Observe func(Work)
 }
 
 // DefaultMaxDrift is how far ahead another node's clock may be.
@@ -63,6 +66,7 @@ type Store struct {
 	now      func() time.Time
 	log      *slog.Logger
 	lockWait time.Duration
+	observer func(Work)
 	maxDrift time.Duration
 
 	pool *sql.DB  // of the writer, one connection
@@ -71,6 +75,8 @@ type Store struct {
 	mu  sync.Mutex // held for the length of a transaction of w
 	w   *sqlconn.Conn
 	cfg *config // as of the last transaction, nil if unknown
+	// stubs are the functions that w has by name only, sorted.
+	stubs []string
 	// lastEnd and lastTook are of the last transaction, see yield.
 	lastEnd  time.Time
 	lastTook time.Duration
@@ -88,6 +94,7 @@ type Store struct {
 	asideUntil atomic.Int64
 
 	prepared prepared
+	totals   totals
 	troubles troubles
 
 	file os.FileInfo // what is open, see present
@@ -102,7 +109,7 @@ type Store struct {
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		path: o.Path, node: o.Node, sign: o.Sign, verify: o.Verify,
-		now: o.Now, log: o.Log, lockWait: o.LockWait, maxDrift: o.MaxDrift,
+		now: o.Now, log: o.Log, lockWait: o.LockWait, maxDrift: o.MaxDrift, observer: o.Observe,
 	}
 	if s.maxDrift == 0 {
 		s.maxDrift = DefaultMaxDrift
@@ -126,15 +133,9 @@ func (s *Store) open(ctx context.Context) (err error) {
 	} else if !fi.Mode().IsRegular() {
 		return ErrNotDatabase
 	}
-	// foreign_keys and ignore_check_constraints are settings of a connection:
-	// what is merged was checked where it was written.
-	s.pool, err = sql.Open("sqlite", sqlconn.DSN(s.path, "mode=rw", "_txlock=immediate",
-		"_pragma=foreign_keys(0)", "_pragma=ignore_check_constraints(1)", "_pragma=recursive_triggers(0)",
-		"_pragma=synchronous(2)", "_pragma=cache_size(-8000)"))
-	if err != nil {
+	if s.pool, err = s.writerPool(nil); err != nil {
 		return err
 	}
-	s.pool.SetMaxOpenConns(1)
 	reader, err := sqlite.NewConnector(sqlconn.DSN(s.path, "mode=rw", "_pragma=query_only(1)", "_pragma=busy_timeout(5000)"))
 	if err != nil {
 		return err
@@ -156,6 +157,36 @@ func (s *Store) open(ctx context.Context) (err error) {
 	return s.identify(ctx)
 }
 
+// writerPool is the writer's, with the functions that it has by name only.
+func (s *Store) writerPool(stubs []string) (*sql.DB, error) {
+	// foreign_keys and ignore_check_constraints are settings of a connection:
+	// what is merged was checked where it was written.
+	pool, err := sqlconn.OpenDB(sqlconn.DSN(s.path, "mode=rw", "_txlock=immediate",
+		"_pragma=foreign_keys(0)", "_pragma=ignore_check_constraints(1)", "_pragma=recursive_triggers(0)",
+		"_pragma=synchronous(2)", "_pragma=cache_size(-8000)"), stubs)
+	if err == nil {
+		pool.SetMaxOpenConns(1)
+	}
+	return pool, err
+}
+
+// openWriter replaces the writer by one with other stubs. s.mu is held and
+// there is no transaction.
+func (s *Store) openWriter(ctx context.Context, stubs []string) error {
+	pool, err := s.writerPool(stubs)
+	if err != nil {
+		return err
+	}
+	w, err := sqlconn.Open(ctx, pool)
+	if err != nil {
+		pool.Close()
+		return err
+	}
+	err = errors.Join(s.w.Close(), s.pool.Close())
+	s.w, s.pool, s.stubs, s.cfg = w, pool, stubs, nil
+	return err
+}
+
 // Close waits for a running transaction and closes the file. If that is no
 // longer at its path, it is left to the end of the process: the last of its
 // connections to be closed would write a checkpoint and remove PATH-wal.
@@ -168,6 +199,7 @@ func (s *Store) Close() error {
 	var errs []error
 	if s.w != nil {
 		errs = append(errs, s.w.Close())
+		s.w = nil
 	}
 	if s.pool != nil {
 		errs = append(errs, s.pool.Close())

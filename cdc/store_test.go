@@ -37,13 +37,24 @@ func (n *node) copyOf(t testing.TB, seed byte) *node {
 	return openNode(t, seed, path, "")
 }
 
+// observedNode is newNode whose store tells what it does.
+func observedNode(t testing.TB, seed byte, schema string, observe func(cdc.Work)) *node {
+	t.Helper()
+	return openNodeWith(t, seed, filepath.Join(t.TempDir(), "app.db"), schema, cdc.Options{Observe: observe})
+}
+
 func openNode(t testing.TB, seed byte, path, schema string) *node {
 	t.Helper()
-	return openNodeAt(t, seed, path, schema, nil)
+	return openNodeWith(t, seed, path, schema, cdc.Options{})
 }
 
 // openNodeAt opens a store with a clock of its own.
 func openNodeAt(t testing.TB, seed byte, path, schema string, now func() time.Time) *node {
+	t.Helper()
+	return openNodeWith(t, seed, path, schema, cdc.Options{Now: now})
+}
+
+func openNodeWith(t testing.TB, seed byte, path, schema string, o cdc.Options) *node {
 	t.Helper()
 	n := &node{t: t, path: path}
 	app, err := sql.Open("sqlite", "file:"+n.path+"?_pragma=busy_timeout(10000)")
@@ -54,7 +65,7 @@ func openNodeAt(t testing.TB, seed byte, path, schema string, now func() time.Ti
 	n.exec(schema)
 	key := ed25519.NewKeyFromSeed(append(make([]byte, 31), seed))
 	n.Store, err = cdc.Open(t.Context(), cdc.Options{
-		Path: n.path, Now: now,
+		Path: n.path, Now: o.Now, Observe: o.Observe,
 		Node: merge.NodeID(key.Public().(ed25519.PublicKey)),
 		Sign: func(h wire.Hash) []byte { return ed25519.Sign(key, h[:]) },
 		Verify: func(origin merge.NodeID, h wire.Hash, sig []byte) bool {
@@ -67,7 +78,7 @@ func openNodeAt(t testing.TB, seed byte, path, schema string, now func() time.Ti
 	t.Cleanup(func() {
 		n.checkIntegrity()
 		n.checkVerified()
-		app.Close()
+		n.app.Close()
 		if err := n.Close(); err != nil {
 			t.Error(err)
 		}

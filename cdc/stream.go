@@ -79,8 +79,9 @@ func (d *Stream) listAfter(ctx context.Context, pos int64, have merge.Vector, ma
 // passed over. A batch that no honest peer sends gives an error that wraps
 // wire.ErrInvalid, one whose predecessor is missing wire.ErrGap; what came
 // before it stays applied.
-func (d *Stream) Apply(ctx context.Context, _ merge.NodeID, batches []*wire.Sealed) (merge.Vector, error) {
-	v, err := d.s.apply(ctx, d.name, batches)
+func (d *Stream) Apply(ctx context.Context, from merge.NodeID, batches []*wire.Sealed) (merge.Vector, error) {
+	v, err := d.s.apply(ctx, d.name, from, batches)
+	d.s.failed(ctx, d.name, from, err)
 	d.s.troubleHere("apply changes of peers", err)
 	return v, err
 }
@@ -116,6 +117,7 @@ func (s *Store) Seal(ctx context.Context, dataset string) error {
 			return err
 		})
 		if err != nil {
+			s.failed(ctx, dataset, merge.NodeID{}, err)
 			return fmt.Errorf("seal %s: %w", dataset, err)
 		}
 	}

@@ -24,6 +24,8 @@ type table struct {
 	waiting string
 	// aside says that it waits because its own changes cannot be sealed.
 	aside bool
+	// broken is the refusal of a table of which an apply does not compile.
+	broken error
 	// replayFrom is the place of the first batch with changes not applied yet,
 	// 0 if there is none. Those before freshFrom were applied, but for the
 	// columns that have come since, whose slots are in landing.
@@ -93,7 +95,7 @@ func (t *tx) readTables() error {
 				tab.ds = d
 			}
 		}
-		if err := json.Unmarshal([]byte(list[i].key), &tab.keyCols); err != nil {
+		if tab.keyCols, err = decodeKey(list[i].key); err != nil {
 			return fmt.Errorf("read key of %s: %w", tab.name, err)
 		}
 		if err := t.describe(tab); err != nil {
@@ -104,6 +106,11 @@ func (t *tx) readTables() error {
 		t.cfg.byID[tab.id] = tab
 	}
 	return nil
+}
+
+func decodeKey(text string) (names []string, err error) {
+	err = json.Unmarshal([]byte(text), &names)
+	return names, err
 }
 
 // describe fills in what the database says of a table. One that is gone or has

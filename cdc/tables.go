@@ -51,7 +51,20 @@ func (s *Store) Tables(ctx context.Context) ([]TableStatus, error) {
 		}
 		return nil
 	})
-	return list, err
+	if err != nil {
+		return nil, err
+	}
+	// Counting takes long, so it is not done where the application may wait.
+	for i := range list {
+		var n int64
+		if err := s.db.GetContext(ctx, &n, `SELECT count(*) FROM main.`+schema.Quote(list[i].Name)); err == nil {
+			list[i].Rows = n
+		}
+	}
+	if !slices.ContainsFunc(list, func(st TableStatus) bool { return callsFunction(st.Refused) }) {
+		return list, nil
+	}
+	return list, s.explain(reconsider(ctx, s.path, list))
 }
 
 // Watched counts the watched tables.
@@ -67,25 +80,22 @@ func (t *tx) tableStatus(name string) (TableStatus, error) {
 	if tab := t.cfg.byName[schema.Fold(name)]; tab != nil {
 		st.Watched, st.Dataset, st.Policy, st.Waiting, st.Key = true, tab.ds.name, tab.policyText(), tab.waiting, tab.keyCols
 		st.LocalIDs = tab.localIDs()
-	} else if err := verdict(t.ctx, t.Conn, &st); err != nil {
+	} else if err := st.judge(t.ctx, t.Conn, t.checkDefinition); err != nil {
 		return st, err
-	}
-	if n, err := t.Int(`SELECT count(*) FROM main.` + schema.Quote(name)); err == nil {
-		st.Rows = n
 	}
 	return st, nil
 }
 
-// verdict says whether a table could be watched.
-func verdict(ctx context.Context, q schema.Queryer, st *TableStatus) error {
+// judge says whether a table could be watched.
+func (st *TableStatus) judge(ctx context.Context, q schema.Queryer, check func(*schema.Table, schema.Key) error) error {
 	def, err := schema.Load(ctx, q, st.Name)
 	if err != nil {
 		return err
 	}
-	key, err := def.Key(nil)
+	key, err := def.Key(st.Key)
 	if err == nil {
 		st.Key = keyNames(def, key)
-		err = schema.Check(ctx, q, def, key)
+		err = check(def, key)
 	}
 	var refusal *schema.Refusal
 	if errors.As(err, &refusal) {
@@ -223,16 +233,17 @@ func (t *tx) createTrigger(table, q string) (ok bool, err error) {
 		return false, err
 	}
 	_, bad := t.Exec(q)
-	t.Forget() // SQLite does not compile an EXPLAIN anew because the schema has changed
 	if bad == nil {
-		for _, p := range t.cfg.byName[schema.Fold(table)].probes() {
-			if _, bad = t.Exec("EXPLAIN "+p.sql, make([]any, p.args)...); bad != nil {
-				break
-			}
+		if err := t.reconfigure(); err != nil {
+			return false, err
 		}
+		bad = t.cfg.byName[schema.Fold(table)].broken
 	}
 	if bad != nil {
 		if _, err := t.Exec(`ROLLBACK TO sqlsync_trigger`); err != nil {
+			return false, err
+		}
+		if err := t.reconfigure(); err != nil {
 			return false, err
 		}
 	}

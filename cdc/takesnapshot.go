@@ -65,6 +65,11 @@ func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (
 			return nil, err
 		}
 	}
+	if part.Complete {
+		if err := t.dropDeleted(ds, peer, part); err != nil {
+			return nil, err
+		}
+	}
 	if err := t.findViolations(); err != nil {
 		return nil, err
 	}
@@ -205,7 +210,7 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 	if _, err := t.Exec(`UPDATE sqlsync_table SET needs = NULL WHERE dataset_id = ? AND id NOT IN (SELECT table_id FROM sqlsync_disagreement)`, ds.id); err != nil {
 		return err
 	}
-	t.held = true
+	t.work.grown = true
 	_, err = t.Exec(`DELETE FROM sqlsync_snapshot WHERE dataset_id = ?`, ds.id)
 	return err
 }

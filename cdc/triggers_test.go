@@ -1,7 +1,11 @@
 package cdc_test
 
 import (
+	"context"
+	"runtime"
+	"sync"
 	"testing"
+	"time"
 
 	"sqlsync/cdc"
 )
@@ -257,5 +261,49 @@ func TestTriggersFollowUniqueIndexes(t *testing.T) {
 	converge(t, a, b)
 	if got := b.text(`SELECT group_concat(id) FROM (SELECT id FROM t ORDER BY id)`); got != "2,3" {
 		t.Errorf("the replica has %s", got)
+	}
+}
+
+// What a trigger deletes on apply goes before what the same transaction put
+// there later.
+func TestTriggerThatDeletesBeforeARowComes(t *testing.T) {
+	const schema = `CREATE TABLE u (id INTEGER PRIMARY KEY, t INTEGER); CREATE TABLE t (id INTEGER PRIMARY KEY, v);
+		CREATE TRIGGER d AFTER DELETE ON t BEGIN DELETE FROM u WHERE t = OLD.id; END;
+		CREATE TRIGGER e AFTER UPDATE ON t BEGIN DELETE FROM u WHERE t = OLD.v; END`
+	a, b := pair(t, schema, "u", "t")
+	a.exec(`INSERT INTO t VALUES (1, 0), (5, 7); INSERT INTO u VALUES (1, 1), (2, 7)`)
+	converge(t, a, b)
+	a.exec(`BEGIN; DELETE FROM t WHERE id = 1; INSERT INTO u VALUES (3, 1); UPDATE t SET v = 8; INSERT INTO u VALUES (4, 7); COMMIT`)
+	converge(t, a, b)
+	for _, n := range []*node{a, b} {
+		if got := n.text(`SELECT group_concat(id || ':' || t) FROM u`); got != "3:1,4:7" {
+			t.Errorf("rows are %s", got)
+		}
+	}
+}
+
+// A row that the schema had no room for comes when it has, without another
+// change.
+func TestHeldRowComesWhenTheSchemaChanges(t *testing.T) {
+	a := newNode(t, 1, `CREATE TABLE u (id INTEGER PRIMARY KEY, v TEXT)`)
+	b := newNode(t, 2, `CREATE TABLE u (id INTEGER PRIMARY KEY, v TEXT); CREATE TRIGGER r BEFORE INSERT ON u BEGIN SELECT RAISE(ABORT, 'no'); END`)
+	a.watch(cdc.WatchOptions{}, "u")
+	b.watch(cdc.WatchOptions{}, "u")
+	a.exec(`INSERT INTO u VALUES (1, 'x')`)
+	exchange(a, b)
+	if got := b.text(`SELECT count(*) FROM u`); got != "0" {
+		t.Fatalf("B has %s rows", got)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	group.Go(func() { b.Follow(ctx) })
+	defer group.Wait()
+	defer stop()
+	b.exec(`DROP TRIGGER r`)
+	for deadline := time.Now().Add(time.Minute); b.text(`SELECT count(*) FROM u`) != "1"; {
+		if time.Now().After(deadline) {
+			t.Fatal("the row does not come")
+		}
+		runtime.Gosched()
 	}
 }

@@ -28,9 +28,14 @@ type tx struct {
 	// rekeys are rows that lost their ids in this transaction.
 	rekeys   []rekeyed
 	suspects suspects
-	// held says that a batch was added, so that subscribers are told.
-	held bool
+	// claimBuf is room for a claim's name.
+	claimBuf []byte
+	// work is what the transaction did of which subscribers are told.
+	work Work
 }
+
+// errClosed says that the store was closed meanwhile.
+var errClosed = errors.New("the store is closed")
 
 // write runs fn in one transaction and commits it durably. Another program's
 // lock is waited for, and a table that cannot be sealed is left out: fn may run
@@ -39,20 +44,25 @@ type tx struct {
 func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.w == nil {
+		return errClosed
+	}
 	if err := s.yield(ctx); err != nil {
 		return err
 	}
-	var grown bool
-	err := s.retry(ctx, func() error {
-		for {
-			var err error
-			if grown, err = s.attempt(ctx, fn); !s.setAside(err) {
-				return err
+	var did Work
+	err := s.withStubs(ctx, func() error {
+		return s.retry(ctx, func() error {
+			for {
+				var err error
+				if did, err = s.attempt(ctx, fn); !s.setAside(err) {
+					return err
+				}
 			}
-		}
+		})
 	})
-	if err == nil && grown {
-		s.grown.send()
+	if err == nil {
+		s.observe(did)
 	}
 	return err
 }
@@ -105,15 +115,15 @@ func (s *Store) retry(ctx context.Context, fn func() error) error {
 	}
 }
 
-func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (grown bool, err error) {
+func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (did Work, err error) {
 	if err := ctx.Err(); err != nil {
-		return false, err
+		return did, err
 	}
 	if err := s.present(); err != nil {
-		return false, err
+		return did, err
 	}
 	if _, err := s.w.Exec(`BEGIN IMMEDIATE`); err != nil {
-		return false, s.explainWrite(err)
+		return did, s.explainWrite(err)
 	}
 	begun := time.Now()
 	defer func() { s.lastEnd, s.lastTook = time.Now(), time.Since(begun) }()
@@ -128,13 +138,13 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (grown bool, er
 	}()
 	t := &tx{Conn: s.w, ctx: ctx, s: s, now: s.now()}
 	if err := t.load(); err != nil {
-		return false, err
+		return did, err
 	}
 	if err := fn(t); err != nil {
-		return false, err
+		return did, err
 	}
 	if err := t.saveClock(); err != nil {
-		return false, err
+		return did, err
 	}
 	confirmed := s.watermarks.take()
 	defer func() {
@@ -143,12 +153,13 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (grown bool, er
 		}
 	}()
 	if err := t.saveWatermarks(confirmed); err != nil {
-		return false, err
+		return did, err
 	}
 	if err := s.commit(); err != nil {
-		return false, err
+		return did, err
 	}
-	return t.held, nil
+	t.work.Took = time.Since(begun)
+	return t.work, nil
 }
 
 // commit commits. In rollback-journal mode that waits for readers, and while

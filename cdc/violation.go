@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -110,20 +111,23 @@ next:
 			}
 			claimed[j] = values[at]
 		}
-		id := fmt.Sprintf("%d %d ", tab.id, i) + keyText(claimed)
-		if t.suspects.children == nil {
-			t.suspects.children = make(map[string]*claim)
-		}
-		c := t.suspects.children[id]
+		t.claimBuf = wire.AppendRow(binary.AppendVarint(binary.AppendVarint(t.claimBuf[:0], tab.id), int64(i)), claimed)
+		c := t.suspects.children[string(t.claimBuf)]
 		if c == nil {
+			if t.suspects.children == nil {
+				t.suspects.children = make(map[string]*claim)
+			}
 			c = &claim{suspect: s, ref: ref, values: claimed}
-			t.suspects.children[id] = c
+			t.suspects.children[string(t.claimBuf)] = c
 		}
 		c.keys = append(c.keys, key)
 	}
 }
 
 func (t *tx) touch(tab *table) {
+	if _, ok := t.suspects.touched[tab.id]; ok {
+		return
+	}
 	if t.suspects.touched == nil {
 		t.suspects.touched = make(map[int64]struct{})
 	}

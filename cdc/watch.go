@@ -39,6 +39,8 @@ type Verdict struct {
 	// Policy is how the table merges now, Before how it did when it was watched
 	// already, "" if it was not.
 	Policy, Before string
+	// SharedIDs says that two nodes that insert may give out the same id.
+	SharedIDs bool
 }
 
 // Watch installs capture on tables and takes their rows as the baseline, each
@@ -53,24 +55,37 @@ func (s *Store) Watch(ctx context.Context, names []string, o WatchOptions) ([]Ve
 	}
 	var list []Verdict
 	for _, name := range names {
-		v := Verdict{Table: name}
-		err := s.write(ctx, func(t *tx) (err error) {
-			v.Before = ""
-			if old := t.cfg.byName[schema.Fold(name)]; old != nil && old.def != nil {
-				v.Before = old.policyText()
-			}
-			if v.Rows, err = t.watch(&v.Table, o); err != nil {
-				return err
-			}
-			v.Policy = t.cfg.byName[schema.Fold(v.Table)].policyText()
-			return nil
-		})
-		if v.Refused = refusal(err); v.Refused == nil && err != nil {
-			return list, fmt.Errorf("watch %s: %w", name, err)
+		v, err := s.watch(ctx, name, o)
+		if err != nil {
+			return list, err
 		}
 		list = append(list, v)
 	}
+	if err := s.watchAgain(ctx, list, o); err != nil {
+		return list, err
+	}
 	return list, s.sealWhole(ctx, o.Dataset)
+}
+
+func (s *Store) watch(ctx context.Context, name string, o WatchOptions) (Verdict, error) {
+	v := Verdict{Table: name}
+	err := s.write(ctx, func(t *tx) (err error) {
+		v.Before = ""
+		if old := t.cfg.byName[schema.Fold(name)]; old != nil && old.def != nil {
+			v.Before = old.policyText()
+		}
+		if v.Rows, err = t.watch(&v.Table, o); err != nil {
+			return err
+		}
+		tab := t.cfg.byName[schema.Fold(v.Table)]
+		v.Policy = tab.policyText()
+		v.SharedIDs = len(tab.key) == 1 && tab.key[0] == tab.def.RowidAlias && tab.merging.IDs == ""
+		return nil
+	})
+	if v.Refused = refusal(err); v.Refused == nil && err != nil {
+		return v, fmt.Errorf("watch %s: %w", name, err)
+	}
+	return v, nil
 }
 
 // watch watches one table; name becomes the table's own spelling.
@@ -91,7 +106,9 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := schema.Check(t.ctx, t.Conn, def, key); err != nil {
+	// What the triggers do on our connection is known when the table is watched.
+	var lacks *schema.Refusal
+	if err := t.checkDefinition(def, key); err != nil && !(errors.As(err, &lacks) && lacks.Function != "") {
 		return 0, err
 	}
 	m := o.merging(merging{policy: policyLWW})
@@ -123,9 +140,18 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 	if err := t.changed(); err != nil {
 		return 0, err
 	}
-	tab = t.cfg.byID[id]
+	if tab = t.cfg.byID[id]; tab.broken != nil {
+		return 0, tab.broken
+	}
 	if err := t.beginIDs(tab); err != nil {
 		return 0, err
+	}
+	if pruned, err := t.pruned(ds); err != nil {
+		return 0, err
+	} else if pruned {
+		if err := t.need(tab); err != nil {
+			return 0, err
+		}
 	}
 	if again {
 		err = t.rebuild(tab)

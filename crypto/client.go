@@ -14,7 +14,8 @@ import (
 // that holds peer's secret. payload, of up to [MaxPayload] bytes, goes to the
 // server's admit and to nobody else. Client returns when the server has admitted
 // this node; the error is [ErrRefused] when the server hung up instead and
-// [ErrUnauthenticated] when it is not peer. From then on c belongs to the Conn; on
+// [ErrUnauthenticated] when it is not peer. A [MovedError] says that peer has
+// another key now. From then on c belongs to the Conn; on
 // an error c is closed.
 func Client(ctx context.Context, c net.Conn, id *Identity, peer PublicKey, payload []byte, o Options) (*Conn, error) {
 	o = o.withDefaults()
@@ -52,7 +53,7 @@ func connect(c net.Conn, id *Identity, peer PublicKey, payload []byte, o Options
 		return nil, refusal(err)
 	}
 	conn := newConn(c, peer, send, receive, o)
-	if err := conn.in.accept(); err != nil {
+	if err := conn.in.accept(peer); err != nil {
 		return nil, refusal(err)
 	}
 	return conn, nil

@@ -9,6 +9,9 @@
 // it wants to reach, [Server] on the side that accepted and decides whom to admit,
 // or [ServerOf] where several nodes answer at one address.
 //
+// A [Ticket] lets a node in whose key nobody has added: it is one text with the key
+// to reach and a [Secret], which the invited node proves to it in its payload.
+//
 // # Handshake
 //
 // Noise_XK_25519_XChaChaPoly_BLAKE2b, prologue "sqlsync/1". Each message has its
@@ -44,6 +47,8 @@
 //	kind 1      data: 1 to 32,751 bytes
 //	kind 2      rekey: Noise's REKEY for all later records of this direction; no data
 //	kind 3      close: nothing follows; no data
+//	kind 4      moved: instead of accept, where the server has another key by now;
+//	            that key, and the signature of the key that was reached
 //
 // A rekey before any data under the present key is refused, as is every other
 // record that does not fit. There is no way back from a bad record.

@@ -102,21 +102,7 @@ func (h *handshake) send(payload []byte) (*noise.CipherState, *noise.CipherState
 	return first, second, err
 }
 
-// read returns a message of least to most bytes, which h.buf has room for.
-func (h *handshake) read(least, most int) ([]byte, error) {
-	if _, err := io.ReadFull(h.conn, h.buf[:2]); err != nil {
-		return nil, err
-	}
-	n := int(binary.BigEndian.Uint16(h.buf[:]))
-	if n < least || n > most {
-		return nil, fmt.Errorf("%w: handshake message of %d bytes", ErrUnauthenticated, n)
-	}
-	message := h.buf[2 : 2+n]
-	_, err := io.ReadFull(h.conn, message)
-	return message, err
-}
-
-// receive reads a message and what is in it.
+// receive is for a message of least to most bytes, which h.buf has room for.
 func (h *handshake) receive(least, most int) (payload []byte, first, second *noise.CipherState, err error) {
 	message, err := h.read(least, most)
 	if err != nil {
@@ -127,6 +113,33 @@ func (h *handshake) receive(least, most int) (payload []byte, first, second *noi
 		return nil, nil, nil, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
 	}
 	return payload, first, second, nil
+}
+
+func (h *handshake) read(least, most int) ([]byte, error) {
+	if _, err := io.ReadFull(h.conn, h.buf[:2]); err != nil {
+		return nil, err
+	}
+	n := int(binary.BigEndian.Uint16(h.buf[:]))
+	if n < least || n > most {
+		return nil, fmt.Errorf("%w: handshake message of %d bytes", ErrUnauthenticated, n)
+	}
+	_, err := io.ReadFull(h.conn, h.buf[2:2+n])
+	return h.buf[2 : 2+n], err
+}
+
+// first opens a client's first message with one of a node's keys: it returns -1
+// for the present one, or which of the former.
+func (h *handshake) first(message []byte, id *Identity, o Options) (former int, err error) {
+	keys := append([]*Identity{id}, id.former...)
+	for i, key := range keys {
+		if h.state, err = newState(key, nil, o); err != nil {
+			return 0, err
+		}
+		if _, _, _, err = h.state.ReadMessage(nil, message); err == nil {
+			return i - 1, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
 }
 
 // within runs f, which uses conn, until the timeout or the end of ctx. It closes

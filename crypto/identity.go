@@ -17,6 +17,8 @@ type Identity struct {
 	private ed25519.PrivateKey
 	public  PublicKey
 	static  noise.DHKey
+	// former are the identities that this one was before, the latest first.
+	former []*Identity
 }
 
 // NewIdentity makes an identity of 32 bytes from random; nil is crypto/rand.

@@ -15,6 +15,7 @@ import (
 
 const (
 	keyFormat  = "sqlsync-key-1"
+	keyFormat2 = "sqlsync-key-2" // with the secrets of former keys behind
 	keyComment = "# secret key of "
 
 	// maxKeyFile is far more than a key file has.
@@ -23,11 +24,15 @@ const (
 
 // LoadIdentity reads a file that [Identity.Save] wrote. It refuses one that other
 // users can open ([ErrKeyPermissions]), that is no regular file, or that has one
-// byte more or less than it should ([ErrBadKey]). A missing file is fs.ErrNotExist.
+// byte more or less than it should ([ErrBadKey]). A missing file is fs.ErrNotExist,
+// one with a passphrase [ErrProtected].
 func LoadIdentity(path string) (*Identity, error) {
 	text, err := readKeyFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("load identity: %w", err)
+	}
+	if _, ok := sealedPart(text); ok {
+		return nil, fmt.Errorf("load identity: %s: %w", path, ErrProtected)
 	}
 	id, err := parseIdentity(text)
 	if err != nil {
@@ -45,29 +50,41 @@ func (id *Identity) Save(path string) error {
 	return nil
 }
 
-// text is the file: whose key it is, for people; the format; the seed. Upper case,
-// as in age, makes a secret look like none of the keys that are passed around.
+// text is the file: whose key it is, for people; the format; the seed, and those
+// of former keys. Upper case, as in age, makes a secret look like none of the keys
+// that are passed around.
 func (id *Identity) text() []byte {
-	seed := [ed25519.SeedSize]byte(id.private.Seed())
-	return fmt.Appendf(nil, "%s%s\n%s\n%s\n", keyComment, id.public, keyFormat,
-		strings.ToUpper(encodeKey(secretPrefix, seed)))
+	format := keyFormat
+	if len(id.former) > 0 {
+		format = keyFormat2
+	}
+	b := fmt.Appendf(nil, "%s%s\n%s\n", keyComment, id.public, format)
+	for _, x := range append([]*Identity{id}, id.former...) {
+		b = fmt.Appendf(b, "%s\n", strings.ToUpper(encodeKey(secretPrefix, [ed25519.SeedSize]byte(x.private.Seed()))))
+	}
+	return b
 }
 
 func parseIdentity(text []byte) (*Identity, error) {
 	const remedy = "put back a copy of the file; without one, this identity is lost"
 	lines := strings.Split(string(text), "\n")
-	if len(lines) > 1 && strings.HasPrefix(lines[0], "#") && lines[1] != keyFormat {
+	if len(lines) > 1 && strings.HasPrefix(lines[0], "#") && lines[1] != keyFormat && lines[1] != keyFormat2 {
 		return nil, fmt.Errorf("%w: the key file's format is not %s: use the version of sqlsync that wrote it",
 			ErrBadKey, keyFormat)
 	}
-	if len(lines) != 4 {
-		return nil, fmt.Errorf("%w: a key file has 3 lines, this one is damaged: %s", ErrBadKey, remedy)
+	if len(lines) < 4 || len(lines) > 4+maxFormer {
+		return nil, fmt.Errorf("%w: a key file has 3 lines, or more after a rotation; this one is damaged: %s", ErrBadKey, remedy)
 	}
-	seed, err := decodeKey(secretPrefix, lines[2])
-	if err != nil {
-		return nil, fmt.Errorf("%w (the key file is damaged: %s)", err, remedy)
+	var list []*Identity
+	for _, line := range lines[2 : len(lines)-1] {
+		seed, err := decodeKey(secretPrefix, line)
+		if err != nil {
+			return nil, fmt.Errorf("%w (the key file is damaged: %s)", err, remedy)
+		}
+		list = append(list, identityFromSeed(seed))
 	}
-	id := identityFromSeed(seed)
+	id := list[0]
+	id.former = list[1:]
 	if !bytes.Equal(id.text(), text) {
 		return nil, fmt.Errorf("%w: the key file is damaged, its lines do not fit together: %s", ErrBadKey, remedy)
 	}

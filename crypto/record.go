@@ -17,6 +17,7 @@ const (
 	kindData
 	kindRekey
 	kindClose
+	kindMoved
 )
 
 const (
@@ -65,11 +66,17 @@ func (r *recordReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// accept takes the server's first record.
-func (r *recordReader) accept() error {
+// accept takes the server's first record. A key that has a successor says so
+// instead.
+func (r *recordReader) accept(peer PublicKey) error {
 	kind, data, err := r.next()
 	if err != nil {
 		return err
+	}
+	if kind == kindMoved {
+		if moved := parseMoved(peer, data); moved != nil {
+			return moved
+		}
 	}
 	if kind != kindAccept || len(data) != 0 {
 		return fmt.Errorf("%w: kind %d where accept was due", ErrBadRecord, kind)

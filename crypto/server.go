@@ -3,6 +3,7 @@ package crypto
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 )
@@ -23,7 +24,9 @@ const MaxHosts = 1024
 // only that the connection was closed, and Server returns that error, wrapped.
 // admit runs once at most, and within the handshake's time; even after a nil from
 // it, the client may never hear of being admitted. A client who did not prove a
-// key is [ErrUnauthenticated]. From then on c belongs to the Conn; on an error c is
+// key is [ErrUnauthenticated]. A client that is admitted and came to a key that
+// this node had before is told the next one, and that is an error too. From then
+// on c belongs to the Conn; on an error c is
 // closed.
 func Server(ctx context.Context, c net.Conn, id *Identity, admit func(peer PublicKey, payload []byte) error, o Options) (*Conn, error) {
 	conn, _, err := ServerOf(ctx, c, []Host{{id, admit}}, o)
@@ -51,35 +54,31 @@ func accept(c net.Conn, hosts []Host, o Options) (*Conn, int, error) {
 	if len(hosts) > MaxHosts {
 		return nil, -1, fmt.Errorf("%d nodes at one address, over the limit of %d", len(hosts), MaxHosts)
 	}
-	h, at, err := greeted(c, hosts, o)
+	h, at, former, err := greeted(c, hosts, o)
 	if err != nil {
 		return nil, -1, err
 	}
-	conn, err := admitted(h, hosts[at], o)
+	conn, err := admitted(h, hosts[at], former, o)
 	return conn, at, err
 }
 
-// greeted reads the client's first message and finds the host it is for.
-func greeted(c net.Conn, hosts []Host, o Options) (*handshake, int, error) {
-	h := &handshake{conn: c}
+// greeted reads the client's first message and finds the host that it is for,
+// and which of the host's former keys, -1 for the present one.
+func greeted(c net.Conn, hosts []Host, o Options) (h *handshake, at, former int, err error) {
+	h = &handshake{conn: c}
 	message, err := h.read(helloLen, helloLen)
 	if err != nil {
-		return nil, -1, err
+		return nil, 0, 0, err
 	}
-	for i, host := range hosts {
-		state, err := newState(host.Identity, nil, o)
-		if err != nil {
-			return nil, -1, err
-		}
-		if _, _, _, err := state.ReadMessage(nil, message); err == nil {
-			h.state = state
-			return h, i, nil
+	for at, host := range hosts {
+		if former, err = h.first(message, host.Identity, o); err == nil {
+			return h, at, former, nil
 		}
 	}
-	return nil, -1, fmt.Errorf("%w: its first message is for no node here", ErrUnauthenticated)
+	return nil, 0, 0, fmt.Errorf("%w: its first message is for no node here", ErrUnauthenticated)
 }
 
-func admitted(h *handshake, host Host, o Options) (*Conn, error) {
+func admitted(h *handshake, host Host, former int, o Options) (*Conn, error) {
 	if _, _, err := h.send(nil); err != nil {
 		return nil, err
 	}
@@ -100,6 +99,10 @@ func admitted(h *handshake, host Host, o Options) (*Conn, error) {
 		return nil, fmt.Errorf("not admitted: %w", err)
 	}
 	conn := newConn(h.conn, peer, send, receive, o)
+	if former >= 0 {
+		s := host.Identity.succession(former)
+		return nil, errors.Join(errMoved, conn.out.record(kindMoved, s.moved()))
+	}
 	if err := conn.out.record(kindAccept, nil); err != nil {
 		return nil, err
 	}

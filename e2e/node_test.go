@@ -50,7 +50,9 @@ type node struct {
 	name string
 	path string
 	addr string
-	proc *process
+	// flags are more flags of serve.
+	flags []string
+	proc  *process
 }
 
 func newNode(tb testing.TB, dir, name string) *node {
@@ -124,7 +126,7 @@ func (n *node) serve() {
 	if listen == "" {
 		listen = "127.0.0.1:0"
 	}
-	p := &process{cmd: exec.Command(binary, "--db", n.path, "serve", "--listen", listen), done: make(chan struct{})}
+	p := &process{cmd: exec.Command(binary, append([]string{"--db", n.path, "serve", "--listen", listen}, n.flags...)...), done: make(chan struct{})}
 	p.cmd.Stderr = p
 	if err := p.cmd.Start(); err != nil {
 		n.tb.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 
@@ -18,6 +19,9 @@ func (n *Node) Accept(ctx context.Context, nc net.Conn, peer merge.NodeID) error
 	s := newStream(nc)
 	defer s.Close()
 	hello, err := greet(ctx, s, defaultLimits.helloWithin)
+	if errors.Is(err, io.EOF) {
+		return nil // it came to be let in, and wants no more for now
+	}
 	if err != nil {
 		return fmt.Errorf("accept %s: %w", n.nameOf(peer), err)
 	}

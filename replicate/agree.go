@@ -17,8 +17,12 @@ type agreement struct {
 	adopting bool
 }
 
-// learn takes the peer's tables.
+// learn takes the peer's tables. One that may not change ours has no say in
+// whether they wait.
 func (s *session) learn(tables []wire.TableOffer) {
+	if !s.receives {
+		return
+	}
 	s.tellings.offers, s.tellings.due = tables, true
 }
 
@@ -34,9 +38,12 @@ func (s *session) startAgree() {
 // agreeing reports whether the store may not know of the peer's tables yet.
 func (s *session) agreeing() bool { return s.tellings.due || s.tellings.asking }
 
-func (s *session) agreed(wantsSchema bool) {
+func (s *session) agreed(e agreed) {
 	s.tellings.asking = false
-	if wantsSchema && s.receives && !s.tellings.adopting {
+	if e.wantsSnapshot && s.speaksSnapshots() {
+		s.beBehind()
+	}
+	if e.wantsSchema && s.receives && !s.tellings.adopting {
 		s.tellings.adopting = true
 		s.outbox.post(&wire.SchemaRequest{})
 	}

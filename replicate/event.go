@@ -28,10 +28,14 @@ type (
 	confirmed struct{}
 	// schemaRead answers a readSchema.
 	schemaRead struct{ schema *wire.Schema }
+	// snapshotRead answers a readSnapshot.
+	snapshotRead struct{ part *wire.SnapshotPart }
+	// snapshotTaken answers a takeSnapshot: nil is the end.
+	snapshotTaken struct{ next *wire.SnapshotRequest }
 	// offered says that the own tables are now these.
 	offered struct{ tables []wire.TableOffer }
 	// agreed answers an agree.
-	agreed struct{ wantsSchema bool }
+	agreed struct{ wantsSchema, wantsSnapshot bool }
 	// progressed says that part of a message has come in: a peer that sends
 	// something large over a slow line is not silent.
 	progressed struct{}
@@ -73,6 +77,10 @@ type (
 	confirm struct{ vector merge.Vector }
 	// readSchema reads the schema that the peer asked for.
 	readSchema struct{}
+	// readSnapshot reads a part of a snapshot for the peer.
+	readSnapshot struct{ request *wire.SnapshotRequest }
+	// takeSnapshot merges a part of the peer's, nil to begin.
+	takeSnapshot struct{ part *wire.SnapshotPart }
 	// agree tells the store how the peer watches its tables.
 	agree struct{ tables []wire.TableOffer }
 	// adopt makes tables and columns that the peer has and this side does not.
@@ -104,6 +112,8 @@ func (applied) event()       {}
 func (sealed) event()        {}
 func (confirmed) event()     {}
 func (schemaRead) event()    {}
+func (snapshotRead) event()  {}
+func (snapshotTaken) event() {}
 func (offered) event()       {}
 func (agreed) event()        {}
 func (progressed) event()    {}
@@ -115,17 +125,19 @@ func (digestsWanted) event() {}
 func (digested) event()      {}
 func (stopped) event()       {}
 
-func (send) action()       {}
-func (load) action()       {}
-func (apply) action()      {}
-func (seal) action()       {}
-func (confirm) action()    {}
-func (readSchema) action() {}
-func (agree) action()      {}
-func (adopt) action()      {}
-func (synced) action()     {}
-func (gotSchema) action()  {}
-func (digest) action()     {}
-func (gotDigests) action() {}
-func (alive) action()      {}
-func (end) action()        {}
+func (send) action()         {}
+func (load) action()         {}
+func (apply) action()        {}
+func (seal) action()         {}
+func (confirm) action()      {}
+func (readSchema) action()   {}
+func (readSnapshot) action() {}
+func (takeSnapshot) action() {}
+func (agree) action()        {}
+func (adopt) action()        {}
+func (synced) action()       {}
+func (gotSchema) action()    {}
+func (digest) action()       {}
+func (gotDigests) action()   {}
+func (alive) action()        {}
+func (end) action()          {}

@@ -141,7 +141,7 @@ func (l *link) take(c *conn) (rival *conn, freed <-chan struct{}, err error) {
 		return l.live, l.freed, nil
 	}
 	l.live, l.freed = c, make(chan struct{})
-	c.config.pull, c.config.push, c.config.hint = l.remote.Pull, l.remote.Push, l.hint
+	c.config.pull, c.config.push, c.config.datasets, c.config.hint = l.remote.Pull, l.remote.Push, l.remote.Datasets, l.hint
 	return nil, nil, nil
 }
 

@@ -131,6 +131,10 @@ func (l *loop) perform(a action) {
 		l.start(func(ctx context.Context) { l.confirm(ctx, a) })
 	case readSchema:
 		l.start(l.readSchema)
+	case readSnapshot:
+		l.start(func(ctx context.Context) { l.readSnapshot(ctx, a) })
+	case takeSnapshot:
+		l.start(func(ctx context.Context) { l.takeSnapshot(ctx, a) })
 	case agree:
 		l.start(func(ctx context.Context) { l.agree(ctx, a) })
 	case adopt:

@@ -40,7 +40,7 @@ func (s *session) loaded(held []wire.Held) {
 	if n := len(held); n > 0 {
 		d.scanned, d.more = held[n-1].Pos, true
 	} else if origin, ok := s.lacks(d.asked); ok {
-		d.behind = fmt.Errorf("%w: nothing of %v after %d", ErrPruned, origin, s.reach(origin))
+		s.fallBehind(fmt.Errorf("%w: nothing of %v after %d", ErrPruned, origin, s.reach(origin)))
 	}
 }
 
@@ -105,8 +105,8 @@ func (s *session) batches() []*wire.Sealed {
 			break
 		}
 		if next := s.reach(h.Origin) + 1; h.Seq > next {
-			d.behind = fmt.Errorf("%w: it needs %d of %v, kept from %d", ErrPruned, next, h.Origin, h.Seq)
 			d.queue = nil
+			s.fallBehind(fmt.Errorf("%w: it needs %d of %v, kept from %d", ErrPruned, next, h.Origin, h.Seq))
 			break
 		}
 		size += n
@@ -143,7 +143,11 @@ func (s *session) acked(v merge.Vector) {
 			d.relays.fed(origin)
 		}
 	}
+	before := s.theirs.Clone()
 	s.theirs.Join(v)
+	if d.behind != nil && !before.Covers(s.theirs) {
+		s.catchUp()
+	}
 	s.life.unconfirmed = true
 	left := d.flight[:0]
 	for _, h := range d.flight {

@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"sqlsync/merge"
@@ -15,6 +16,8 @@ type config struct {
 	software   string
 	// pull and push are what this side allows.
 	pull, push bool
+	// datasets are those that the peer may have and hear of, nil for all.
+	datasets []string
 	// vector is the own vector, tables the own offers.
 	vector merge.Vector
 	tables []wire.TableOffer
@@ -77,8 +80,9 @@ type session struct {
 	seals  seals
 	sync   syncing
 
-	tellings agreement
-	digests  digesting
+	tellings  agreement
+	snapshots snapshots
+	digests   digesting
 }
 
 func newSession(c config) *session {
@@ -126,13 +130,18 @@ func (s *session) handle(e event) {
 		s.sealed(e.vector)
 	case confirmed:
 		s.life.confirming = false
+	case snapshotRead:
+		s.snapshots.answering = false
+		s.outbox.post(e.part)
+	case snapshotTaken:
+		s.tookSnapshot(e.next)
 	case offered:
 		s.reoffer(e.tables)
 	case agreed:
-		s.agreed(e.wantsSchema)
+		s.agreed(e)
 	case schemaRead:
 		s.readingSchema = false
-		s.outbox.post(e.schema)
+		s.outbox.post(s.shown(e.schema))
 	case probed:
 		s.probe()
 	case syncWanted:
@@ -211,6 +220,12 @@ func (s *session) receiveOpen(m wire.Message) {
 		s.schemaAsked()
 	case *wire.Schema:
 		s.schemaTold(m)
+	case *wire.Behind:
+		s.beBehind()
+	case *wire.SnapshotRequest:
+		s.snapshotAsked(m)
+	case *wire.SnapshotPart:
+		s.partCame(m)
 	case *wire.Offers:
 		s.learn(m.Tables)
 	case *wire.DigestRequest:
@@ -261,6 +276,16 @@ func (s *session) schemaAsked() {
 		s.readingSchema = true
 		s.do(readSchema{})
 	}
+}
+
+// shown is a schema without the names of datasets that the peer may not have.
+func (s *session) shown(m *wire.Schema) *wire.Schema {
+	if s.datasets == nil {
+		return m
+	}
+	out := *m
+	out.Datasets = slices.DeleteFunc(slices.Clone(m.Datasets), func(d string) bool { return !slices.Contains(s.datasets, d) })
+	return &out
 }
 
 // hung is the end as the peer wants it.

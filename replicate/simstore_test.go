@@ -55,7 +55,18 @@ func (s *sim) perform(e *simEnd, a action) {
 	case agree:
 		s.later(e, func() (event, error) {
 			wants, err := store.Agree(ctx, e.session.peer, a.tables)
-			return agreed{wants}, err
+			return agreed{wantsSchema: wants}, err
+		})
+	case readSnapshot:
+		s.later(e, func() (event, error) {
+			part, err := store.(Snapshotter).Snapshot(ctx, a.request)
+			return snapshotRead{part}, err
+		})
+	case takeSnapshot:
+		s.later(e, func() (event, error) {
+			next, err := store.(Snapshotter).TakeSnapshot(ctx, e.session.peer, a.part)
+			s.grown(e.node)
+			return snapshotTaken{next}, err
 		})
 	case apply:
 		s.later(e, func() (event, error) {

@@ -35,7 +35,7 @@ func (s *session) startSeal() {
 }
 
 func (s *session) sealAsked(id uint64) {
-	if s.sender.behind != nil {
+	if s.sender.behind != nil && !s.snapshots.told {
 		s.end(s.sender.behind) // what is sealed could not be sent
 		return
 	}
@@ -95,7 +95,7 @@ func (s *session) sealDone(m *wire.SealDone) {
 
 func (s *session) finishSync() {
 	y := &s.sync
-	if y.on && s.sender.behind != nil {
+	if y.on && s.sender.behind != nil && !s.snapshots.told {
 		s.end(s.sender.behind)
 		return
 	}

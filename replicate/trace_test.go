@@ -146,7 +146,7 @@ func (d *duo) perform(i int, a action) {
 	case agree:
 		d.say("%s   agree on %d tables", s.name, len(a.tables))
 		wants, _ := s.store.Agree(ctx, s.config.peer, a.tables)
-		d.post(i, agreed{wants})
+		d.post(i, agreed{wantsSchema: wants})
 	case adopt:
 		d.say("%s   adopt %d tables", s.name, len(a.schema.Tables))
 		s.store.Adopt(ctx, s.config.peer, a.schema)

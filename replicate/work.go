@@ -88,7 +88,14 @@ func (l *loop) agree(ctx context.Context, a agree) {
 		l.fail("compare tables", err)
 		return
 	}
-	l.post(agreed{wants})
+	needs := false
+	if s, ok := l.store.(Snapshotter); ok {
+		if needs, err = try(ctx, s.Needs); err != nil {
+			l.fail("compare tables", err)
+			return
+		}
+	}
+	l.post(agreed{wants, needs})
 }
 
 // adopt takes over what it can of the peer's schema. That it cannot is told in

@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -10,7 +11,8 @@ import (
 
 // Check says whether rows of the table can be captured and applied by key k,
 // through the connection behind q: nil, or a *Refusal with the reason and the
-// remedy. It looks for NULL in the key's data.
+// remedy. It looks for NULL in the key's data. A Refusal with a Function has
+// no other reason, as far as SQLite came.
 func Check(ctx context.Context, q Queryer, t *Table, k Key) error {
 	if err := t.checkKind(); err != nil {
 		return err
@@ -18,10 +20,14 @@ func Check(ctx context.Context, q Queryer, t *Table, k Key) error {
 	if err := t.checkCollations(); err != nil {
 		return err
 	}
-	if err := t.compile(ctx, q, k); err != nil {
+	err := t.compile(ctx, q, k)
+	if r := (*Refusal)(nil); err != nil && !(errors.As(err, &r) && r.Function != "") {
 		return err
 	}
-	return t.checkNulls(ctx, q, k)
+	if err := t.checkNulls(ctx, q, k); err != nil {
+		return err
+	}
+	return err
 }
 
 func (t *Table) checkKind() error {
@@ -67,12 +73,24 @@ func (t *Table) refuseCollation(name string) error {
 }
 
 // missingWord finds what an error of SQLite's says is missing. "unknown
-// function" is what it says of one in the schema.
-var missingWord = regexp.MustCompile(`(?:no such|unknown) (function|collation sequence|module|table|column): (.*?)(?:\(\))?(?: \(\d+\))?$`)
+// function" is what it says of one in the schema; an authorizer denies what is
+// only there by name.
+var missingWord = regexp.MustCompile(`(?:no such|unknown|not authorized to use) (function|collation sequence|module|table|column): (.*?)(?:\(\))?(?: \(\d+\))?$`)
 
-// compile prepares what capture and apply run, so that whatever of the table
-// this connection does not understand comes out now.
-func (t *Table) compile(ctx context.Context, q Queryer, k Key) error {
+// MissingFunction returns the function that an error of SQLite's says a trigger
+// calls and the connection does not have, "" if it says something else.
+func MissingFunction(err error) string {
+	if err == nil || strings.Contains(err.Error(), "unknown function") {
+		return ""
+	}
+	if m := missingWord.FindStringSubmatch(err.Error()); m != nil && m[1] == "function" {
+		return m[2]
+	}
+	return ""
+}
+
+// Writes spells what capture and apply do with the table, to be compiled.
+func (t *Table) Writes(k Key) []string {
 	name := "main." + Quote(t.Name)
 	var columns, nulls, sets []string
 	for _, c := range t.Stored() {
@@ -85,19 +103,26 @@ func (t *Table) compile(ctx context.Context, q Queryer, k Key) error {
 		where = append(where, Quote(t.Columns[c].Name)+" = NULL")
 	}
 	filter := " WHERE " + strings.Join(where, " AND ")
-	for _, text := range []string{
+	return []string{
 		"SELECT * FROM " + name + filter,
 		"INSERT OR ABORT INTO " + name + " (" + strings.Join(columns, ", ") + ") VALUES (" + strings.Join(nulls, ", ") + ")",
+		"INSERT OR ABORT INTO " + name + " DEFAULT VALUES",
 		"UPDATE OR ABORT " + name + " SET " + strings.Join(sets, ", ") + filter,
 		"DELETE FROM " + name + filter,
-	} {
+	}
+}
+
+// compile prepares what capture and apply run, so that whatever of the table
+// this connection does not understand comes out now.
+func (t *Table) compile(ctx context.Context, q Queryer, k Key) error {
+	for _, text := range t.Writes(k) {
 		err := each(ctx, q, func(*sql.Rows) error { return nil }, "EXPLAIN "+text)
 		if err == nil {
 			continue
 		}
 		if m := missingWord.FindStringSubmatch(err.Error()); m != nil {
-			return t.refuse(fmt.Sprintf("it, an index or a trigger of it uses the %s %s, which is not there for sqlsync", m[1], m[2]),
-				"take it out of the table's constraints, indexes and triggers, or leave the table to the application")
+			return &Refusal{t.Name, fmt.Sprintf("it, an index or a trigger of it uses the %s %s, which is not there for sqlsync", m[1], m[2]),
+				"take it out of the table's constraints, indexes and triggers, or leave the table to the application", false, MissingFunction(err)}
 		}
 		return t.refuse(fmt.Sprintf("SQLite cannot write to it: %v", err), "mend the table's definition")
 	}
@@ -126,3 +151,7 @@ func (t *Table) checkNulls(ctx context.Context, q Queryer, k Key) error {
 	}
 	return nil
 }
+
+// Lacks reports whether an error of SQLite's says that the schema needs what
+// the connection does not have.
+func Lacks(err error) bool { return missingWord.MatchString(err.Error()) }

@@ -87,6 +87,7 @@ func TestWhatOnlyTheApplicationHas(t *testing.T) {
 		"function in a check":       {`CREATE TABLE t (a INTEGER PRIMARY KEY, b CHECK (appfn(b) > 0))`, "function appfn"},
 		"function in a column":      {`CREATE TABLE t (a INTEGER PRIMARY KEY, b, c AS (appfn(b)))`, "function appfn"},
 		"function in a partial one": {`CREATE TABLE t (a INTEGER PRIMARY KEY, b); CREATE INDEX i ON t (b) WHERE appfn(b)`, "function appfn"},
+		"function in a default":     {`CREATE TABLE t (a INTEGER PRIMARY KEY, b DEFAULT (appfn(1)))`, "function appfn"},
 		"collation of a column":     {`CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT COLLATE klingon)`, "collation klingon"},
 		"collation of an index":     {`CREATE TABLE t (a INTEGER PRIMARY KEY, b); CREATE INDEX i ON t (b COLLATE "klingon")`, "collation klingon"},
 		"collation of a key":        {`CREATE TABLE t (a TEXT COLLATE klingon PRIMARY KEY)`, "collation klingon"},

@@ -11,6 +11,9 @@ type Refusal struct {
 	Table, Cause, Remedy string
 	// Inner says that the table is the inside of a virtual one.
 	Inner bool
+	// Function is the one that a trigger calls and only the application has,
+	// where that is the reason.
+	Function string
 }
 
 func (r *Refusal) Error() string { return fmt.Sprintf("table %s is refused: %s", r.Table, r.Cause) }

@@ -85,6 +85,7 @@ func (r *reader) snapshotPart() *SnapshotPart {
 		h.Seq, h.HLC = r.uvarint(), r.hlc(0)
 		h.Hash = r.hash()
 	}
+	m.Table, m.From, m.To, m.Complete = r.name(), r.bytes(), r.bytes(), r.bool()
 	m.Cursor = r.bytes()
 	m.Parts = r.sealedList()
 	return m

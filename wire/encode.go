@@ -95,6 +95,7 @@ func appendSnapshotPart(b []byte, m *SnapshotPart) []byte {
 		b = binary.AppendUvarint(b, uint64(h.HLC))
 		b = append(b, h.Hash[:]...)
 	}
+	b = appendBool(appendBytes(appendBytes(appendBytes(b, m.Table), m.From), m.To), m.Complete)
 	b = appendBytes(b, m.Cursor)
 	b = binary.AppendUvarint(b, uint64(len(m.Parts)))
 	for _, s := range m.Parts {

@@ -123,6 +123,12 @@ type SnapshotPart struct {
 	// Heads are the ends of the chains that the snapshot stands for, in the
 	// first part only.
 	Heads []ChainHead
+	// Table and the range of keys behind From and up to To, each a row of values
+	// and empty for no bound, are what the part is about. If Complete, a row in
+	// that range which is not told is not there: it was deleted.
+	Table    string
+	From, To []byte
+	Complete bool
 	// Parts carry rows as the changes that made them, by origin, in the order
 	// in which they are to be merged. Their numbers and signatures mean
 	// nothing.

@@ -109,7 +109,7 @@ func messages() map[string]Message {
 		"hello": &Hello{MinProtocol: 1, MaxProtocol: 2, Software: "sqlsync", Dataset: "primary", Pull: true, Vector: v,
 			Tables: []TableOffer{{Name: "items", Policy: "lww", Fingerprint: "ab", Shape: "cd"}}, Now: 77},
 		"behind": &Behind{}, "snapshot-request": &SnapshotRequest{Cursor: []byte("c")},
-		"snapshot-part": &SnapshotPart{Heads: []ChainHead{{merge.NodeID{3}, merge.Position{Seq: 4, HLC: 5}, Hash{6}}}, Parts: []*Sealed{s}, Cursor: []byte("d")},
+		"snapshot-part": &SnapshotPart{Heads: []ChainHead{{merge.NodeID{3}, merge.Position{Seq: 4, HLC: 5}, Hash{6}}}, Table: "t", From: []byte("a"), To: []byte("b"), Complete: true, Parts: []*Sealed{s}, Cursor: []byte("d")},
 		"offers":        &Offers{Tables: []TableOffer{{Name: "items", Policy: "row", Fingerprint: "ab", Shape: "ef"}}},
 		"batches":       &Batches{Sealed: []*Sealed{s, s}}, "ack": &Ack{Vector: v}, "seal-request": &SealRequest{ID: 8}, "seal-done": &SealDone{ID: 8, Vector: v},
 		"schema-request": &SchemaRequest{},

@@ -28,6 +28,12 @@ type app struct {
 	*grammar
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	// observe returns what a database that is opened tells its work to, nil
+	// mostly.
+	observe func(path string) func(cdc.Work)
+	// unlocked is the identity that a verb about keys has at hand, so that
+	// nobody is asked for its passphrase again.
+	unlocked *crypto.Identity
 }
 
 // lockWait is how long a verb that ends waits for other programs' locks.
@@ -120,26 +126,39 @@ func (a *app) path() (string, error) {
 
 // identity loads the identity of a database, making one where there is none
 // and the database has never been a node.
-func identity(ctx context.Context, db string) (*crypto.Identity, error) {
-	id, err := crypto.LoadIdentity(keyPath(db))
+func (a *app) identity(ctx context.Context, db string) (*crypto.Identity, error) {
+	if a.unlocked != nil {
+		return a.unlocked, nil
+	}
+	if err := settleRotation(ctx, db); err != nil {
+		return nil, err
+	}
+	id, err := a.unlock(ctx, keyPath(db))
 	if !errors.Is(err, fs.ErrNotExist) {
 		return id, err
 	}
-	if was, err := cdc.IsNode(ctx, db); err != nil {
+	if err := neverNode(ctx, db); err != nil {
 		return nil, err
-	} else if was {
-		return nil, hint(fmt.Errorf("the key file of %s is missing: %s", db, keyPath(db)),
-			"put the key file back beside the database; a copy of a database is a node of its own: run sqlsync uninstall --yes on it first")
 	}
 	if id, err = crypto.NewIdentity(nil); err != nil {
 		return nil, err
 	}
 	if err := id.Save(keyPath(db)); errors.Is(err, fs.ErrExist) {
-		return crypto.LoadIdentity(keyPath(db)) // another process was faster
+		return a.unlock(ctx, keyPath(db)) // another process was faster
 	} else if err != nil {
 		return nil, err
 	}
 	return id, nil
+}
+
+// neverNode is an error for a database whose key file is missing.
+func neverNode(ctx context.Context, db string) error {
+	was, err := cdc.IsNode(ctx, db)
+	if err == nil && was {
+		err = hint(fmt.Errorf("the key file of %s is missing: %s", db, keyPath(db)),
+			"put the key file back beside the database; a copy of a database is a node of its own: run sqlsync uninstall --yes on it first")
+	}
+	return err
 }
 
 // open opens the database that the verb is about, making it a node.
@@ -156,12 +175,16 @@ func (a *app) openPath(ctx context.Context, path string, wait time.Duration) (*c
 	if err := cdc.Probe(ctx, path); err != nil {
 		return nil, nil, explain(path, err)
 	}
-	id, err := identity(ctx, path)
+	id, err := a.identity(ctx, path)
 	if err != nil {
 		return nil, nil, explain(path, err)
 	}
+	var observe func(cdc.Work)
+	if a.observe != nil {
+		observe = a.observe(path)
+	}
 	store, err := cdc.Open(ctx, cdc.Options{
-		Path: path, Node: merge.NodeID(id.PublicKey()), LockWait: wait, Log: a.logger(),
+		Path: path, Node: merge.NodeID(id.PublicKey()), LockWait: wait, Log: a.logger(), Observe: observe,
 		Sign: func(h wire.Hash) []byte { return id.Sign(h[:]) },
 		Verify: func(origin merge.NodeID, h wire.Hash, sig []byte) bool {
 			return crypto.PublicKey(origin).Verify(h[:], sig)
@@ -182,14 +205,27 @@ func explain(path string, err error) error {
 		return hint(fmt.Errorf("%s is not a SQLite database", path), "check --db")
 	case errors.Is(err, cdc.ErrReadOnly), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return hint(fmt.Errorf("%s is read-only", path), "sqlsync needs to write to the database and its folder: check their owner and permissions")
+	case errors.Is(err, cdc.ErrPruned):
+		return hint(err, "begin anew without --cursor: sqlsync log shows what is kept, and the tables themselves hold the rest")
 	case errors.Is(err, cdc.ErrLocked):
 		return hint(fmt.Errorf("%s is locked by another program", path), "end the program's transaction or its exclusive lock, then try again")
 	case errors.Is(err, cdc.ErrIdentity):
 		return hint(err, "put back the key file that belongs to %s, or make the copy a node of its own: sqlsync uninstall --yes, then watch again", path)
 	case errors.Is(err, migrations.ErrNewer):
 		return hint(err, "upgrade this sqlsync")
+	}
+	return explainKey(path, err)
+}
+
+// explainKey does so for the errors of reading its key file.
+func explainKey(path string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return hint(fmt.Errorf("no key file at %s", keyPath(path)), "sqlsync init --db %s makes a node of a database", path)
 	case errors.Is(err, crypto.ErrKeyPermissions):
 		return hint(err, "chmod 600 %s", keyPath(path))
+	case errors.Is(err, crypto.ErrPassphrase):
+		return hint(err, "try again, and check $%s; without the passphrase this identity is lost", passphraseEnv)
 	}
 	return err
 }

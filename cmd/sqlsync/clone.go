@@ -43,13 +43,18 @@ func (c *cloneCmd) Run(ctx context.Context, a *app) error {
 	if err := c.add(ctx, m.store, r); err != nil {
 		return err
 	}
-	if err := m.readRemotes(ctx); err != nil {
+	if _, err := m.readRemotes(ctx); err != nil {
 		return err
 	}
-	if err := c.create(ctx, a, m, r.Name); err != nil {
+	return c.replicate(ctx, a, m, r)
+}
+
+// replicate fills a new file from a remote.
+func (c *cloneCmd) replicate(ctx context.Context, a *app, m *member, r *cdc.Remote) error {
+	if err := c.create(ctx, a, m, r); err != nil {
 		return explainSync(r.Name, err, c.Timeout)
 	}
-	err = c.fill(ctx, a, m, r.Name)
+	err := c.fill(ctx, a, m, r.Name)
 	if nerr := m.noteSync(context.WithoutCancel(ctx), *r, err); nerr != nil {
 		m.log.Warn("note the state of a peer", "peer", r.Name, "err", nerr)
 	}
@@ -114,16 +119,20 @@ func emptyFile(ctx context.Context, path string) error {
 	return nil
 }
 
-// create makes the tables of every dataset that the remote lets us have.
-func (c *cloneCmd) create(ctx context.Context, a *app, m *member, remote string) error {
-	list := []string{cdc.DefaultDataset}
+// create makes the tables of every dataset that the remote lets us have: those
+// that a ticket named, or all that it tells of.
+func (c *cloneCmd) create(ctx context.Context, a *app, m *member, r *cdc.Remote) error {
+	list := r.Datasets
+	if list == nil {
+		list = []string{cdc.DefaultDataset}
+	}
 	for i := 0; i < len(list); i++ {
-		s, err := m.node.Schema(ctx, remote, list[i])
+		s, err := m.node.Schema(ctx, r.Name, list[i])
 		if err != nil {
 			return err
 		}
 		for _, d := range s.Datasets {
-			if i == 0 && d != cdc.DefaultDataset {
+			if i == 0 && r.Datasets == nil && d != cdc.DefaultDataset {
 				list = append(list, d)
 			}
 		}

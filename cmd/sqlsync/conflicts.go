@@ -43,7 +43,19 @@ func settleConflict(ctx context.Context, a *app, id, done string, do func(*cdc.S
 		return err
 	}
 	defer store.Close()
-	switch err := do(store, ctx, id); {
+	if err := explainSettled(store, id, do(store, ctx, id)); err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(map[string]string{"id": id, "state": done})
+	}
+	a.printf("conflict %s: %s\n", id, done)
+	return nil
+}
+
+// explainSettled says what to do where a conflict could not be settled.
+func explainSettled(store *cdc.Store, id string, err error) error {
+	switch {
 	case errors.Is(err, cdc.ErrNoConflict):
 		return hint(err, "sqlsync conflicts list shows them")
 	case errors.Is(err, cdc.ErrMends):
@@ -51,10 +63,6 @@ func settleConflict(ctx context.Context, a *app, id, done string, do func(*cdc.S
 	case err != nil:
 		return explain(store.Path(), err)
 	}
-	if a.JSON {
-		return a.printJSON(map[string]string{"id": id, "state": done})
-	}
-	a.printf("conflict %s: %s\n", id, done)
 	return nil
 }
 
@@ -102,10 +110,7 @@ func (conflictsListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	rows := []conflictRow{}
-	for _, c := range list {
-		rows = append(rows, conflictOf(c))
-	}
+	rows := conflictRows(list)
 	if a.JSON {
 		return a.printJSON(rows)
 	}
@@ -115,6 +120,14 @@ func (conflictsListCmd) Run(ctx context.Context, a *app) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Time, r.Kind, cell(r.Table), r.Key, r.Winner.image(textShown), r.Loser.image(textShown))
 	}
 	return w.Flush()
+}
+
+func conflictRows(list []cdc.Conflict) []conflictRow {
+	rows := []conflictRow{}
+	for _, c := range list {
+		rows = append(rows, conflictOf(c))
+	}
+	return rows
 }
 
 type conflictsShowCmd struct {

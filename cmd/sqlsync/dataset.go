@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"text/tabwriter"
+	"time"
 
 	"sqlsync/cdc"
 )
@@ -28,17 +29,19 @@ func (datasetListCmd) Run(ctx context.Context, a *app) error {
 			Enabled   bool   `json:"enabled"`
 			BatchRows int64  `json:"batch_rows"`
 			Schema    string `json:"schema"`
+			Retention string `json:"retention"`
+			Bytes     int64  `json:"retention_bytes"`
 		}
 		rows := []row{}
 		for _, d := range list {
-			rows = append(rows, row{d.Dataset, d.Enabled, d.BatchRows, schemaWord(d.FollowSchema)})
+			rows = append(rows, row{d.Dataset, d.Enabled, d.BatchRows, schemaWord(d.FollowSchema), retentionWord(d.Retention), d.RetentionBytes})
 		}
 		return a.printJSON(rows)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "DATASET\tENABLED\tBATCH-ROWS\tSCHEMA")
+	fmt.Fprintln(w, "DATASET\tENABLED\tBATCH-ROWS\tSCHEMA\tRETENTION\tAT MOST")
 	for _, d := range list {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", cell(d.Dataset), yesNo(d.Enabled), d.BatchRows, schemaWord(d.FollowSchema))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", cell(d.Dataset), yesNo(d.Enabled), d.BatchRows, schemaWord(d.FollowSchema), retentionWord(d.Retention), bytesWord(d.RetentionBytes))
 	}
 	return w.Flush()
 }
@@ -54,10 +57,29 @@ func (a *app) datasets(ctx context.Context) ([]cdc.DatasetSettings, error) {
 }
 
 type datasetSetCmd struct {
-	Name      string `arg:"" help:"The dataset."`
-	BatchRows *int64 `help:"Touched rows that one seal covers at most; a source transaction up to this size stays whole everywhere."`
-	Enabled   *bool  `negatable:"" help:"Whether the dataset is replicated."`
-	Schema    string `enum:",wait,follow" default:"" placeholder:"follow|wait" help:"Whether tables and columns that peers have and this database has not are made here (follow), or wait for the application to make them (wait, the default)."`
+	Name           string    `arg:"" help:"The dataset."`
+	BatchRows      *int64    `help:"Touched rows that one seal covers at most; a source transaction up to this size stays whole everywhere."`
+	Enabled        *bool     `negatable:"" help:"Whether the dataset is replicated."`
+	Retention      *lifetime `placeholder:"DURATION" help:"For how long batches, tombstones and conflicts are kept that every peer has, for example 30d, the default; never drops none."`
+	RetentionBytes *int64    `placeholder:"BYTES" help:"How much of batches is kept of what every peer has; 0 is no bound."`
+	Schema         string    `enum:",wait,follow" default:"" placeholder:"follow|wait" help:"Whether tables and columns that peers have and this database has not are made here (follow), or wait for the application to make them (wait, the default)."`
+}
+
+func retentionWord(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "for ever"
+	case d%(24*time.Hour) == 0:
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	}
+	return d.String()
+}
+
+func bytesWord(n int64) string {
+	if n == 0 {
+		return "any size"
+	}
+	return fmt.Sprintf("%d bytes", n)
 }
 
 func schemaWord(follow bool) string {
@@ -88,6 +110,11 @@ func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
 		follow := c.Schema == "follow"
 		change.FollowSchema = &follow
 	}
+	if c.Retention != nil {
+		d := time.Duration(*c.Retention)
+		change.Retention = &d
+	}
+	change.RetentionBytes = c.RetentionBytes
 	err = store.SetDataset(ctx, c.Name, change)
 	if errors.Is(err, cdc.ErrNoDataset) {
 		return noDataset(err)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,12 +22,16 @@ type fleet struct {
 	files    []string // named one by one
 	patterns []string
 	ports    []*port // none, one for all databases, or one for each of files
+	open     bool    // peers are let in
+	pages    *paging
 
 	ships  map[string]*ship
 	tasks  group // of the ships
 	news   chan news
 	again  chan struct{} // has the patterns looked at again
 	notify *notifier
+	// troubles are what failed, for other goroutines.
+	troubles atomic.Pointer[[]string]
 }
 
 // ship is a database of a fleet: being opened, served, or to be tried again.
@@ -87,14 +92,40 @@ func (f *fleet) openPorts(addrs []string) error {
 	for _, addr := range addrs {
 		p, err := openPort(addr, f.log)
 		if err != nil {
-			for _, p := range f.ports {
-				p.Close()
-			}
+			f.closePorts()
 			return err
 		}
 		f.ports = append(f.ports, p)
 	}
 	return nil
+}
+
+// openPages takes the address of the pages, if there are to be any.
+func (f *fleet) openPages(p *pages) (err error) {
+	f.pages, err = p.open(f.a, func() []string {
+		if list := f.troubles.Load(); list != nil {
+			return *list
+		}
+		return nil
+	})
+	if err != nil {
+		f.closePorts()
+	}
+	return err
+}
+
+// openTo lets peers in.
+func (f *fleet) openTo(ctx context.Context) {
+	f.open = true
+	for _, p := range f.ports {
+		f.tasks.Go(func() { p.run(ctx) })
+	}
+}
+
+func (f *fleet) closePorts() {
+	for _, p := range f.ports {
+		p.Close()
+	}
 }
 
 // portOf is where the i-th file is reached; files that patterns match have the
@@ -114,9 +145,13 @@ func (f *fleet) portOf(i int) *port {
 func (f *fleet) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for _, p := range f.ports {
-		f.tasks.Go(func() { p.run(ctx) })
-	}
+	defer f.closePorts()
+	broken := make(chan error, 1)
+	f.tasks.Go(func() {
+		if err := f.pages.run(ctx); err != nil && ctx.Err() == nil {
+			broken <- err
+		}
+	})
 	for i, path := range f.files {
 		f.launch(ctx, &ship{path: path, port: f.portOf(i)})
 	}
@@ -131,7 +166,9 @@ func (f *fleet) run(ctx context.Context) error {
 	defer unready.Stop()
 	scouted := found == nil
 	for late := false; ; {
-		if scouted && (late || f.settled()) {
+		if !f.open && scouted && (late || f.settled()) {
+			// A peer that came earlier would be told that nobody knows it.
+			f.openTo(ctx)
 			f.notify.ready(f.summary())
 		}
 		retry, stop := f.nextTry()
@@ -139,12 +176,17 @@ func (f *fleet) run(ctx context.Context) error {
 		case <-ctx.Done():
 			stop()
 			return f.end()
+		case err := <-broken:
+			stop()
+			cancel()
+			return errors.Join(err, f.end())
 		case n := <-f.news:
 			if err := f.hear(ctx, n); err != nil {
 				stop()
 				cancel()
 				return errors.Join(err, f.end())
 			}
+			f.noteTroubles()
 		case list := <-found:
 			scouted = true
 			f.sight(ctx, list)
@@ -169,10 +211,12 @@ func (f *fleet) launch(ctx context.Context, s *ship) {
 	f.tasks.Go(func() {
 		service, err := f.cmd.begin(ctx, f.a, s.port, s.path)
 		if err == nil {
+			remove := f.pages.add(service.member)
 			f.news <- news{ship: s, service: service}
 			if err = service.run(ctx); err != nil && ctx.Err() == nil {
 				err = explainEnded(s.path, err)
 			}
+			remove()
 			service.close()
 		}
 		f.news <- news{ship: s, err: err}

@@ -66,10 +66,14 @@ func (c *logCmd) Run(ctx context.Context, a *app) error {
 	p := &logPrinter{a: a, self: store.Node(), out: bufio.NewWriter(a.stdout), keep: func(e *cdc.Entry) bool { return c.wants(e, since) }}
 	grown, stop := store.Stream(cdc.DefaultDataset).Subscribe()
 	defer stop()
-	if err := c.past(ctx, store, cursors, p); err != nil || !c.Follow {
-		return err
+	past := ctx
+	if c.Follow { // what is sealed is printed, also when it is stopped at once
+		past = context.WithoutCancel(ctx)
 	}
-	return c.follow(ctx, store, cursors, p, grown)
+	if err := c.past(past, store, cursors, p); err != nil || !c.Follow {
+		return explain(store.Path(), err)
+	}
+	return explain(store.Path(), c.follow(ctx, store, cursors, p, grown))
 }
 
 // cursors are where to begin in each dataset that is wanted: a cursor's, the

@@ -33,11 +33,12 @@ type logLine struct {
 	Baseline bool      `json:"baseline,omitempty"`
 }
 
-func (p *logPrinter) print(e *cdc.Entry) error {
+// logLineOf is a change as it is printed on the node self.
+func logLineOf(e *cdc.Entry, self merge.NodeID) logLine {
 	l := logLine{
 		Cursor: e.Cursor.String(), Dataset: e.Cursor.Dataset, Origin: crypto.PublicKey(e.Origin).String(), Seq: e.Seq,
 		HLC: e.Change.HLC, Time: e.Change.HLC.Time().Format(timeLayout), Table: e.Table,
-		Op: e.Change.Op.String(), Key: row{}, Values: row{}, Local: e.Origin == p.self, Baseline: e.Change.Baseline,
+		Op: e.Change.Op.String(), Key: row{}, Values: row{}, Local: e.Origin == self, Baseline: e.Change.Baseline,
 	}
 	for i, v := range e.Change.Key {
 		l.Key = append(l.Key, column{e.Key[i], v})
@@ -45,6 +46,11 @@ func (p *logPrinter) print(e *cdc.Entry) error {
 	for i, v := range e.Change.Values {
 		l.Values = append(l.Values, column{e.Columns[i], v})
 	}
+	return l
+}
+
+func (p *logPrinter) print(e *cdc.Entry) error {
+	l := logLineOf(e, p.self)
 	if p.a.JSON {
 		b, err := json.Marshal(l)
 		if err != nil {

@@ -27,7 +27,8 @@ type member struct {
 	// respondOnly says that no remote is dialed.
 	respondOnly bool
 
-	remotes sync.Mutex // held while the node is told the remotes
+	remotes   sync.Mutex // held while the node is told the remotes
+	strangers strangers
 }
 
 // member opens a database and makes a node of it that knows its remotes.
@@ -36,51 +37,46 @@ func (a *app) member(ctx context.Context, path string, wait time.Duration) (*mem
 	if err != nil {
 		return nil, err
 	}
-	m := &member{store: store, id: id, log: a.logger().With("db", path), dialer: &dialer{id: id}}
+	m := &member{store: store, id: id, log: a.logger().With("db", path)}
+	m.dialer = &dialer{member: m}
 	m.node = replicate.NewNode(replicate.Options{
 		Self: store.Node(), Software: "sqlsync " + version(), Stores: streams{store}, Dialer: m.dialer, Log: m.log,
 	})
-	if err := m.readRemotes(ctx); err != nil {
+	if _, err := m.readRemotes(ctx); err != nil {
 		store.Close()
 		return nil, err
 	}
 	return m, nil
 }
 
-// readRemotes tells the node the remotes as they are in the database.
-func (m *member) readRemotes(ctx context.Context) error {
+// readRemotes tells the node the remotes as they are in the database, without
+// those that have expired: what the node does not know it refuses, and it ends
+// the sessions there are. next is when another expires, zero for never.
+func (m *member) readRemotes(ctx context.Context) (next time.Time, err error) {
 	m.remotes.Lock()
 	defer m.remotes.Unlock()
 	list, err := m.store.Remotes(ctx)
 	if err != nil {
-		return err
+		return next, err
 	}
-	remotes := make([]replicate.Remote, len(list))
-	for i, r := range list {
-		remotes[i] = replicate.Remote{Name: r.Name, Peer: r.Key, Addrs: r.Addrs, Datasets: r.Datasets, Pull: r.Pull, Push: r.Push}
-		if m.respondOnly {
+	now := time.Now()
+	var remotes []replicate.Remote
+	for _, r := range list {
+		if r.Expired(now) {
+			continue
+		}
+		if !r.Expires.IsZero() && (next.IsZero() || r.Expires.Before(next)) {
+			next = r.Expires
+		}
+		remotes = append(remotes, replicate.Remote{Name: r.Name, Peer: r.Key, Addrs: r.Addrs, Datasets: r.Datasets, Pull: r.Pull, Push: r.Push})
+	}
+	if m.respondOnly {
+		for i := range remotes {
 			remotes[i].Addrs = nil
 		}
 	}
 	m.node.SetRemotes(remotes)
-	return nil
-}
-
-// admit says whether a key may connect. One that is not known may have been
-// added a moment ago.
-func (m *member) admit(peer crypto.PublicKey, _ []byte) error {
-	if m.node.Knows(merge.NodeID(peer)) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if err := m.readRemotes(ctx); err != nil {
-		return err
-	}
-	if !m.node.Knows(merge.NodeID(peer)) {
-		return &stranger{peer}
-	}
-	return nil
+	return next, nil
 }
 
 // stranger is a node that has proved its key, which is no remote's.
@@ -119,7 +115,7 @@ func (s streams) Datasets() []string { return s.store.Datasets() }
 
 // dialer makes encrypted connections.
 type dialer struct {
-	id    *crypto.Identity
+	*member
 	peers *presence
 }
 
@@ -129,7 +125,11 @@ func (d *dialer) Dial(ctx context.Context, peer merge.NodeID, addr, _ string) (n
 	if err != nil {
 		return nil, withoutAddr(err)
 	}
-	c, err := crypto.Client(ctx, raw, d.id, crypto.PublicKey(peer), nil, crypto.Options{})
+	c, err := crypto.Client(ctx, raw, d.id, crypto.PublicKey(peer), d.id.Introduction(), crypto.Options{})
+	var moved *crypto.MovedError
+	if errors.As(err, &moved) {
+		return nil, d.moved(ctx, moved)
+	}
 	if errors.Is(err, crypto.ErrRefused) {
 		return nil, &unknownHere{d.id.PublicKey()}
 	}
@@ -155,4 +155,6 @@ func (e *unknownHere) Error() string {
 	return fmt.Sprintf("the peer does not know this key: sqlsync remote add NAME %s there (or the address is another node's)", e.self)
 }
 
-func (e *unknownHere) Is(target error) bool { return target == replicate.ErrRefused }
+func (e *unknownHere) Is(target error) bool {
+	return target == replicate.ErrRefused || target == crypto.ErrRefused
+}

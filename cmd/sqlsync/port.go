@@ -38,25 +38,25 @@ func openPort(addr string, log *slog.Logger) (*port, error) {
 	return &port{Listener: l, log: log}, nil
 }
 
-// answer lets peers of a database in until ctx ends, and then waits for their
-// connections.
-func (p *port) answer(ctx context.Context, m *member) error {
+// join lets peers of a database in. leave ends that, and waits for their
+// connections to end.
+func (p *port) join(ctx context.Context, m *member) (leave func()) {
+	ctx, cancel := context.WithCancel(ctx)
 	a := &answer{member: m, ctx: ctx}
 	p.mu.Lock()
-	full := len(p.answers) == crypto.MaxHosts
-	if !full {
-		p.answers = append(p.answers, a)
-	}
-	p.mu.Unlock()
-	if full {
+	defer p.mu.Unlock()
+	if len(p.answers) == crypto.MaxHosts {
 		m.log.Error("too many databases at one address: peers cannot reach this one", "addr", p.Addr().String(), "most", crypto.MaxHosts)
+		return cancel
 	}
-	<-ctx.Done()
-	p.mu.Lock()
-	p.answers = slices.DeleteFunc(p.answers, func(b *answer) bool { return a == b })
-	p.mu.Unlock()
-	a.conns.Wait()
-	return ctx.Err()
+	p.answers = append(p.answers, a)
+	return func() {
+		p.mu.Lock()
+		p.answers = slices.DeleteFunc(p.answers, func(b *answer) bool { return a == b })
+		p.mu.Unlock()
+		cancel()
+		a.conns.Wait()
+	}
 }
 
 // run accepts connections until ctx ends, each in a goroutine that it waits
@@ -113,7 +113,7 @@ func (p *port) greet(ctx context.Context, raw net.Conn) (*answer, *crypto.Conn, 
 	p.mu.Unlock()
 	hosts := make([]crypto.Host, len(answers))
 	for i, a := range answers {
-		hosts[i] = crypto.Host{Identity: a.id, Admit: a.admit}
+		hosts[i] = crypto.Host{Identity: a.id, Admit: a.admit(ctx, raw.RemoteAddr())}
 	}
 	c, i, err := crypto.ServerOf(ctx, raw, hosts, crypto.Options{})
 	if i < 0 {

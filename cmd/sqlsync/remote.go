@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
@@ -28,6 +29,10 @@ type remoteFlags struct {
 	Dataset []string `sep:"none" help:"Dataset to exchange; may be repeated. Without one, all of them. It need not exist yet."`
 	Pull    bool     `xor:"direction" help:"Only take the peer's changes."`
 	Push    bool     `xor:"direction" help:"Only give the peer ours."`
+
+	MaxOffline *lifetime `placeholder:"DURATION" help:"Prune also what the peer has not confirmed once it has been away for so long, for example 30d; it gets a snapshot when it comes back. never keeps everything for it. The default is 90 days."`
+
+	Expires *lifetime `placeholder:"DURATION" help:"Refuse the peer after this time, for example 30d; never to allow it for good."`
 }
 
 func (f *remoteFlags) check() error {
@@ -69,6 +74,13 @@ func (f *remoteFlags) apply(r *cdc.Remote) {
 	}
 	if f.Pull || f.Push {
 		r.Pull, r.Push = f.Pull, f.Push
+	}
+	if f.Expires != nil {
+		r.Expires = f.Expires.after(time.Now())
+	}
+	if f.MaxOffline != nil {
+		d := time.Duration(*f.MaxOffline)
+		r.MaxOffline = &d
 	}
 }
 
@@ -147,7 +159,9 @@ func parseKey(s string) (merge.NodeID, error) {
 	return merge.NodeID(key), nil
 }
 
-type remoteListCmd struct{}
+type remoteListCmd struct {
+	Strangers bool `help:"List only the nodes that are no remotes and tried to connect."`
+}
 
 type remoteRow struct {
 	Name     string   `json:"name"`
@@ -156,21 +170,48 @@ type remoteRow struct {
 	Datasets []string `json:"datasets"`
 	Pull     bool     `json:"pull"`
 	Push     bool     `json:"push"`
+	Expires  string   `json:"expires"`
+	Former   string   `json:"former"`
 }
 
 // Run lists the peers.
-func (remoteListCmd) Run(ctx context.Context, a *app) error {
-	list, err := a.remotes(ctx)
+func (c *remoteListCmd) Run(ctx context.Context, a *app) error {
+	store, err := a.look(ctx)
+	if err != nil {
+		return err
+	}
+	if store == nil {
+		return printNoRemotes(a, c.Strangers)
+	}
+	defer store.Close()
+	if c.Strangers {
+		return listStrangers(ctx, a, store)
+	}
+	list, err := store.Remotes(ctx)
 	if err != nil {
 		return err
 	}
 	rows := []remoteRow{}
 	for _, r := range list {
-		rows = append(rows, remoteRow{r.Name, nodeKey(r.Key), slices.Concat([]string{}, r.Addrs), slices.Concat([]string{}, r.Datasets), r.Pull, r.Push})
+		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", ""}
+		if !r.Expires.IsZero() {
+			row.Expires = r.Expires.Format(time.RFC3339)
+		}
+		if r.Former != (merge.NodeID{}) {
+			row.Former = nodeKey(r.Former)
+		}
+		rows = append(rows, row)
 	}
 	if a.JSON {
 		return a.printJSON(rows)
 	}
+	if err := printRemotes(a, rows); err != nil {
+		return err
+	}
+	return listStrangers(ctx, a, store)
+}
+
+func printRemotes(a *app, rows []remoteRow) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tADDRESS\tDATASETS\tDIRECTION\tKEY")
 	for _, r := range rows {
@@ -178,7 +219,15 @@ func (remoteListCmd) Run(ctx context.Context, a *app) error {
 		if len(r.Datasets) > 0 {
 			datasets = cells(r.Datasets)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", cell(r.Name), dash(strings.Join(r.Addrs, ",")), datasets, direction(r.Pull, r.Push), r.Key)
+		allowed := direction(r.Pull, r.Push)
+		if r.Expires != "" {
+			allowed += " until " + r.Expires
+		}
+		key := r.Key
+		if r.Former != "" {
+			key += " (was " + r.Former + ")"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", cell(r.Name), dash(strings.Join(r.Addrs, ",")), datasets, allowed, key)
 	}
 	return w.Flush()
 }
@@ -237,4 +286,15 @@ func (c *remoteRemoveCmd) Run(ctx context.Context, a *app) error {
 	}
 	a.tell("removed %s; nothing is exchanged with it any more", cell(c.Name))
 	return nil
+}
+
+// printNoRemotes is the list of a database that is not set up.
+func printNoRemotes(a *app, strangers bool) error {
+	switch {
+	case a.JSON:
+		return a.printJSON([]remoteRow{})
+	case strangers:
+		return nil
+	}
+	return printRemotes(a, nil)
 }

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"database/sql"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,13 +41,18 @@ func TestMain(m *testing.M) {
 //	unwarned FILE TEXT    wait until status no longer warns of the text
 //	served FILE           wait until status says that it is being served
 //	taken NAME            set $NAME to one that somebody listens on
+//	fetch STATUS URL [HEADER VALUE]…
+//	                      ask until the answer has the status, print its body
 //	conflict NAME FILE KIND   set $NAME to the id of the first conflict of a kind
+//	until TEXT ARGS       run sqlsync until its output has the text
+//	invited NAME ARGS     run sqlsync until it makes a ticket, set $NAME to it
 //	keyof NAME FILE       set $NAME to a database's public key
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned(true), "unwarned": scriptWarned(false), "keyof": scriptKeyOf, "served": scriptServed, "conflict": scriptConflict,
+			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned(true), "unwarned": scriptWarned(false), "keyof": scriptKeyOf, "served": scriptServed, "conflict": scriptConflict, "until": scriptUntil, "invited": scriptInvited,
+			"fetch": scriptFetch,
 		},
 		Condition: func(c string) (bool, error) {
 			if c != "systemd" {
@@ -135,11 +144,20 @@ func scriptLock(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(func() { conn.Close(); db.Close() })
 }
 
+// given are the addresses that scripts, which run side by side, have got.
+var given sync.Map
+
 func scriptPort(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	ts.Setenv(args[0], l.Addr().String())
-	ts.Check(l.Close())
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		addr := l.Addr().String()
+		ts.Check(l.Close())
+		if _, twice := given.LoadOrStore(addr, true); !twice {
+			ts.Setenv(args[0], addr)
+			return
+		}
+	}
 }
 
 func scriptListening(ts *testscript.TestScript, _ bool, args []string) {
@@ -194,6 +212,68 @@ func scriptServed(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+func scriptUntil(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(time.Minute); ; {
+		ts.Exec("sqlsync", args[1:]...) // it may fail at first
+		if strings.Contains(ts.ReadFile("stdout")+ts.ReadFile("stderr"), args[0]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%q does not come; stdout %q, stderr %q", args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+		}
+	}
+}
+
+func scriptInvited(ts *testscript.TestScript, _ bool, args []string) {
+	scriptUntil(ts, false, append([]string{"sqlsync-ticket1"}, args[1:]...))
+	lines := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
+	ts.Setenv(args[0], lines[len(lines)-1])
+}
+
+func scriptFetch(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args)%2 != 0 {
+		ts.Fatalf("usage: fetch STATUS URL [HEADER VALUE]…")
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+		status, text, err := fetch(args[1], args[2:])
+		if err == nil && status == args[0] {
+			ts.Stdout().Write([]byte(text))
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s: %s %s %v", args[1], status, text, err)
+		}
+	}
+}
+
+// fetch returns an answer's status and body, of a stream its first event.
+func fetch(url string, headers []string) (status, text string, err error) {
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return "", "", err
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	if host := r.Header.Get("Host"); host != "" {
+		r.Host = host
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return "", "", err
+	}
+	defer answer.Body.Close()
+	for s := bufio.NewScanner(answer.Body); s.Scan(); {
+		text += s.Text() + "\n"
+		if strings.HasPrefix(s.Text(), "data: ") {
+			break
+		}
+	}
+	return strconv.Itoa(answer.StatusCode), text, nil
+}
+
 func scriptTaken(ts *testscript.TestScript, _ bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -225,9 +305,21 @@ func TestHelpIsComplete(t *testing.T) {
 	if code := run(ctx, []string{"--help"}, strings.NewReader(""), &out, &errs); code != exitDone || errs.Len() > 0 {
 		t.Fatalf("exit %d, stderr %q", code, errs.String())
 	}
-	for _, verb := range []string{"init", "key", "watch", "unwatch", "tables", "remote", "serve", "sync", "clone", "digest", "verify", "repair", "status", "log", "shell", "demo", "version"} {
+	for _, verb := range []string{"init", "key", "watch", "unwatch", "tables", "remote", "invite", "join", "serve", "sync", "clone", "digest", "verify", "repair", "doctor", "prune", "snapshot", "status", "log", "shell", "demo", "version"} {
 		if !strings.Contains(out.String(), verb) {
 			t.Errorf("--help does not mention %s", verb)
+		}
+	}
+}
+
+// What is wrong with serve's HTTP flags is wrong usage.
+func TestPagesUsage(t *testing.T) {
+	for _, flags := range [][]string{{"--http", "0.0.0.0:0"}, {"--http", ":0"}, {"--http", "office.lan:0"}, {"--http", "127.0.0.1"}, {"--max-lag-seconds", "3"}} {
+		t.Setenv("SQLSYNC_HTTP_TOKEN", "")
+		var out, errs strings.Builder
+		args := append([]string{"--db", "none.db", "serve"}, flags...)
+		if code := run(t.Context(), args, strings.NewReader(""), &out, &errs); code != exitUsage {
+			t.Errorf("%v: exit %d, %s", flags, code, errs.String())
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 type serveCmd struct {
 	Listen      []string `sep:"none" placeholder:"ADDR" help:"Address to accept peers on, HOST:PORT; port 0 takes a free one. With several databases, one for all of them, or one for each in their order. Without it, this node only dials."`
 	RespondOnly bool     `help:"Never dial: wait for peers to connect."`
+	pages       `embed:""`
 }
 
 // group is a WaitGroup whose goroutines give an error.
@@ -30,6 +31,9 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if err := f.openPorts(c.Listen); err != nil {
+		return err
+	}
+	if err := f.openPages(&c.pages); err != nil {
 		return err
 	}
 	if err := f.run(ctx); err != nil {
@@ -55,7 +59,7 @@ func (c *serveCmd) check(a *app) error {
 	case len(c.Listen) > 1 && slices.ContainsFunc(a.DB, isPattern):
 		return usage("several addresses and a pattern", "give --listen once: all databases are reached there")
 	}
-	return nil
+	return c.pages.check()
 }
 
 // explainEnded says what to do about a database that cannot be served any more.
@@ -75,7 +79,9 @@ func explainEnded(path string, err error) error {
 type service struct {
 	*member
 	lock lock
-	port *port // nil if it is not reached
+	// port is where it is reached, nil if it is not; leave takes it from there.
+	port  *port
+	leave func()
 }
 
 func (c *serveCmd) begin(ctx context.Context, a *app, p *port, path string) (*service, error) {
@@ -96,7 +102,7 @@ func (c *serveCmd) begin(ctx context.Context, a *app, p *port, path string) (*se
 	}
 	if c.RespondOnly {
 		m.respondOnly = true
-		if err := m.readRemotes(ctx); err != nil {
+		if _, err := m.readRemotes(ctx); err != nil {
 			s.close()
 			return nil, err
 		}
@@ -109,6 +115,9 @@ func (c *serveCmd) begin(ctx context.Context, a *app, p *port, path string) (*se
 	if err := m.warnIdle(ctx, p != nil); err != nil {
 		s.close()
 		return nil, explain(path, err)
+	}
+	if p != nil {
+		s.leave = p.join(ctx, m)
 	}
 	return s, nil
 }
@@ -125,9 +134,13 @@ func (s *service) close() {
 func (s *service) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.reportTroubles, s.roll}
+	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.reportTroubles, s.roll, s.prune, s.noteListening, s.noteStrangers}
 	if s.port != nil {
-		parts = append(parts, func(ctx context.Context) error { return s.port.answer(ctx, s.member) })
+		parts = append(parts, func(ctx context.Context) error {
+			<-ctx.Done()
+			s.leave()
+			return nil
+		})
 	}
 	var all group
 	for _, part := range parts {
@@ -144,21 +157,43 @@ func (s *service) run(ctx context.Context) error {
 // roll compares rows with their metadata in the background.
 func (s *service) roll(ctx context.Context) error { return s.store.Roll(ctx, cdc.RollingOptions{}) }
 
+// expiryEvery is how often the clock is looked at while a remote is to expire: it
+// may be set, and a sleeping machine's timers stand still.
+const expiryEvery = 30 * time.Second
+
 // reload tells the node whatever other processes change of the remotes and the
-// datasets.
+// datasets, and which remotes have expired.
 func (s *service) reload(ctx context.Context) error {
 	changed, stop := s.store.Reconfigured()
 	defer stop()
 	for {
+		next, err := s.readRemotes(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("read remotes", "err", err)
+		}
+		var expiry <-chan time.Time
+		if !next.IsZero() {
+			expiry = time.After(min(time.Until(next), expiryEvery))
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-changed:
-		}
-		if err := s.readRemotes(ctx); err != nil && ctx.Err() == nil {
-			s.log.Error("read remotes", "err", err)
+		case <-expiry:
 		}
 	}
+}
+
+// noteListening tells sqlsync invite where this node can be reached.
+func (s *service) noteListening(ctx context.Context) error {
+	var addrs []string
+	if s.port != nil {
+		addrs = append(addrs, s.port.Addr().String())
+	}
+	if err := s.store.NoteListening(ctx, addrs); err != nil && ctx.Err() == nil {
+		s.log.Warn("note addresses", "err", err)
+	}
+	return nil
 }
 
 // reportEvery is how often what is known of peers is noted in the database,

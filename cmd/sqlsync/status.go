@@ -182,10 +182,13 @@ func (st *status) readRemotes(ctx context.Context, store *cdc.Store, have *cdc.S
 			State: p.State, Error: p.Error, Lag: make(map[string]int64), Confirmed: make(map[string]map[string]uint64),
 			Pull: r.Pull, Push: r.Push, LagSeconds: make(map[string]float64),
 		}
-		rs.Remedy = remedyOf(rs.Error, r.Name, st.Node)
+		rs.Remedy = remedyFor(rs.Error, r.Name, st.Node)
 		// A state of a serve that runs no more; what it or a sync met last stays.
 		if rs.State == "" || !st.Serving && rs.State != string(replicate.Refused) {
 			rs.State = string(replicate.Idle)
+		}
+		if r.Expired(time.Now()) {
+			rs.State, rs.Error = string(replicate.Idle), "expired "+r.Expires.Format(time.RFC3339)
 		}
 		if !p.LastSync.IsZero() {
 			rs.LastSync = p.LastSync.Format(time.RFC3339)

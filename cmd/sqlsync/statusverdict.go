@@ -103,9 +103,9 @@ func (st *status) why(r *remoteStatus) string {
 	return "there is no connection"
 }
 
-// remedyOf is what to do about an error with a remote, empty where nothing is
+// remedyFor is what to do about an error with a remote, empty where nothing is
 // known to help.
-func remedyOf(trouble, name, self string) string {
+func remedyFor(trouble, name, self string) string {
 	for _, x := range []struct{ sign, remedy string }{
 		{"does not know this key", "run there: sqlsync remote add NAME " + self},
 		{"refused this key", "run there: sqlsync remote add NAME " + self},

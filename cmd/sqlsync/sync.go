@@ -40,6 +40,9 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	failed := false
 	for _, r := range list {
 		err := m.node.Sync(limited, r.Name)
+		for errors.Is(err, errMoved) && limited.Err() == nil { // as often as it had other keys
+			err = m.node.Sync(limited, r.Name)
+		}
 		if nerr := m.noteSync(context.WithoutCancel(ctx), r, err); nerr != nil {
 			m.log.Warn("note the state of a peer", "peer", r.Name, "err", nerr)
 		}
@@ -63,7 +66,10 @@ func (c *syncCmd) choose(ctx context.Context, m *member) (chosen []cdc.Remote, e
 		return nil, err
 	}
 	for _, r := range list {
-		if len(c.Remotes) == 0 && len(r.Addrs) > 0 || slices.Contains(c.Remotes, r.Name) {
+		if r.Expired(time.Now()) && slices.Contains(c.Remotes, r.Name) {
+			return nil, expired(&r)
+		}
+		if len(c.Remotes) == 0 && len(r.Addrs) > 0 && !r.Expired(time.Now()) || slices.Contains(c.Remotes, r.Name) {
 			chosen = append(chosen, r)
 		}
 	}
@@ -176,6 +182,8 @@ func explainSync(name string, err error, timeout time.Duration) error {
 		return hint(err, "sqlsync remote list, here and there, shows what the two sides allow each other")
 	case errors.Is(err, replicate.ErrUnreachable):
 		return noAddress(name)
+	case errors.Is(err, errMoved):
+		return hint(err, "it was noted: try again, with the new key where you gave the old one")
 	case errors.Is(err, context.DeadlineExceeded):
 		return hint(fmt.Errorf("sync with %s did not end within %v: %w", name, timeout, err), "check that the peer is running and that the address is right, or allow more --timeout")
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 	"text/tabwriter"
+
+	"sqlsync/cdc"
 )
 
 type tablesCmd struct{}
@@ -25,6 +27,20 @@ func (tablesCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	rows := tableRows(list)
+	if a.JSON {
+		return a.printJSON(rows)
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	tw := &app{stdout: w}
+	tw.printf("TABLE\tWATCHED\tDATASET\tMERGE\tKEY\tROWS\tVERDICT\n")
+	for _, r := range rows {
+		tw.printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cell(r.Table), yesNo(r.Watched), dash(cell(r.Dataset)), dash(r.Merge), dash(cells(r.Key)), r.count(), r.verdict())
+	}
+	return w.Flush()
+}
+
+func tableRows(list []cdc.TableStatus) []tableRow {
 	rows := []tableRow{}
 	for _, t := range list {
 		r := tableRow{Table: t.Name, Watched: t.Watched, Dataset: t.Dataset, Merge: t.Policy, Rows: t.Rows, Verdict: "ok", Reason: t.Waiting, Key: t.Key}
@@ -36,16 +52,7 @@ func (tablesCmd) Run(ctx context.Context, a *app) error {
 		}
 		rows = append(rows, r)
 	}
-	if a.JSON {
-		return a.printJSON(rows)
-	}
-	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	tw := &app{stdout: w}
-	tw.printf("TABLE\tWATCHED\tDATASET\tMERGE\tKEY\tROWS\tVERDICT\n")
-	for _, r := range rows {
-		tw.printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cell(r.Table), yesNo(r.Watched), dash(cell(r.Dataset)), dash(r.Merge), dash(cells(r.Key)), r.count(), r.verdict())
-	}
-	return w.Flush()
+	return rows
 }
 
 // count is the number of rows, for people.

@@ -35,7 +35,7 @@ func (c *uninstallCmd) Run(ctx context.Context, a *app) error {
 	}
 	files := []string{lockPath(path)}
 	if !c.KeepKey {
-		files = append(files, keyPath(path))
+		files = append(files, keyPath(path), nextKeyPath(path))
 	}
 	for _, f := range files {
 		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {

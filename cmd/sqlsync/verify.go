@@ -199,8 +199,8 @@ func countOf(n int64, noun string) string {
 	switch {
 	case n == 1:
 		return "1 " + noun
-	case n == 0 && noun == "finding":
-		return "no findings"
+	case n == 0 && (noun == "finding" || noun == "failure" || noun == "warning"):
+		return "no " + noun + "s"
 	case noun == "batch":
 		return fmt.Sprintf("%d batches", n)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"sqlsync/cdc"
 	"sqlsync/merge"
@@ -65,6 +66,9 @@ func (c *verifyCmd) datasets(ctx context.Context, m *member) ([]string, error) {
 	i := slices.IndexFunc(list, func(r cdc.Remote) bool { return r.Name == c.Remote })
 	if i < 0 {
 		return nil, unknownRemote(c.Remote, list)
+	}
+	if list[i].Expired(time.Now()) {
+		return nil, expired(&list[i])
 	}
 	return slices.DeleteFunc(m.store.Datasets(), func(d string) bool {
 		return list[i].Datasets != nil && !slices.Contains(list[i].Datasets, d)

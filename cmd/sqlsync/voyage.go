@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -132,6 +133,18 @@ func (f *fleet) lookAgain() {
 	case f.again <- struct{}{}:
 	default:
 	}
+}
+
+// noteTroubles tells the pages what is not served.
+func (f *fleet) noteTroubles() {
+	var list []string
+	for _, s := range f.ships {
+		if s.err != nil {
+			list = append(list, fmt.Sprintf("%s is not served: %v", s.path, s.err))
+		}
+	}
+	slices.Sort(list)
+	f.troubles.Store(&list)
 }
 
 // summary is one line for the service manager. It asks every node, so that one

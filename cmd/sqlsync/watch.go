@@ -121,7 +121,7 @@ func (c *watchCmd) print(a *app, verdicts []cdc.Verdict) error {
 	}
 	rows := []row{}
 	refused, news := false, 0
-	var inner []string
+	var inner, shared []string
 	for _, v := range verdicts {
 		r := row{Table: v.Table, Watched: v.Refused == nil, Dataset: c.Dataset, Rows: v.Rows}
 		if v.Refused != nil {
@@ -134,12 +134,18 @@ func (c *watchCmd) print(a *app, verdicts []cdc.Verdict) error {
 			}
 		} else {
 			news++
+			if v.SharedIDs && v.Before == "" {
+				shared = append(shared, v.Table)
+			}
 			a.tell("%s: %s", cell(v.Table), c.took(v))
 		}
 		rows = append(rows, r)
 	}
 	if len(inner) > 0 {
 		a.say("left out %s of virtual tables: %s", countOf(int64(len(inner)), "inner table"), cells(inner))
+	}
+	if len(shared) > 0 {
+		a.tell("note: two nodes that insert at the same time may give out one id in %s; --ids says how to avoid it", cells(shared))
 	}
 	if c.All && news == 0 {
 		a.tell("nothing new to watch")

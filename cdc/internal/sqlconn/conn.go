@@ -231,6 +231,9 @@ func Told(err error) bool {
 // NotADatabase reports whether err says that the file is something else.
 func NotADatabase(err error) bool { return is(err, sqlite3.SQLITE_NOTADB) }
 
+// Corrupt reports whether err says that the file is damaged.
+func Corrupt(err error) bool { return is(err, sqlite3.SQLITE_CORRUPT) }
+
 // Unique reports whether err is a violation of a UNIQUE or PRIMARY KEY
 // constraint.
 func Unique(err error) bool {

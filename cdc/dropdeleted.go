@@ -1,0 +1,138 @@
+package cdc
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sqlsync/merge"
+	"sqlsync/schema"
+	"sqlsync/wire"
+)
+
+// dropDeleted removes the rows in a part's range that the part does not tell
+// although its sender knew of their births: they were deleted, and the
+// tombstones are gone. What was written to them here, unseen, is listed.
+func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) error {
+	tab := t.cfg.byName[schema.Fold(part.Table)]
+	if tab == nil || tab.def == nil || tab.ds.id != ds.id || tab.waiting != "" || tab.appends() {
+		return nil
+	}
+	heads, err := t.snapshotHeads(ds, peer)
+	if err != nil {
+		return err
+	}
+	told, err := keysOf(part)
+	if err != nil {
+		return err
+	}
+	where, args, err := tab.between(part.From, part.To)
+	if err != nil {
+		return err
+	}
+	k := len(tab.key)
+	type row struct {
+		key []wire.Value
+		m   meta
+	}
+	var gone []row
+	err = t.Query(func(r []any) error {
+		if told[keyText(r[:k])] {
+			return nil
+		}
+		m, err := t.readMeta(r[k:])
+		if err != nil || m.row.Dead {
+			return err
+		}
+		if h, ok := heads[m.row.Birth.Origin]; ok && m.row.Birth.HLC.Seal() <= h.HLC {
+			m.key = slices.Clone(r[:k])
+			gone = append(gone, row{m.key, m})
+		}
+		return nil
+	}, `SELECT `+tab.list("k%d", ", ", k)+`, `+metaColumns("")+` FROM `+tab.meta()+where, args...)
+	if err != nil {
+		return err
+	}
+	for i := range gone {
+		if err := t.dropOne(tab, &gone[i].m, heads); err != nil {
+			return fmt.Errorf("table %s: %w", tab.name, err)
+		}
+	}
+	return nil
+}
+
+// dropOne deletes a row by the ordinary rules, as its sender would have told it.
+func (t *tx) dropOne(tab *table, m *meta, heads map[merge.NodeID]merge.Position) error {
+	a := &applier{tx: t, tab: tab, origin: m.row.Birth.Origin, fromSnapshot: true, conflicts: true}
+	a.seen = func(origin merge.NodeID) merge.HLC { return heads[origin].HLC }
+	c := &wire.Change{Op: merge.Delete, HLC: m.row.Birth.HLC.Seal(), Birth: m.row.Birth, Key: m.key}
+	for _, cell := range m.row.Cells { // an unseen write of the birth's own origin is lost, too
+		if cell.Version.Origin == a.origin && cell.Version.HLC > a.seen(a.origin) {
+			a.origin = merge.NodeID{}
+		}
+	}
+	act := &action{}
+	a.decide(act, c, m)
+	if _, _, err := a.enact(act); err != nil {
+		return err
+	}
+	return t.remember(tab, []remembered{{m.key, act.m}})
+}
+
+func (t *tx) snapshotHeads(ds *dataset, peer merge.NodeID) (map[merge.NodeID]merge.Position, error) {
+	var heads []wire.ChainHead
+	err := t.Query(func(row []any) error {
+		b, _ := row[0].([]byte)
+		return json.Unmarshal(b, &heads)
+	}, `SELECT heads FROM sqlsync_snapshot WHERE dataset_id = ? AND peer = ?`, ds.id, peer[:])
+	m := make(map[merge.NodeID]merge.Position, len(heads))
+	for _, h := range heads {
+		m[h.Origin] = h.Position
+	}
+	return m, err
+}
+
+// keysOf are the keys of the rows that a part tells.
+func keysOf(part *wire.SnapshotPart) (map[string]bool, error) {
+	told := make(map[string]bool)
+	for _, p := range part.Parts {
+		b, err := p.Open(wire.Limits{})
+		if err != nil {
+			return nil, err
+		}
+		for i := range b.Sections {
+			for j := range b.Sections[i].Changes {
+				told[keyText(b.Sections[i].Changes[j].Key)] = true
+			}
+		}
+	}
+	return told, nil
+}
+
+// between spells the condition for keys behind from and up to to.
+func (q tableSQL) between(from, to []byte) (where string, args []any, err error) {
+	k := len(q.t.key)
+	keys := `(` + q.list("k%d", ", ", k) + `)`
+	values := `(` + strings.TrimSuffix(strings.Repeat("?, ", k), ", ") + `)`
+	for _, bound := range []struct {
+		b  []byte
+		op string
+	}{{from, ` > `}, {to, ` <= `}} {
+		if len(bound.b) == 0 {
+			continue
+		}
+		key, err := wire.DecodeRow(bound.b)
+		if err != nil || len(key) != k {
+			return "", nil, fmt.Errorf("%w: range of a snapshot", wire.ErrInvalid)
+		}
+		if where == "" {
+			where = ` WHERE `
+		} else {
+			where += ` AND `
+		}
+		where += keys + bound.op + values
+		args = append(args, key...)
+	}
+	return where, args, nil
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+
+	"golang.org/x/crypto/blake2b"
+
+	"sqlsync/cdc"
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+type snapshotCmd struct {
+	Export snapshotExportCmd `cmd:"" help:"Write datasets, as they are now, into a file."`
+	Import snapshotImportCmd `cmd:"" help:"Merge such a file: what is newer here stays, other datasets are not touched."`
+}
+
+// A snapshot file is this line, messages as peers exchange them, and the
+// BLAKE2b-256 of all that. Each dataset begins with its Schema and ends with
+// the part whose cursor is empty.
+const snapshotMagic = "sqlsync snapshot 1\n"
+
+type snapshotExportCmd struct {
+	File    string   `arg:"" help:"The file to write. It must not exist."`
+	Dataset []string `sep:"none" placeholder:"NAME" help:"A dataset; may be repeated. All of them if left out."`
+}
+
+// Run writes a snapshot file, whole or not at all.
+func (c *snapshotExportCmd) Run(ctx context.Context, a *app) (err error) {
+	store, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	names := c.Dataset
+	if len(names) == 0 {
+		names = store.Datasets()
+	}
+	if _, err := os.Lstat(c.File); err == nil {
+		return hint(fmt.Errorf("%s exists", c.File), "choose another name, or remove it first")
+	}
+	part := c.File + ".part"
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("write snapshot: %w", err)
+	}
+	defer os.Remove(part)
+	defer f.Close()
+	rows, err := export(ctx, store, names, f)
+	switch {
+	case errors.Is(err, cdc.ErrNoDataset):
+		return hint(err, "sqlsync dataset list shows them")
+	case err != nil:
+		return explain(store.Path(), err)
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write snapshot: %w", err)
+	}
+	if err := os.Rename(part, c.File); err != nil {
+		return fmt.Errorf("write snapshot: %w", err)
+	}
+	if !a.JSON {
+		a.printf("%s: %d datasets, %d changes\n", c.File, len(names), rows)
+		return nil
+	}
+	return a.printJSON(map[string]any{"file": c.File, "datasets": names, "changes": rows})
+}
+
+func export(ctx context.Context, store *cdc.Store, names []string, to io.Writer) (changes int, err error) {
+	sum, _ := blake2b.New256(nil)
+	buf := bufio.NewWriterSize(to, 1<<16)
+	out := io.MultiWriter(buf, sum)
+	if _, err := io.WriteString(out, snapshotMagic); err != nil {
+		return 0, err
+	}
+	w := wire.NewWriter(out)
+	for _, name := range names {
+		stream := store.Stream(name)
+		schema, err := stream.Schema(ctx)
+		if err != nil {
+			return 0, err
+		}
+		schema.Datasets = []string{name}
+		if err := w.Write(schema); err != nil {
+			return 0, err
+		}
+		for req := (&wire.SnapshotRequest{}); req != nil; {
+			part, err := stream.Snapshot(ctx, req)
+			if err != nil {
+				return 0, err
+			}
+			for _, p := range part.Parts {
+				if _, dir, err := p.Header(); err == nil {
+					changes += dir[0].Changes
+				}
+			}
+			if err := w.Write(part); err != nil {
+				return 0, err
+			}
+			if req = nil; len(part.Cursor) > 0 {
+				req = &wire.SnapshotRequest{Cursor: part.Cursor}
+			}
+		}
+	}
+	if err := buf.Flush(); err != nil {
+		return 0, err
+	}
+	_, err = to.Write(sum.Sum(nil))
+	return changes, err
+}
+
+type snapshotImportCmd struct {
+	File    string   `arg:"" type:"existingfile" help:"The file."`
+	Dataset []string `sep:"none" placeholder:"NAME" help:"A dataset of the file; may be repeated. All of them if left out."`
+	Yes     bool     `hidden:"" help:"Do not ask; a merge replaces nothing, so nothing is asked."`
+}
+
+// Run merges a snapshot file. It is read whole before anything is changed.
+func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
+	found, err := c.check()
+	if err != nil {
+		return hint(fmt.Errorf("%s is not a whole snapshot: %w", c.File, err), "copy it again, or make another: sqlsync snapshot export")
+	}
+	for _, name := range c.Dataset {
+		if !slices.Contains(found, name) {
+			return hint(fmt.Errorf("no dataset %q in %s", name, c.File), "it has %v", found)
+		}
+	}
+	path, err := a.path()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := cdc.CreateFile(ctx, path); err != nil {
+			return explain(path, err)
+		}
+	}
+	store, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	n := 0
+	err = c.read(func(dataset string, m wire.Message) error {
+		if len(c.Dataset) > 0 && !slices.Contains(c.Dataset, dataset) {
+			return nil
+		}
+		switch m := m.(type) {
+		case *wire.Schema:
+			n++
+			_, err := store.Create(ctx, dataset, m)
+			return err
+		case *wire.SnapshotPart:
+			_, err := store.Stream(dataset).TakeSnapshot(ctx, merge.NodeID{}, m)
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return explain(path, err)
+	}
+	if !a.JSON {
+		a.printf("%s: merged %d datasets\n", c.File, n)
+		return nil
+	}
+	return a.printJSON(map[string]any{"file": c.File, "datasets": n})
+}
+
+// check reads the file and lists its datasets.
+func (c *snapshotImportCmd) check() (datasets []string, err error) {
+	f, err := os.Open(c.File)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if fi.Size() < int64(len(snapshotMagic)+blake2b.Size256) {
+		return nil, io.ErrUnexpectedEOF
+	}
+	sum, _ := blake2b.New256(nil)
+	if _, err := io.CopyN(sum, f, fi.Size()-blake2b.Size256); err != nil {
+		return nil, err
+	}
+	want := make([]byte, blake2b.Size256)
+	if _, err := io.ReadFull(f, want); err != nil {
+		return nil, err
+	}
+	if string(sum.Sum(nil)) != string(want) {
+		return nil, errors.New("its checksum does not match")
+	}
+	open := false
+	err = c.read(func(dataset string, m wire.Message) error {
+		switch m := m.(type) {
+		case *wire.Schema:
+			datasets, open = append(datasets, dataset), true
+		case *wire.SnapshotPart:
+			open = len(m.Cursor) > 0
+		default:
+			return fmt.Errorf("%T in it", m)
+		}
+		return nil
+	})
+	if err == nil && open {
+		err = io.ErrUnexpectedEOF
+	}
+	return datasets, err
+}
+
+// read calls fn for every message with the dataset that it belongs to.
+func (c *snapshotImportCmd) read(fn func(dataset string, m wire.Message) error) error {
+	f, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	in := bufio.NewReaderSize(io.LimitReader(f, fi.Size()-blake2b.Size256), 1<<16)
+	magic := make([]byte, len(snapshotMagic))
+	if _, err := io.ReadFull(in, magic); err != nil || string(magic) != snapshotMagic {
+		return errors.New("it does not begin like one")
+	}
+	r := wire.NewReader(in, wire.Limits{MaxMessage: 1200 << 20})
+	dataset := ""
+	for {
+		m, err := r.Read()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if s, ok := m.(*wire.Schema); ok && len(s.Datasets) == 1 {
+			dataset = s.Datasets[0]
+		} else if dataset == "" {
+			return errors.New("it does not say of which dataset it is")
+		}
+		if err := fn(dataset, m); err != nil {
+			return err
+		}
+	}
+}
