@@ -15,7 +15,7 @@ func hosted(run func(ctx context.Context, stderr io.Writer) int) (code int, was 
 	if manager.Interactive() {
 		return 0, false
 	}
-	h := &host{run: run}
+	h := &scm{run: run}
 	s, err := manager.New(h, &manager.Config{Name: "sqlsync"})
 	if err != nil {
 		return exitFailed, true
@@ -29,14 +29,14 @@ func hosted(run func(ctx context.Context, stderr io.Writer) int) (code int, was 
 	return exitDone, true
 }
 
-type host struct {
+type scm struct {
 	run    func(context.Context, io.Writer) int
 	log    manager.Logger
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-func (h *host) Start(manager.Service) error {
+func (h *scm) Start(manager.Service) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	h.cancel, h.done = cancel, make(chan struct{})
 	go func() {
@@ -48,13 +48,13 @@ func (h *host) Start(manager.Service) error {
 	return nil
 }
 
-func (h *host) Stop(manager.Service) error {
+func (h *scm) Stop(manager.Service) error {
 	h.cancel()
 	<-h.done
 	return nil
 }
 
 // Write is for stderr, a line or a few at a time.
-func (h *host) Write(b []byte) (int, error) {
+func (h *scm) Write(b []byte) (int, error) {
 	return len(b), h.log.Info(strings.TrimSpace(string(b)))
 }

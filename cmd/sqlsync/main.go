@@ -35,6 +35,7 @@ type grammar struct {
 	Join      joinCmd      `cmd:"" help:"Add each other by ticket; a database that does not exist yet is made a replica."`
 	Serve     serveCmd     `cmd:"" help:"Capture, serve, dial and apply until stopped."`
 	Service   serviceCmd   `cmd:"" help:"Have systemd, launchd or Windows run serve."`
+	Hook      hookCmd      `cmd:"" help:"Have serve give every change to a command or a URL."`
 	Sync      syncCmd      `cmd:"" help:"Exchange with remotes until both sides have everything, then exit."`
 	Clone     cloneCmd     `cmd:"" help:"Make a new replica of a remote's watched tables."`
 	Digest    digestCmd    `cmd:"" help:"Print a digest of the content of tables."`

@@ -134,7 +134,7 @@ func (s *service) close() {
 func (s *service) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.reportTroubles, s.roll, s.prune, s.noteListening, s.noteStrangers}
+	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.reportTroubles, s.roll, s.prune, s.noteListening, s.noteStrangers, s.hooks}
 	if s.port != nil {
 		parts = append(parts, func(ctx context.Context) error {
 			<-ctx.Done()

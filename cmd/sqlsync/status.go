@@ -156,6 +156,18 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 	for _, table := range slices.Sorted(maps.Keys(differing)) {
 		st.Warnings = append(st.Warnings, differs(table, differing[table]))
 	}
+	hooks, err := store.Hooks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range hooks {
+		switch {
+		case !h.Trusted:
+			st.Warnings = append(st.Warnings, fmt.Sprintf("hook %s is not carried out: it was not added by sqlsync with this node's key; remove it, or remove it and add it again", h.Name))
+		case h.Error != "":
+			st.Warnings = append(st.Warnings, fmt.Sprintf("hook %s fails since %s: %s; it is tried again", h.Name, h.Since.Format(time.RFC3339), h.Error))
+		}
+	}
 	if st.watched, err = store.Watched(ctx); err != nil {
 		return nil, err
 	}
