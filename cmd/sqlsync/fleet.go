@@ -146,6 +146,7 @@ func (f *fleet) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer f.closePorts()
+	f.noteTroubles()
 	broken := make(chan error, 1)
 	f.tasks.Go(func() {
 		if err := f.pages.run(ctx); err != nil && ctx.Err() == nil {
@@ -169,6 +170,7 @@ func (f *fleet) run(ctx context.Context) error {
 		if !f.open && scouted && (late || f.settled()) {
 			// A peer that came earlier would be told that nobody knows it.
 			f.openTo(ctx)
+			f.noteTroubles()
 			f.notify.ready(f.summary())
 		}
 		retry, stop := f.nextTry()

@@ -47,6 +47,7 @@ func (f *fleet) fail(s *ship, err error) error {
 	}
 	if s.failures == 1 {
 		f.a.complain(err)
+		f.log.Error("no longer served", "db", s.path, "again", s.due())
 	}
 	return nil
 }
@@ -144,6 +145,9 @@ func (f *fleet) noteTroubles() {
 		}
 	}
 	slices.Sort(list)
+	if !f.open {
+		list = append(list, "databases are being opened")
+	}
 	f.troubles.Store(&list)
 }
 

@@ -23,6 +23,7 @@ func (s *Server) Add(d *Database) {
 	defer x.mu.Unlock()
 	x.list = append(slices.Clone(x.list), d)
 	s.listen(d)
+	s.live.wake()
 }
 
 // Remove has it served no more. A request that is under way may meet its store

@@ -116,7 +116,7 @@ func (s *Server) hear(ctx context.Context, d *Database) {
 func (s *Server) take(ctx context.Context) {
 	watched := s.live.watched()
 	now := time.Now()
-	st := state{Time: now.UnixMilli(), Login: s.options.Token != "", Health: health{Reasons: []string{}}}
+	st := state{Time: now.UnixMilli(), Login: s.options.Token != "", Health: health{Reasons: []string{}}, Databases: []databaseState{}}
 	for _, d := range s.all() {
 		snap := d.snapshot(ctx, liveEvery/2)
 		ds := s.stateOf(d, snap)
