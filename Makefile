@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: all build test check unit race oldlib fuzz simulate soak demo bench clean
+.PHONY: all build test check unit race oldlib fuzz simulate soak demo bench package clean
 
 all: build
 
@@ -64,6 +64,12 @@ demo:
 
 bench:
 	$(GO) test -run '^$$' -bench Figures -benchtime 1x ./e2e
+
+# package puts binaries, .deb packages and an OCI image into dist, and looks at
+# them. Its tools are in a module of their own.
+package:
+	packaging/build $(VERSION)
+	cd packaging && $(GO) vet ./... && $(GO) test -count=1 -v ./...
 
 clean:
 	rm -rf bin dist

@@ -20,6 +20,9 @@ const (
 	// data_version, with file notification and without.
 	pollNotified = time.Second
 	pollAlone    = 20 * time.Millisecond
+	// lastFlush is how long the end waits for an application's lock to write
+	// watermarks, which may be lost.
+	lastFlush = time.Second
 )
 
 // Follow seals whatever applications commit, within milliseconds, and tells
@@ -55,7 +58,9 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), s.flush(context.WithoutCancel(ctx)))
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
+			defer cancel()
+			return errors.Join(ctx.Err(), s.flush(last))
 		case <-w.Events:
 			if f.rollback {
 				if rest := q.written(time.Now()); rest > 0 {
@@ -184,6 +189,7 @@ func (f *follower) look(ctx context.Context) (changed bool, err error) {
 		}
 	}
 	f.version, f.generation, f.cookie, f.pos = version, generation, cookie, pos
+	f.s.changed.send()
 	return true, nil
 }
 
@@ -241,6 +247,10 @@ func (s *Store) replayAll(ctx context.Context) error {
 	}
 	return err
 }
+
+// Changed returns a channel that gets a signal after Follow or Watchdog have
+// seen that any process wrote to the database, and a function that ends it.
+func (s *Store) Changed() (<-chan struct{}, func()) { return s.changed.subscribe() }
 
 // Reconfigured returns a channel that gets a signal after tables, remotes or
 // datasets were changed by any process, and a function that ends it.

@@ -82,6 +82,7 @@ type Store struct {
 	lastTook time.Duration
 
 	grown        broadcast // a batch came to be held
+	changed      broadcast // something was written
 	reconfigured broadcast // tables, remotes or datasets were changed
 	watermarks   watermarks
 

@@ -6,7 +6,8 @@
 // makes it, [Identity.Save] and [LoadIdentity] keep it in a file, and
 // [Identity.Sign] signs batches. A [Conn] is a net.Conn for everything that
 // travels between two nodes: use [Client] on the side that dialed and knows whom
-// it wants to reach, [Server] on the side that accepted and decides whom to admit.
+// it wants to reach, [Server] on the side that accepted and decides whom to admit,
+// or [ServerOf] where several nodes answer at one address.
 //
 // A [Ticket] lets a node in whose key nobody has added: it is one text with the key
 // to reach and a [Secret], which the invited node proves to it in its payload.

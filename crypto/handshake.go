@@ -79,11 +79,15 @@ type handshake struct {
 }
 
 func newHandshake(conn net.Conn, id *Identity, peerStatic []byte, o Options) (*handshake, error) {
-	state, err := noise.NewHandshakeState(noiseConfig(xchachaPoly{}, prologue, id.static, peerStatic, o.Rand))
+	state, err := newState(id, peerStatic, o)
 	if err != nil {
 		return nil, err
 	}
 	return &handshake{conn: conn, state: state}, nil
+}
+
+func newState(id *Identity, peerStatic []byte, o Options) (*noise.HandshakeState, error) {
+	return noise.NewHandshakeState(noiseConfig(xchachaPoly{}, prologue, id.static, peerStatic, o.Rand))
 }
 
 // send returns the two directions' keys, the initiator's first, when it was the
@@ -123,25 +127,19 @@ func (h *handshake) read(least, most int) ([]byte, error) {
 	return h.buf[2 : 2+n], err
 }
 
-// receiveFirst is the server's receive of the first message, which is for one of
-// its keys: it returns -1 for the present one, or which of the former.
-func (h *handshake) receiveFirst(id *Identity, o Options) (former int, err error) {
-	message, err := h.read(helloLen, helloLen)
-	if err != nil {
-		return 0, err
-	}
-	for former = -1; ; former++ {
-		if _, _, _, err = h.state.ReadMessage(nil, message); err == nil {
-			return former, nil
-		}
-		if former+1 == len(id.former) {
-			return 0, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
-		}
-		next := id.former[former+1]
-		if h.state, err = noise.NewHandshakeState(noiseConfig(xchachaPoly{}, prologue, next.static, nil, o.Rand)); err != nil {
+// first opens a client's first message with one of a node's keys: it returns -1
+// for the present one, or which of the former.
+func (h *handshake) first(message []byte, id *Identity, o Options) (former int, err error) {
+	keys := append([]*Identity{id}, id.former...)
+	for i, key := range keys {
+		if h.state, err = newState(key, nil, o); err != nil {
 			return 0, err
 		}
+		if _, _, _, err = h.state.ReadMessage(nil, message); err == nil {
+			return i - 1, nil
+		}
 	}
+	return 0, fmt.Errorf("%w: %w", ErrUnauthenticated, err)
 }
 
 // within runs f, which uses conn, until the timeout or the end of ctx. It closes

@@ -59,6 +59,21 @@ func (n *Node) Status(ctx context.Context) ([]Status, error) {
 	return out, nil
 }
 
+// Peers counts the remotes, and those that a session is open with.
+func (n *Node) Peers() (connected, all int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, r := range n.remotes {
+		for key, l := range n.links {
+			if key.peer == r.Peer && l.state() == Connected {
+				connected++
+				break
+			}
+		}
+	}
+	return connected, len(n.remotes)
+}
+
 // report adds one dataset to a remote's status.
 func (l *link) report(ctx context.Context, s *Status, first bool) error {
 	l.node.mu.Lock()

@@ -28,21 +28,23 @@ func host(t *testing.T) (m *member, addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	p, err := openPort("127.0.0.1:0", m.log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var all group
-	all.Go(func() { m.listen(ctx, l) })
+	leave := p.join(ctx, m)
+	all.Go(func() { p.run(ctx) })
 	t.Cleanup(func() {
 		cancel()
+		leave()
 		all.Wait()
 		if err := m.store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return m, l.Addr().String()
+	return m, p.Addr().String()
 }
 
 func newIdentity(t *testing.T) *crypto.Identity {

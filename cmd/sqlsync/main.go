@@ -34,6 +34,8 @@ type grammar struct {
 	Invite    inviteCmd    `cmd:"" help:"Print a ticket with which one node can join."`
 	Join      joinCmd      `cmd:"" help:"Add each other by ticket; a database that does not exist yet is made a replica."`
 	Serve     serveCmd     `cmd:"" help:"Capture, serve, dial and apply until stopped."`
+	Service   serviceCmd   `cmd:"" help:"Have systemd, launchd or Windows run serve."`
+	Hook      hookCmd      `cmd:"" help:"Have serve give every change to a command or a URL."`
 	Sync      syncCmd      `cmd:"" help:"Exchange with remotes until both sides have everything, then exit."`
 	Clone     cloneCmd     `cmd:"" help:"Make a new replica of a remote's watched tables."`
 	Digest    digestCmd    `cmd:"" help:"Print a digest of the content of tables."`
@@ -52,7 +54,13 @@ type grammar struct {
 }
 
 func main() {
+	if code, was := hosted(func(ctx context.Context, stderr io.Writer) int {
+		return run(ctx, os.Args[1:], os.Stdin, io.Discard, stderr)
+	}); was {
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

@@ -22,8 +22,10 @@ type member struct {
 	id    *crypto.Identity
 	node  *replicate.Node
 	log   *slog.Logger
-	// dialer and the listener tell who is there, once serve asks for it.
+	// dialer and the port tell who is there, once serve asks for it.
 	dialer *dialer
+	// respondOnly says that no remote is dialed.
+	respondOnly bool
 
 	remotes   sync.Mutex // held while the node is told the remotes
 	strangers strangers
@@ -67,6 +69,11 @@ func (m *member) readRemotes(ctx context.Context) (next time.Time, err error) {
 			next = r.Expires
 		}
 		remotes = append(remotes, replicate.Remote{Name: r.Name, Peer: r.Key, Addrs: r.Addrs, Datasets: r.Datasets, Pull: r.Pull, Push: r.Push})
+	}
+	if m.respondOnly {
+		for i := range remotes {
+			remotes[i].Addrs = nil
+		}
 	}
 	m.node.SetRemotes(remotes)
 	return next, nil
@@ -150,43 +157,4 @@ func (e *unknownHere) Error() string {
 
 func (e *unknownHere) Is(target error) bool {
 	return target == replicate.ErrRefused || target == crypto.ErrRefused
-}
-
-// listen accepts connections until ctx ends, each in a goroutine that it waits
-// for.
-func (m *member) listen(ctx context.Context, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() { l.Close() })
-	defer stop()
-	// A stranger costs a handshake; no more than this many at a time.
-	slots := make(chan struct{}, 64)
-	var conns group
-	defer conns.Wait()
-	for {
-		raw, err := l.Accept()
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			return fmt.Errorf("accept on %s: %w", l.Addr(), err)
-		}
-		select {
-		case slots <- struct{}{}:
-		default:
-			raw.Close()
-			continue
-		}
-		conns.Go(func() {
-			c, err := crypto.Server(ctx, raw, m.id, m.admit(ctx, raw.RemoteAddr()), crypto.Options{})
-			<-slots
-			if err != nil {
-				raw.Close()
-				m.refused(raw.RemoteAddr(), err)
-				return
-			}
-			defer m.dialer.peers.enter(merge.NodeID(c.Peer()), raw.RemoteAddr())()
-			if err := m.node.Accept(ctx, c, merge.NodeID(c.Peer())); err != nil && ctx.Err() == nil {
-				m.log.Warn("session ended", "from", raw.RemoteAddr().String(), "err", err)
-			}
-		})
-	}
 }

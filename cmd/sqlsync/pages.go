@@ -41,11 +41,12 @@ func (p *pages) check() error {
 // paging is pages on their way; nil is none.
 type paging struct {
 	listener net.Listener
-	options  web.Options
+	server   *web.Server
 }
 
 // open takes the address, so that what is wrong with it ends serve at once.
-func (p *pages) open(a *app) (*paging, error) {
+// trouble lists what is not served.
+func (p *pages) open(a *app, trouble func() []string) (*paging, error) {
 	if p.HTTP == "" {
 		return nil, nil
 	}
@@ -56,10 +57,10 @@ func (p *pages) open(a *app) (*paging, error) {
 	counters := web.NewCounters()
 	a.observe = counters.Observe
 	a.say("pages on http://%s/", l.Addr())
-	return &paging{l, web.Options{
+	return &paging{l, web.New(web.Options{
 		Counters: counters, Token: p.HTTPToken, Limit: web.Limit{Rows: p.MaxLagRows, Seconds: p.MaxLagSeconds},
-		Pprof: p.Pprof, Version: version(), Log: a.logger(),
-	}}, nil
+		Pprof: p.Pprof, Version: version(), Log: a.logger(), Trouble: trouble,
+	})}, nil
 }
 
 func (p *paging) close() {
@@ -68,11 +69,12 @@ func (p *paging) close() {
 	}
 }
 
-func (p *paging) add(m *member) {
+// add has a database shown until the function that it returns is called.
+func (p *paging) add(m *member) (remove func()) {
 	if p == nil {
-		return
+		return func() {}
 	}
-	p.options.Databases = append(p.options.Databases, &web.Database{
+	d := &web.Database{
 		Path: m.store.Path(), Store: m.store, Peers: m.node.Status, Resolve: settler{m.store},
 		Show: web.Show{
 			Key:    nodeKey,
@@ -87,7 +89,9 @@ func (p *paging) add(m *member) {
 				return conflictRows(list), explain(m.store.Path(), err)
 			},
 		},
-	})
+	}
+	p.server.Add(d)
+	return func() { p.server.Remove(d) }
 }
 
 // settler settles conflicts as the verbs do, with what to do where that fails.
@@ -106,7 +110,7 @@ func (p *paging) run(ctx context.Context) error {
 	if p == nil {
 		return nil
 	}
-	if err := web.New(p.options).Run(ctx, p.listener); err != nil && !errors.Is(err, context.Canceled) {
+	if err := p.server.Run(ctx, p.listener); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("serve pages: %w", err)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -39,6 +40,7 @@ func TestMain(m *testing.M) {
 //	warned FILE TEXT      wait until status warns of the text
 //	unwarned FILE TEXT    wait until status no longer warns of the text
 //	served FILE           wait until status says that it is being served
+//	holds FILE TEXT       wait until a file has the text
 //	taken NAME            set $NAME to one that somebody listens on
 //	fetch STATUS URL [HEADER VALUE]…
 //	                      ask until the answer has the status, print its body
@@ -50,8 +52,15 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned(true), "unwarned": scriptWarned(false), "keyof": scriptKeyOf, "served": scriptServed, "conflict": scriptConflict, "until": scriptUntil, "invited": scriptInvited,
+			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned(true), "unwarned": scriptWarned(false), "keyof": scriptKeyOf, "served": scriptServed, "conflict": scriptConflict, "until": scriptUntil, "invited": scriptInvited, "holds": scriptHolds,
 			"fetch": scriptFetch,
+		},
+		Condition: func(c string) (bool, error) {
+			if c != "systemd" {
+				return false, fmt.Errorf("unknown condition %q", c)
+			}
+			_, err := os.Stat("/run/systemd/system")
+			return err == nil, nil
 		},
 		RequireUniqueNames:  true,
 		RequireExplicitExec: false,
@@ -264,6 +273,19 @@ func fetch(url string, headers []string) (status, text string, err error) {
 		}
 	}
 	return strconv.Itoa(answer.StatusCode), text, nil
+}
+
+func scriptHolds(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(time.Minute); ; {
+		b, _ := os.ReadFile(ts.MkAbs(args[0]))
+		if strings.Contains(string(b), args[1]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s has no %q", args[0], args[1])
+		}
+		runtime.Gosched()
+	}
 }
 
 func scriptTaken(ts *testscript.TestScript, _ bool, args []string) {

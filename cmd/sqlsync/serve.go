@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"sqlsync/cdc"
@@ -14,73 +13,53 @@ import (
 )
 
 type serveCmd struct {
-	Listen []string `sep:"none" placeholder:"ADDR" help:"Address to accept peers on, HOST:PORT; port 0 takes a free one. With several databases, one for each, in their order. Without it, this node only dials."`
-	pages  `embed:""`
+	Listen      []string `sep:"none" placeholder:"ADDR" help:"Address to accept peers on, HOST:PORT; port 0 takes a free one. With several databases, one for all of them, or one for each in their order. Without it, this node only dials."`
+	RespondOnly bool     `help:"Never dial: wait for peers to connect."`
+	pages       `embed:""`
 }
 
 // group is a WaitGroup whose goroutines give an error.
 type group struct{ sync.WaitGroup }
 
-// Run serves every database until ctx ends. One that cannot be served any more
-// stops no other.
+// Run serves every database until ctx ends.
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
-	if len(a.DB) == 0 {
-		return usage("no database named", "use --db FILE, or set $SQLSYNC_DB")
+	if err := c.check(a); err != nil {
+		return err
 	}
+	f := newFleet(a, c)
+	if err := f.name(a.DB); err != nil {
+		return err
+	}
+	if err := f.openPorts(c.Listen); err != nil {
+		return err
+	}
+	if err := f.openPages(&c.pages); err != nil {
+		return err
+	}
+	if err := f.run(ctx); err != nil {
+		return err
+	}
+	a.say("stopped")
+	return nil
+}
+
+func (c *serveCmd) check(a *app) error {
 	for _, addr := range c.Listen {
 		if err := checkListen(addr); err != nil {
 			return err
 		}
 	}
-	if len(c.Listen) > 0 && len(c.Listen) != len(a.DB) {
-		return usage(fmt.Sprintf("%d databases and %d addresses", len(a.DB), len(c.Listen)), "give --listen once for each --db")
+	switch {
+	case len(a.DB) == 0:
+		return usage("no database named", "use --db FILE, or set $SQLSYNC_DB")
+	case c.RespondOnly && len(c.Listen) == 0:
+		return usage("--respond-only without --listen: nobody could meet", "add --listen HOST:PORT")
+	case len(c.Listen) > 1 && len(c.Listen) != len(a.DB):
+		return usage(fmt.Sprintf("%d databases and %d addresses", len(a.DB), len(c.Listen)), "give --listen once for all, or once for each --db")
+	case len(c.Listen) > 1 && slices.ContainsFunc(a.DB, isPattern):
+		return usage("several addresses and a pattern", "give --listen once: all databases are reached there")
 	}
-	if err := c.pages.check(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	pages, err := c.pages.open(a)
-	if err != nil {
-		return err
-	}
-	defer pages.close()
-	var all group
-	var first atomic.Pointer[error]
-	failed := func(err error) { first.CompareAndSwap(nil, &err) }
-	for i, path := range a.DB {
-		s, err := c.begin(ctx, a, i, path)
-		if err != nil {
-			failed(err)
-			cancel()
-			break
-		}
-		pages.add(s.member)
-		all.Go(func() {
-			defer s.close()
-			if err := s.run(ctx); err != nil && ctx.Err() == nil {
-				failed(explainEnded(path, err))
-				if len(a.DB) > 1 {
-					s.log.Error("no longer served", "err", err)
-				}
-			}
-		})
-	}
-	var shown group
-	shown.Go(func() {
-		if err := pages.run(ctx); err != nil && ctx.Err() == nil {
-			failed(err)
-			cancel()
-		}
-	})
-	all.Wait()
-	cancel()
-	shown.Wait()
-	if err := first.Load(); err != nil {
-		return *err
-	}
-	a.say("stopped")
-	return nil
+	return c.pages.check()
 }
 
 // explainEnded says what to do about a database that cannot be served any more.
@@ -99,11 +78,13 @@ func explainEnded(path string, err error) error {
 // service is one database that is served.
 type service struct {
 	*member
-	lock     lock
-	listener net.Listener
+	lock lock
+	// port is where it is reached, nil if it is not; leave takes it from there.
+	port  *port
+	leave func()
 }
 
-func (c *serveCmd) begin(ctx context.Context, a *app, i int, path string) (*service, error) {
+func (c *serveCmd) begin(ctx context.Context, a *app, p *port, path string) (*service, error) {
 	// Looked at before the file is opened: SQLite gives a hard link a journal of
 	// its own name, and two names at once can destroy the file.
 	if served(path) {
@@ -114,31 +95,34 @@ func (c *serveCmd) begin(ctx context.Context, a *app, i int, path string) (*serv
 		return nil, err
 	}
 	m.dialer.peers = newPresence(m.log, m.nameOf)
-	s := &service{member: m}
+	s := &service{member: m, port: p}
 	if s.lock, err = takeLock(path); err != nil {
 		m.store.Close()
 		return nil, explainLock(path, err)
 	}
-	if len(c.Listen) > 0 {
-		if s.listener, err = net.Listen("tcp", c.Listen[i]); err != nil {
+	if c.RespondOnly {
+		m.respondOnly = true
+		if _, err := m.readRemotes(ctx); err != nil {
 			s.close()
-			return nil, hint(fmt.Errorf("listen on %s: %w", c.Listen[i], withoutAddr(err)), "choose another --listen address, or end the program that has it")
+			return nil, err
 		}
-		a.say("serving %s on %s as %s", path, s.listener.Addr(), nodeKey(m.store.Node()))
+	}
+	if p != nil {
+		a.say("serving %s on %s as %s", path, p.Addr(), nodeKey(m.store.Node()))
 	} else {
 		a.say("serving %s as %s", path, nodeKey(m.store.Node()))
 	}
-	if err := m.warnIdle(ctx, s.listener != nil); err != nil {
+	if err := m.warnIdle(ctx, p != nil); err != nil {
 		s.close()
 		return nil, explain(path, err)
+	}
+	if p != nil {
+		s.leave = p.join(ctx, m)
 	}
 	return s, nil
 }
 
 func (s *service) close() {
-	if s.listener != nil {
-		s.listener.Close()
-	}
 	if err := s.store.Close(); err != nil {
 		s.log.Error("close database", "err", err)
 	}
@@ -150,9 +134,13 @@ func (s *service) close() {
 func (s *service) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.reportTroubles, s.roll, s.prune, s.noteListening, s.noteStrangers}
-	if s.listener != nil {
-		parts = append(parts, func(ctx context.Context) error { return s.listen(ctx, s.listener) })
+	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.reportTroubles, s.roll, s.prune, s.noteListening, s.noteStrangers, s.hooks}
+	if s.port != nil {
+		parts = append(parts, func(ctx context.Context) error {
+			<-ctx.Done()
+			s.leave()
+			return nil
+		})
 	}
 	var all group
 	for _, part := range parts {
@@ -199,8 +187,8 @@ func (s *service) reload(ctx context.Context) error {
 // noteListening tells sqlsync invite where this node can be reached.
 func (s *service) noteListening(ctx context.Context) error {
 	var addrs []string
-	if s.listener != nil {
-		addrs = append(addrs, s.listener.Addr().String())
+	if s.port != nil {
+		addrs = append(addrs, s.port.Addr().String())
 	}
 	if err := s.store.NoteListening(ctx, addrs); err != nil && ctx.Err() == nil {
 		s.log.Warn("note addresses", "err", err)
@@ -212,13 +200,19 @@ func (s *service) noteListening(ctx context.Context) error {
 // where status reads it. Nothing is written where nothing has changed.
 const reportEvery = 500 * time.Millisecond
 
+// lastWait is how long what is noted at the end may wait for an application's
+// lock.
+const lastWait = time.Second
+
 func (s *service) report(ctx context.Context) error {
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return s.note(context.WithoutCancel(ctx), true)
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
+			defer cancel()
+			return s.note(last, true)
 		case <-tick.C:
 		}
 		if err := s.note(ctx, false); err != nil && ctx.Err() == nil {

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"sqlsync/cdc"
@@ -14,7 +13,11 @@ import (
 	"sqlsync/replicate"
 )
 
-type statusCmd struct{}
+type statusCmd struct {
+	Watch   bool          `xor:"how" help:"Go on showing it, until interrupted."`
+	Wait    string        `xor:"how" placeholder:"REMOTE" help:"Wait until the remote has confirmed everything that is written here until now."`
+	Timeout time.Duration `default:"30s" help:"How long to wait with --wait; 0 is as long as it takes."`
+}
 
 type position struct {
 	Seq uint64    `json:"seq"`
@@ -40,6 +43,11 @@ type remoteStatus struct {
 	Confirmed map[string]map[string]uint64 `json:"confirmed"`
 	LastSync  string                       `json:"last_sync"`
 	Error     string                       `json:"error"`
+	Remedy    string                       `json:"remedy,omitempty"`
+	Pull      bool                         `json:"pull"`
+	Push      bool                         `json:"push"`
+	// LagSeconds is the age of the oldest change that it lacks, by dataset.
+	LagSeconds map[string]float64 `json:"lag_seconds"`
 }
 
 type status struct {
@@ -51,10 +59,20 @@ type status struct {
 	Violations  int64           `json:"violations"`
 	Quarantined int64           `json:"quarantined"`
 	Warnings    []string        `json:"warnings"`
+	// Replicated says that every remote that gets changes from here has all of
+	// them. Verdict says so in words, or why not.
+	Replicated bool   `json:"replicated"`
+	Verdict    string `json:"verdict"`
+
+	watched int64
+	waiting []string // tables
 }
 
 // Run shows how everything stands.
-func (statusCmd) Run(ctx context.Context, a *app) error {
+func (c *statusCmd) Run(ctx context.Context, a *app) error {
+	if c.Wait != "" {
+		return c.wait(ctx, a)
+	}
 	store, err := a.look(ctx)
 	if err != nil {
 		a.sayTroubles()
@@ -64,6 +82,9 @@ func (statusCmd) Run(ctx context.Context, a *app) error {
 		return a.unset()
 	}
 	defer store.Close()
+	if c.Watch {
+		return c.watch(ctx, a, store)
+	}
 	st, err := readStatus(ctx, store)
 	if err != nil {
 		return explain(store.Path(), err)
@@ -71,13 +92,13 @@ func (statusCmd) Run(ctx context.Context, a *app) error {
 	if a.JSON {
 		return a.printJSON(st)
 	}
-	return st.print(a)
+	return st.write(a.stdout)
 }
 
 // unset is the status of a database that is no node.
 func (a *app) unset() error {
 	if a.JSON {
-		return a.printJSON(status{Datasets: []datasetStatus{}, Remotes: []remoteStatus{}, Warnings: []string{}})
+		return a.printJSON(status{Datasets: []datasetStatus{}, Remotes: []remoteStatus{}, Warnings: []string{}, Verdict: "not set up"})
 	}
 	a.printf("%s is not set up for sqlsync yet\n", a.DB[0])
 	fmt.Fprintln(a.stderr, "hint: sqlsync tables shows what can be replicated; sqlsync watch TABLE begins")
@@ -105,7 +126,8 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 			st.Warnings = append(st.Warnings, t.String())
 		}
 	}
-	for _, table := range slices.Sorted(maps.Keys(have.Waiting)) {
+	st.waiting = slices.Sorted(maps.Keys(have.Waiting))
+	for _, table := range st.waiting {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: %s", table, have.Waiting[table]))
 	}
 	for _, t := range have.Absent {
@@ -134,7 +156,26 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 	for _, table := range slices.Sorted(maps.Keys(differing)) {
 		st.Warnings = append(st.Warnings, differs(table, differing[table]))
 	}
-	return st, st.readRemotes(ctx, store, have)
+	hooks, err := store.Hooks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range hooks {
+		switch {
+		case !h.Trusted:
+			st.Warnings = append(st.Warnings, fmt.Sprintf("hook %s is not carried out: it was not added by sqlsync with this node's key; remove it, or remove it and add it again", h.Name))
+		case h.Error != "":
+			st.Warnings = append(st.Warnings, fmt.Sprintf("hook %s fails since %s: %s; it is tried again", h.Name, h.Since.Format(time.RFC3339), h.Error))
+		}
+	}
+	if st.watched, err = store.Watched(ctx); err != nil {
+		return nil, err
+	}
+	if err := st.readRemotes(ctx, store, have); err != nil {
+		return nil, err
+	}
+	st.Verdict, st.Replicated = st.verdict()
+	return st, nil
 }
 
 func (st *status) readRemotes(ctx context.Context, store *cdc.Store, have *cdc.Status) error {
@@ -151,7 +192,9 @@ func (st *status) readRemotes(ctx context.Context, store *cdc.Store, have *cdc.S
 		rs := remoteStatus{
 			Name: r.Name, Key: nodeKey(r.Key), Addr: strings.Join(r.Addrs, ","), Datasets: slices.Concat([]string{}, r.Datasets),
 			State: p.State, Error: p.Error, Lag: make(map[string]int64), Confirmed: make(map[string]map[string]uint64),
+			Pull: r.Pull, Push: r.Push, LagSeconds: make(map[string]float64),
 		}
+		rs.Remedy = remedyFor(rs.Error, r.Name, st.Node)
 		// A state of a serve that runs no more; what it or a sync met last stays.
 		if rs.State == "" || !st.Serving && rs.State != string(replicate.Refused) {
 			rs.State = string(replicate.Idle)
@@ -174,62 +217,15 @@ func (st *status) readRemotes(ctx context.Context, store *cdc.Store, have *cdc.S
 			if rs.Lag[d.Name], err = store.Lag(ctx, d.Name, d.Confirmed[r.Name]); err != nil {
 				return err
 			}
+			since, err := store.LagSince(ctx, d.Name, d.Confirmed[r.Name])
+			if err != nil {
+				return err
+			}
+			if !since.IsZero() {
+				rs.LagSeconds[d.Name] = max(0, time.Since(since).Seconds())
+			}
 		}
 		st.Remotes = append(st.Remotes, rs)
 	}
 	return nil
-}
-
-func (st *status) print(a *app) error {
-	serving := "not being served"
-	if st.Serving {
-		serving = "being served"
-	}
-	a.printf("node %s, %s\n", st.Node, serving)
-	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "\nDATASET\tENABLED\tPENDING\tBATCHES\tBYTES")
-	for _, d := range st.Datasets {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\n", cell(d.Dataset), yesNo(d.Enabled), d.Pending, d.Batches, d.Bytes)
-	}
-	if len(st.Remotes) > 0 {
-		fmt.Fprintln(w, "\nREMOTE\tADDRESS\tSTATE\tLACKS\tLAST SYNC\tERROR")
-	}
-	for _, r := range st.Remotes {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cell(r.Name), dash(r.Addr), r.since(), st.lacks(r), dash(r.LastSync), dash(r.Error))
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	a.printf("\nconflicts %d, violations %d, quarantined %d\n", st.Conflicts, st.Violations, st.Quarantined)
-	for _, warning := range st.Warnings {
-		a.printf("warning: %s\n", warning)
-	}
-	return nil
-}
-
-// since is a remote's state, and for how long there is no connection, as far as
-// that is known.
-func (r *remoteStatus) since() string {
-	switch {
-	case r.State == string(replicate.Connected):
-		return r.State
-	case r.LastSync == "":
-		return r.State + ", never in sync"
-	}
-	return r.State + ", not connected since " + r.LastSync
-}
-
-// lacks is what a remote has not got yet: changes that are sealed, and marks of
-// which a seal makes changes.
-func (st *status) lacks(r remoteStatus) string {
-	var sealed, pending int64
-	for _, d := range st.Datasets {
-		if n, ok := r.Lag[d.Dataset]; ok {
-			sealed, pending = sealed+n, pending+d.Pending
-		}
-	}
-	if pending > 0 {
-		return fmt.Sprintf("%d changes, %d pending", sealed, pending)
-	}
-	return fmt.Sprintf("%d changes", sealed)
 }

@@ -26,9 +26,10 @@ const freshEnough = time.Second
 
 func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	h := health{Reasons: []string{}}
-	for _, d := range s.options.Databases {
+	for _, d := range s.all() {
 		h.Reasons = append(h.Reasons, s.options.Limit.exceeded(d.Path, d.snapshot(r.Context(), freshEnough))...)
 	}
+	h.Reasons = append(h.Reasons, s.trouble()...)
 	status := http.StatusOK
 	if h.OK = len(h.Reasons) == 0; !h.OK {
 		status = http.StatusServiceUnavailable

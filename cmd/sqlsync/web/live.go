@@ -70,11 +70,7 @@ func (l *live) latest() json.RawMessage {
 // sample measures all databases every now and then, and at once when something
 // happens and somebody looks, until ctx ends.
 func (s *Server) sample(ctx context.Context) {
-	var hears sync.WaitGroup
-	defer hears.Wait()
-	for _, d := range s.options.Databases {
-		hears.Go(func() { s.hear(ctx, d) })
-	}
+	defer s.hearAll(ctx)()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -120,8 +116,8 @@ func (s *Server) hear(ctx context.Context, d *Database) {
 func (s *Server) take(ctx context.Context) {
 	watched := s.live.watched()
 	now := time.Now()
-	st := state{Time: now.UnixMilli(), Login: s.options.Token != "", Health: health{Reasons: []string{}}}
-	for _, d := range s.options.Databases {
+	st := state{Time: now.UnixMilli(), Login: s.options.Token != "", Health: health{Reasons: []string{}}, Databases: []databaseState{}}
+	for _, d := range s.all() {
 		snap := d.snapshot(ctx, liveEvery/2)
 		ds := s.stateOf(d, snap)
 		st.Databases = append(st.Databases, ds)
@@ -133,6 +129,7 @@ func (s *Server) take(ctx context.Context) {
 			s.readTail(ctx, d)
 		}
 	}
+	st.Health.Reasons = append(st.Health.Reasons, s.trouble()...)
 	st.Health.OK = len(st.Health.Reasons) == 0
 	b, err := json.Marshal(st)
 	if err != nil {
@@ -162,7 +159,7 @@ func (s *Server) serveLive(w http.ResponseWriter, r *http.Request) {
 	defer stop()
 	s.live.wake()
 	past := make(map[string][]sample)
-	for _, d := range s.options.Databases {
+	for _, d := range s.all() {
 		d.mu.Lock()
 		past[d.Path] = append([]sample{}, d.past.list...)
 		d.mu.Unlock()
@@ -192,7 +189,7 @@ func (s *Server) sendState(out *eventStream, seen map[string]int64) error {
 		return err
 	}
 	logs := make(map[string][]json.RawMessage)
-	for _, d := range s.options.Databases {
+	for _, d := range s.all() {
 		d.tailMu.Lock()
 		lines, last := d.tail.after(seen[d.Path])
 		d.tailMu.Unlock()

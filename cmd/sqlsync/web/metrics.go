@@ -93,7 +93,7 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 func (c collector) Collect(ch chan<- prometheus.Metric) {
 	o := output{ch: ch}
 	o.put(buildInfo, 1, c.s.options.Version, runtime.Version())
-	for _, d := range c.s.options.Databases {
+	for _, d := range c.s.all() {
 		s := d.snapshot(context.Background(), freshEnough)
 		o.labels = []string{d.Path}
 		o.put(up, truth(s.err == nil))

@@ -19,6 +19,8 @@ type Options struct {
 	Token string
 	Limit Limit
 	Pprof bool
+	// Trouble lists what is not well beyond the databases, if not nil.
+	Trouble func() []string
 	// Version is what build_info says.
 	Version string
 	Log     *slog.Logger
@@ -26,9 +28,10 @@ type Options struct {
 
 // Server serves the databases of one process.
 type Server struct {
-	options Options
-	guard   guard
-	handler http.Handler
+	options   Options
+	guard     guard
+	handler   http.Handler
+	databases databases
 	// streams are the places for readers that stay.
 	streams chan struct{}
 	live    live
@@ -44,6 +47,9 @@ func New(o Options) *Server {
 	}
 	s := &Server{options: o, guard: newGuard(o.Token), streams: make(chan struct{}, mostStreams)}
 	s.live.poke = make(chan struct{}, 1)
+	for _, d := range o.Databases {
+		s.Add(d)
+	}
 	s.handler = s.guard.wrap(s.routes())
 	return s
 }
@@ -81,7 +87,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 // database returns the one that a request is about: ?db=, or the only one.
 func (s *Server) database(r *http.Request) (*Database, error) {
 	name := r.URL.Query().Get("db")
-	list := s.options.Databases
+	list := s.all()
 	if name == "" && len(list) == 1 {
 		return list[0], nil
 	}

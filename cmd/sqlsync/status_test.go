@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestVerdict(t *testing.T) {
+	remote := func(name, state string, lag int64) remoteStatus {
+		return remoteStatus{Name: name, Addr: "h:1", State: state, Lag: map[string]int64{"primary": lag}, Pull: true, Push: true}
+	}
+	broken := remote("till", "retrying", 3)
+	broken.Error = "dial h:1: connection refused"
+	quiet := remote("till", "retrying", 0)
+	reader := remote("till", "connected", 5)
+	reader.Push = false
+	for _, c := range []struct {
+		name       string
+		st         status
+		want       string
+		replicated bool
+	}{
+		{"no table", status{}, "nothing is replicated: no table is watched", false},
+		{"no remote", status{watched: 1}, "nothing is replicated: there is no remote", false},
+		{"well", status{watched: 1, Serving: true, Remotes: []remoteStatus{remote("till", "connected", 0)}}, "everything is replicated", true},
+		{"one", status{watched: 1, Serving: true, Remotes: []remoteStatus{remote("till", "connected", 1)}},
+			"1 change is not on till yet: they are on their way", false},
+		{"behind", status{watched: 1, Serving: true, Remotes: []remoteStatus{remote("a", "connected", 1), broken, remote("b", "connected", 0)}},
+			"3 changes are not on till yet: dial h:1: connection refused; nor is everything on 1 other remote", false},
+		{"not served", status{watched: 1, Remotes: []remoteStatus{remote("till", "idle", 3)}},
+			"3 changes are not on till yet: sqlsync serve is not running here", false},
+		{"cut off", status{watched: 1, Serving: true, Remotes: []remoteStatus{quiet}},
+			"everything written here is replicated; nothing comes from till: it is being dialed", true},
+		{"gets nothing", status{watched: 1, Serving: true, Remotes: []remoteStatus{reader}}, "everything is replicated", true},
+		{"pending", status{watched: 1, Serving: true, Datasets: []datasetStatus{{Dataset: "primary", Enabled: true, Pending: 2}},
+			Remotes: []remoteStatus{remote("till", "connected", 0)}}, "2 changes are not on till yet: they are on their way", false},
+		{"aside", status{watched: 1, Serving: true, Quarantined: 2, waiting: []string{"t"}, Remotes: []remoteStatus{remote("till", "connected", 0)}},
+			"everything is replicated; 1 table is waiting; 2 rows are kept aside", true},
+	} {
+		if c.st.Datasets == nil {
+			c.st.Datasets = []datasetStatus{{Dataset: "primary", Enabled: true}}
+		}
+		if got, replicated := c.st.verdict(); got != c.want || replicated != c.replicated {
+			t.Errorf("%s: %q, %v", c.name, got, replicated)
+		}
+	}
+}
+
+// A status is drawn over the one before it, and never higher than the screen.
+func TestScreen(t *testing.T) {
+	var out bytes.Buffer
+	s := &screen{out: &out, size: func() (int, int, error) { return 20, 6, nil }}
+	for i := range 2 {
+		if err := s.show(&status{Verdict: fmt.Sprintf("verdict %d of a long line that does not fit", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := out.String()
+	if strings.HasPrefix(text, "\x1b") || strings.Contains(text, "\x1b[2J") {
+		t.Errorf("what is above is touched: %q", text)
+	}
+	if want := "\x1b[5A\rverdict 1 of a long…\x1b[K\n"; !strings.Contains(text, want) {
+		t.Errorf("%q is not in %q", want, text)
+	}
+	if n := strings.Count(text, "\n"); n != 10 {
+		t.Errorf("%d lines for two texts on 6 lines", n)
+	}
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"sqlsync/replicate"
+)
+
+// write shows a status on one screen: the verdict, the peers, what is wrong
+// with them and what to do, and everything else that wants to be known.
+func (st *status) write(out io.Writer) error {
+	var b bytes.Buffer
+	serving := "not being served"
+	if st.Serving {
+		serving = "being served"
+	}
+	fmt.Fprintf(&b, "%s\n\nnode %s, %s\n", st.Verdict, st.Node, serving)
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "\nDATASET\tENABLED\tPENDING\tBATCHES\tBYTES")
+	for _, d := range st.Datasets {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\n", cell(d.Dataset), yesNo(d.Enabled), d.Pending, d.Batches, d.Bytes)
+	}
+	if len(st.Remotes) > 0 {
+		fmt.Fprintln(w, "\nREMOTE\tADDRESS\tSTATE\tLACKS\tFOR\tLAST SYNC")
+	}
+	for i := range st.Remotes {
+		r := &st.Remotes[i]
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cell(r.Name), dash(r.Addr), r.since(), st.lacks(r), r.behindFor(), dash(r.LastSync))
+	}
+	w.Flush() // into memory
+	for _, r := range st.Remotes {
+		if r.Error != "" {
+			fmt.Fprintf(&b, "%s: %s\n", cell(r.Name), oneLine(r.Error))
+		}
+		if r.Remedy != "" {
+			fmt.Fprintf(&b, "%s: do: %s\n", cell(r.Name), r.Remedy)
+		}
+	}
+	fmt.Fprintf(&b, "\nconflicts %d, violations %d, quarantined %d\n", st.Conflicts, st.Violations, st.Quarantined)
+	for _, warning := range st.Warnings {
+		fmt.Fprintf(&b, "warning: %s\n", oneLine(warning))
+	}
+	_, err := out.Write(b.Bytes())
+	return err
+}
+
+// since is a remote's state, and for how long there is no connection, as far as
+// that is known.
+func (r *remoteStatus) since() string {
+	switch {
+	case r.State == string(replicate.Connected):
+		return r.State
+	case r.LastSync == "":
+		return r.State + ", never in sync"
+	}
+	return r.State + ", not connected since " + r.LastSync
+}
+
+// lacks is what a remote has not got yet: changes that are sealed, and marks of
+// which a seal makes changes.
+func (st *status) lacks(r *remoteStatus) string {
+	if !r.Push {
+		return "gets nothing"
+	}
+	sealed, pending := st.missing(r)
+	if pending > 0 {
+		return fmt.Sprintf("%d changes, %d pending", sealed, pending)
+	}
+	return fmt.Sprintf("%d changes", sealed)
+}
+
+// behindFor is the age of the oldest change that a remote lacks.
+func (r *remoteStatus) behindFor() string {
+	var most float64
+	for _, s := range r.LagSeconds {
+		most = max(most, s)
+	}
+	if most == 0 || !r.Push {
+		return "-"
+	}
+	d := time.Duration(most * float64(time.Second))
+	if d < time.Minute {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sqlsync/replicate"
+)
+
+// verdict says in one line whether everything is replicated, and if not, why.
+func (st *status) verdict() (text string, replicated bool) {
+	switch {
+	case st.watched == 0:
+		return "nothing is replicated: no table is watched", false
+	case len(st.Remotes) == 0:
+		return "nothing is replicated: there is no remote", false
+	}
+	if behind := st.behind(); len(behind) > 0 {
+		sealed, pending := st.missing(behind[0])
+		text = fmt.Sprintf("%s not on %s yet: %s", are(sealed+pending, "change"), behind[0].Name, st.why(behind[0]))
+		if n := len(behind) - 1; n > 0 {
+			text += fmt.Sprintf("; nor is everything on %s", countOf(int64(n), "other remote"))
+		}
+	} else {
+		text, replicated = "everything is replicated", true
+		if r := st.cutOff(); r != nil {
+			text = fmt.Sprintf("everything written here is replicated; nothing comes from %s: %s", r.Name, st.why(r))
+		}
+	}
+	for _, x := range []struct {
+		n    int64
+		noun string
+		what string
+	}{
+		{int64(len(st.waiting)), "table", "waiting"},
+		{st.Quarantined, "row", "kept aside"},
+	} {
+		if x.n > 0 {
+			text += fmt.Sprintf("; %s %s", are(x.n, x.noun), x.what)
+		}
+	}
+	return text, replicated
+}
+
+func are(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun + " is"
+	}
+	return fmt.Sprintf("%d %ss are", n, noun)
+}
+
+// missing counts what a remote lacks: changes, and marks that are not sealed.
+func (st *status) missing(r *remoteStatus) (sealed, pending int64) {
+	for _, d := range st.Datasets {
+		if n, ok := r.Lag[d.Dataset]; ok && d.Enabled {
+			sealed, pending = sealed+n, pending+d.Pending
+		}
+	}
+	return sealed, pending
+}
+
+// behind lists the remotes that lack something, the one that lacks most first.
+func (st *status) behind() []*remoteStatus {
+	var list []*remoteStatus
+	total := func(r *remoteStatus) int64 {
+		sealed, pending := st.missing(r)
+		return sealed + pending
+	}
+	for i := range st.Remotes {
+		if r := &st.Remotes[i]; r.Push && total(r) > 0 {
+			list = append(list, r)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *remoteStatus) int { return int(min(1, max(-1, total(b)-total(a)))) })
+	return list
+}
+
+// cutOff is a remote from which nothing comes for now, nil if there is none.
+func (st *status) cutOff() *remoteStatus {
+	for i := range st.Remotes {
+		if r := &st.Remotes[i]; r.Pull && r.State != string(replicate.Connected) {
+			return r
+		}
+	}
+	return nil
+}
+
+// why says why a remote does not have everything, or nothing comes from it.
+func (st *status) why(r *remoteStatus) string {
+	switch {
+	case r.Error != "":
+		return oneLine(r.Error)
+	case !st.Serving:
+		return "sqlsync serve is not running here"
+	case r.State == string(replicate.Connected):
+		return "they are on their way"
+	case r.State == string(replicate.Retrying):
+		return "it is being dialed"
+	case r.Addr == "":
+		return "it has no address here and has not connected"
+	}
+	return "there is no connection"
+}
+
+// remedyFor is what to do about an error with a remote, empty where nothing is
+// known to help.
+func remedyFor(trouble, name, self string) string {
+	for _, x := range []struct{ sign, remedy string }{
+		{"does not know this key", "run there: sqlsync remote add NAME " + self},
+		{"refused this key", "run there: sqlsync remote add NAME " + self},
+		{"connection refused", "start sqlsync serve --listen there, or give the right address: sqlsync remote set " + name + " --addr HOST:PORT"},
+		{"no such host", "check the name: sqlsync remote set " + name + " --addr HOST:PORT"},
+		{"i/o timeout", "check that the machine is on, the address, and the firewalls between"},
+		{"no route to host", "check the address and the network"},
+		{"network is unreachable", "check this machine's network"},
+		{"did not prove its key", "another program answers at the address, or another node: sqlsync remote set " + name + " --addr HOST:PORT"},
+		{"restored from a backup", "make the database that was put back a new node: docs/operations.md, Backups and copies"},
+		{"no such dataset", "watch tables in the dataset there, or leave it out: sqlsync remote set " + name + " --dataset D"},
+		{"no common protocol version", "upgrade the older sqlsync"},
+		{"behind what is kept here", "it takes a snapshot when both run this version; or make it anew: sqlsync clone"},
+		{"clock", "set the clocks of both machines, by NTP best"},
+	} {
+		if strings.Contains(trouble, x.sign) {
+			return x.remedy
+		}
+	}
+	return ""
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files of units")
+
+var unitCases = []struct {
+	name string
+	unit unit
+}{
+	{"shop", unit{
+		Name: "sqlsync", Program: "/usr/bin/sqlsync", Args: []string{"serve", "--db", "/srv/shop/shop.db", "--listen", "0.0.0.0:7117"},
+		User: "shop", Databases: []string{"/srv/shop/shop.db"}, Folders: []string{"/srv/shop"},
+	}},
+	{"tenants", unit{
+		Name: "tenants", Program: "/opt/100% sure/sqlsync", User: "www-data", LowPort: true,
+		Args:    []string{"serve", "--db", "/home/www/$HOME & <co>/*.db", "--db", "/tmp/b.db", "--listen", ":443", "--respond-only=true"},
+		Folders: []string{"/home/www/$HOME & <co>", "/tmp"},
+	}},
+	{"own", unit{
+		Name: "sqlsync", Program: "/usr/bin/sqlsync", PerUser: true,
+		Args: []string{"serve", "--db", "/home/me/notes.db"}, Folders: []string{"/home/me"},
+	}},
+}
+
+func TestUnits(t *testing.T) {
+	for _, c := range unitCases {
+		for kind, text := range map[string]string{"service": c.unit.systemd(), "plist": c.unit.launchd()} {
+			path := filepath.Join("testdata", "service", c.name+"."+kind)
+			if *update {
+				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text != string(want) {
+				t.Errorf("%s is not what is in the golden file (-update writes it):\n%s", path, text)
+			}
+		}
+	}
+}
+
+// systemd understands every line.
+func TestUnitsAreSystemds(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("SKIPPED: systemd-analyze is not installed: units are compared with golden files only")
+	}
+	for _, c := range unitCases {
+		u := c.unit
+		u.Program = "/bin/true"
+		path := filepath.Join(t.TempDir(), u.Name+".service")
+		if err := os.WriteFile(path, []byte(u.systemd()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args := []string{"verify", "--recursive-errors=no", path}
+		if u.PerUser {
+			args = append([]string{"--user"}, args...)
+		}
+		cmd := exec.Command(analyze, args...)
+		cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+t.TempDir())
+		out, err := cmd.CombinedOutput()
+		if strings.Contains(string(out), "Failed to") {
+			t.Skipf("SKIPPED: systemd-analyze does not work here: %s", out)
+		}
+		if err != nil || strings.Contains(string(out), u.Name+".service") {
+			t.Errorf("%s: %v\n%s", c.name, err, out)
+		}
+	}
+}
