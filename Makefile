@@ -68,8 +68,8 @@ bench:
 # package puts binaries, .deb packages and an OCI image into dist, and looks at
 # them. Its tools are in a module of their own.
 package:
-	packaging/build $(VERSION)
-	cd packaging && $(GO) vet ./... && $(GO) test -count=1 -v ./...
+	cmd/packaging/build $(VERSION)
+	cd cmd/packaging && $(GO) vet ./... && $(GO) test -count=1 -v ./...
 
 clean:
 	rm -rf bin dist

@@ -20,7 +20,7 @@ import (
 // made finds what make package made, and skips where it has made nothing.
 func made(t *testing.T, pattern string) string {
 	t.Helper()
-	files, _ := filepath.Glob(filepath.Join("..", "dist", pattern))
+	files, _ := filepath.Glob(filepath.Join("..", "..", "dist", pattern))
 	if len(files) != 1 {
 		t.Skipf("SKIPPED: there is not one dist/%s: run make package", pattern)
 	}

@@ -88,7 +88,7 @@ func imageOf(path string, p v1.Platform, version string) (v1.Image, error) {
 	}
 	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	img, err = mutate.Append(img, mutate.Addendum{Layer: layer, MediaType: types.OCILayer,
-		History: v1.History{CreatedBy: "packaging/image", Created: v1.Time{Time: epoch}}})
+		History: v1.History{CreatedBy: "cmd/packaging/image", Created: v1.Time{Time: epoch}}})
 	if err != nil {
 		return nil, err
 	}
