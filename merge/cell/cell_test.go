@@ -215,6 +215,34 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	}
 }
 
+// Of two writes that did not see each other both nodes tell the same loss.
+func TestLossesAreToldOnBothSides(t *testing.T) {
+	for name, p := range policies {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				birth := merge.Version{HLC: 1 << 20, Origin: nodeID(0)}
+				h := newHistory(p, 2, values(p.Kind).Draw(t, "initial"), birth)
+				seen := func(o merge.NodeID) merge.HLC { return birth.HLC }
+				h.nodes[1].clock.Last += merge.HLC(rapid.SampledFrom([]int{0, 50}).Draw(t, "ahead"))
+				if !h.write(0, values(p.Kind).Draw(t, "first")) || !h.write(1, values(p.Kind).Draw(t, "second")) {
+					return
+				}
+				var losses [2]Loss
+				for n := range losses {
+					w := h.writes[1-n]
+					var err error
+					if losses[n], err = h.nodes[n].state.Merge(w.value, w.travelled, w.v, seen); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if losses[0].Incoming.IsZero() != losses[1].Local.IsZero() || losses[0].Local.IsZero() != losses[1].Incoming.IsZero() {
+					t.Fatalf("%v and %v come to %v; node 0 tells %+v, node 1 %+v", h.writes[0].value, h.writes[1].value, h.nodes[0].state.Value(), losses[0], losses[1])
+				}
+			})
+		})
+	}
+}
+
 // Two baselines of one row come to the same cell wherever they meet.
 func TestBaselinesMeet(t *testing.T) {
 	for name, p := range policies {

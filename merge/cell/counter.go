@@ -152,6 +152,9 @@ func (c *counter) set(value Value, v merge.Version, seen merge.Seen) Loss {
 		return Loss{}
 	}
 	var loss Loss
+	if !same(value, c.base) && unseenBy(seen, v, c.since) {
+		loss.Local = c.since
+	}
 	for _, s := range c.sums {
 		if s.origin != v.Origin && s.at > seen(s.origin) {
 			loss.Local = later(loss.Local, merge.Version{HLC: s.at, Origin: s.origin})

@@ -16,14 +16,21 @@ import (
 // removed keys stay removed, and two writers who make the same object concurrently have
 // both their keys in it.
 //
+// A value that is no object and no list by id is a cell like any other: it
+// stands while it is later than every write of a document, and the tree is what
+// the documents say, with or without it.
+//
 // The text is that of the latest write if that is what the tree says, so that
 // nodes without concurrent writes hold the author's own bytes; else it is made
 // of the tree.
 type document struct {
-	root   *node
-	text   Value // of the latest write
-	textAt merge.Version
-	value  Value
+	root     *node
+	docAt    merge.Version // of the latest write of a document
+	opaque   Value         // the latest value that was none
+	opaqueAt merge.Version
+	text     Value // of the latest write
+	textAt   merge.Version
+	value    Value
 }
 
 type kind byte
@@ -33,7 +40,7 @@ const (
 	leaf                // a scalar, or an array without ids
 	object              // keys
 	list                // elements by their id
-	opaque              // only at the root: a value that is no JSON container
+	opaque              // of an op only: a value that is no document
 )
 
 func (k kind) container() bool { return k == object || k == list }
@@ -43,7 +50,6 @@ type node struct {
 	set   merge.Version // of the last write
 	kind  kind
 	raw   string // of a leaf: JSON
-	other Value  // of an opaque root
 	clear merge.Version
 	kids  map[string]*node
 	// order are the ids of a list's elements, as written last at ordered.
@@ -53,19 +59,15 @@ type node struct {
 
 func newDocument(value Value, v merge.Version) *document {
 	d := &document{root: new(node), text: value, textAt: v, value: value}
-	for _, o := range wholeOps(value) {
-		d.root.apply(o, v)
-	}
+	d.apply(wholeOps(value), v)
 	return d
 }
 
 func (d *document) Value() Value { return d.value }
 
 func (d *document) Write(value Value, v merge.Version) ([]byte, bool) {
-	ops := diffDocument(d.root, value)
-	for _, o := range ops {
-		d.root.apply(o, v)
-	}
+	ops := d.diff(value)
+	d.apply(ops, v)
 	d.text, d.textAt, d.value = value, v, value
 	return appendOps(nil, ops), true
 }
@@ -78,20 +80,67 @@ func (d *document) Merge(value Value, travelled []byte, v merge.Version, seen me
 			return Loss{}, ErrDamaged
 		}
 	}
-	var loss Loss
-	for _, o := range ops {
-		l := d.root.merge(o, v, seen)
-		loss.Incoming, loss.Local = later(loss.Incoming, l.Incoming), later(loss.Local, l.Local)
-	}
+	loss := d.merge(ops, v, seen)
 	d.take(value, v)
 	return loss, nil
 }
 
 func (d *document) Rebase(value Value, v merge.Version) {
-	for _, o := range wholeOps(value) {
-		d.root.apply(o, v)
-	}
+	d.apply(wholeOps(value), v)
 	d.take(value, v)
+}
+
+func (d *document) apply(ops []op, v merge.Version) {
+	d.merge(ops, v, func(merge.NodeID) merge.HLC { return v.HLC.Seal() })
+}
+
+// merge takes what one write did.
+func (d *document) merge(ops []op, v merge.Version, seen merge.Seen) (loss Loss) {
+	if len(ops) == 1 && ops[0].kind == opaque {
+		return d.mergeOpaque(ops[0].other, v, seen)
+	}
+	unseen := d.isOpaque() && unseenBy(seen, v, d.opaqueAt)
+	switch {
+	case unseen && newer(v, d.opaqueAt):
+		loss.Local = d.opaqueAt
+	case unseen && !v.HLC.Baseline():
+		loss.Incoming = d.opaqueAt
+	}
+	d.docAt = later(d.docAt, v)
+	for _, o := range ops {
+		l := d.root.merge(o, v, seen)
+		loss.Incoming, loss.Local = later(loss.Incoming, l.Incoming), later(loss.Local, l.Local)
+	}
+	return loss
+}
+
+// mergeOpaque takes a value that is no document.
+func (d *document) mergeOpaque(value Value, v merge.Version, seen merge.Seen) (loss Loss) {
+	stands := later(d.opaqueAt, d.docAt)
+	if agrees := d.isOpaque() && same(d.opaque, value); newer(v, stands) && !agrees {
+		if d.isOpaque() && unseenBy(seen, v, d.opaqueAt) {
+			loss.Local = d.opaqueAt
+		} else if !d.isOpaque() {
+			if loss.Local = d.root.lost(true, merge.Version{}, v, seen); unseenBy(seen, v, d.docAt) {
+				loss.Local = d.docAt
+			}
+		}
+	} else if v != stands && !agrees && !v.HLC.Baseline() {
+		loss.Incoming = stands
+	}
+	if newer(v, d.opaqueAt) {
+		d.opaque, d.opaqueAt = value, v
+	}
+	return loss
+}
+
+// isOpaque reports whether what stands is no document.
+func (d *document) isOpaque() bool { return newer(d.opaqueAt, d.docAt) }
+
+// unseenBy reports whether the author of v had not seen a write. Baselines are
+// nobody's writes.
+func unseenBy(seen merge.Seen, v, write merge.Version) bool {
+	return !write.IsZero() && !write.HLC.Baseline() && write.Origin != v.Origin && write.HLC > seen(write.Origin)
 }
 
 // take settles the text after writes were taken.
@@ -99,10 +148,17 @@ func (d *document) take(value Value, v merge.Version) {
 	if v.After(d.textAt) {
 		d.text, d.textAt = value, v
 	}
-	if d.root.says(d.text) {
+	d.settle()
+}
+
+func (d *document) settle() {
+	switch {
+	case d.isOpaque():
+		d.value = d.opaque
+	case !d.root.kind.container(), d.root.says(d.text):
 		d.value = d.text
-	} else {
-		d.value = d.root.render()
+	default:
+		d.value = encode(d.root.plain(merge.Version{}))
 	}
 }
 
@@ -118,15 +174,21 @@ type op struct {
 	clears bool
 }
 
-func (n *node) apply(o op, v merge.Version) {
-	n.merge(o, v, func(merge.NodeID) merge.HLC { return v.HLC.Seal() })
-}
-
-// merge takes one write and says who lost by it.
+// merge takes one write and says who lost by it. Below a path that is no
+// container any more a write is kept and does not show.
 func (n *node) merge(o op, v merge.Version, seen merge.Seen) (loss Loss) {
+	shows, clear := true, merge.Version{}
+	says := o.kind != removed && o.order == nil // a value, which can be lost
 	for _, step := range o.path {
 		if newer(n.clear, v) {
-			return Loss{Incoming: n.clear}
+			if says {
+				loss.Incoming = n.clear
+			}
+			return loss
+		}
+		clear = later(clear, n.clear)
+		if shows = shows && n.kind.container(); !shows && says {
+			loss.Incoming = later(loss.Incoming, later(n.set, clear))
 		}
 		if n.kids == nil {
 			n.kids = make(map[string]*node)
@@ -142,26 +204,45 @@ func (n *node) merge(o op, v merge.Version, seen merge.Seen) (loss Loss) {
 		}
 		return Loss{}
 	}
-	return n.write(o, v, seen)
+	l := n.write(o, v, seen)
+	return Loss{Incoming: later(loss.Incoming, l.Incoming), Local: l.Local}
 }
 
 func (n *node) write(o op, v merge.Version, seen merge.Seen) (loss Loss) {
-	agrees := n.kind == o.kind && n.raw == o.raw && same(n.other, o.other)
-	unseen := !n.set.IsZero() && n.set.Origin != v.Origin && n.set.HLC.Seal() > seen(n.set.Origin)
+	agrees := n.kind == o.kind && n.raw == o.raw
+	stands := newer(v, n.set)
 	switch {
-	case newer(v, n.set):
-		if unseen && !agrees && !n.set.HLC.Baseline() {
+	case stands:
+		if !agrees && unseenBy(seen, v, n.set) {
 			loss.Local = n.set
 		}
-		n.set, n.kind, n.raw, n.other = v, o.kind, o.raw, o.other
+		n.set, n.kind, n.raw = v, o.kind, o.raw
 	case v != n.set && !agrees && !v.HLC.Baseline():
 		loss.Incoming = n.set
 	}
 	if (!o.kind.container() || o.clears) && newer(v, n.clear) {
 		loss.Local = later(loss.Local, n.wipe(v, seen))
 		n.clear = v
+		if stands {
+			for _, kid := range n.kids {
+				loss.Local = later(loss.Local, kid.lost(!n.kind.container(), v, v, seen))
+			}
+		}
 	}
 	return loss
+}
+
+// lost returns the latest of what was written at n and below, unseen by the
+// author of v, and does not show: nothing of it if hidden, else what is below a
+// path that is no container.
+func (n *node) lost(hidden bool, clear, v merge.Version, seen merge.Seen) (lost merge.Version) {
+	if hidden && n.kind != removed && unseenBy(seen, v, n.set) {
+		lost = n.set
+	}
+	for _, kid := range n.kids {
+		lost = later(lost, kid.lost(hidden || !n.there(clear) || !n.kind.container(), later(clear, n.clear), v, seen))
+	}
+	return lost
 }
 
 // wipe drops what is below n and older than v. It returns the latest of it that
@@ -170,7 +251,7 @@ func (n *node) wipe(v merge.Version, seen merge.Seen) (lost merge.Version) {
 	for key, kid := range n.kids {
 		lost = later(lost, kid.wipe(v, seen))
 		if newer(v, kid.set) {
-			if kid.kind != removed && kid.set.Origin != v.Origin && !kid.set.HLC.Baseline() && kid.set.HLC > seen(kid.set.Origin) {
+			if kid.kind != removed && unseenBy(seen, v, kid.set) {
 				lost = later(lost, kid.set)
 			}
 			kid.set, kid.kind, kid.raw = merge.Version{}, removed, ""

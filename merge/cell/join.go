@@ -42,6 +42,10 @@ func (c *counter) join(o *counter) {
 
 func (d *document) join(o *document) {
 	d.root.join(o.root)
+	d.docAt = later(d.docAt, o.docAt)
+	if newer(o.opaqueAt, d.opaqueAt) {
+		d.opaque, d.opaqueAt = o.opaque, o.opaqueAt
+	}
 	d.take(o.text, o.textAt)
 }
 
@@ -51,7 +55,7 @@ func (n *node) join(o *node) {
 		n.clear = o.clear
 	}
 	if newer(o.set, n.set) {
-		n.set, n.kind, n.raw, n.other = o.set, o.kind, o.raw, o.other
+		n.set, n.kind, n.raw = o.set, o.kind, o.raw
 	}
 	if newer(o.ordered, n.ordered) {
 		n.ordered, n.order = o.ordered, o.order

@@ -148,19 +148,17 @@ func expand(ops []op, path []string, v any) []op {
 
 func join(path []string, step string) []string { return append(slices.Clone(path), step) }
 
-// diffDocument writes what makes the tree say value.
-func diffDocument(root *node, value Value) []op {
+// diff writes what makes the document say value. A document is compared with the
+// last one also where something else stands.
+func (d *document) diff(value Value) []op {
 	doc, ok := parse(value)
-	if array, empty := doc.([]any); empty && len(array) == 0 && root.kind == list {
-		return diff(nil, nil, root, merge.Version{}, doc)
+	if array, isArray := doc.([]any); isArray && len(array) == 0 && d.root.kind == list && !d.isOpaque() {
+		return diff(nil, nil, d.root, merge.Version{}, doc)
 	}
 	if !ok || kindOf(doc) == leaf {
-		if root.kind == opaque && same(root.other, value) {
-			return nil
-		}
 		return []op{{kind: opaque, other: value}}
 	}
-	return diff(nil, nil, root, merge.Version{}, doc)
+	return diff(nil, nil, d.root, merge.Version{}, doc)
 }
 
 func diff(ops []op, path []string, n *node, clear merge.Version, v any) []op {
@@ -208,18 +206,7 @@ func diff(ops []op, path []string, n *node, clear merge.Version, v any) []op {
 // says reports whether a text says what the tree does.
 func (n *node) says(text Value) bool {
 	doc, ok := parse(text)
-	if n.kind == opaque {
-		return same(n.other, text)
-	}
 	return ok && n.kind.container() && encode(doc) == encode(n.plain(merge.Version{}))
-}
-
-// render makes a value of the tree.
-func (n *node) render() Value {
-	if n.kind.container() {
-		return encode(n.plain(merge.Version{}))
-	}
-	return n.other
 }
 
 // plain makes what encoding/json takes of a node that stands.

@@ -13,17 +13,14 @@ const deepest = 10_000
 
 func (d *document) Append(b []byte) []byte {
 	b = appendVersion(appendValue(b, d.text), d.textAt)
+	b = appendVersion(appendVersion(appendValue(b, d.opaque), d.opaqueAt), d.docAt)
 	return d.root.append(b, merge.Version{})
 }
 
 func (r *reader) document() *document {
-	d := &document{text: r.value(), textAt: r.version()}
-	d.root = r.node(merge.Version{}, 0)
-	if r.bad {
-		return d
-	}
-	if d.value = d.text; !d.root.says(d.text) {
-		d.value = d.root.render()
+	d := &document{text: r.value(), textAt: r.version(), opaque: r.value(), opaqueAt: r.version(), docAt: r.version()}
+	if d.root = r.node(merge.Version{}, 0); !r.bad {
+		d.settle()
 	}
 	return d
 }
@@ -54,11 +51,8 @@ func (n *node) append(b []byte, above merge.Version) []byte {
 	if flags&flagClear != 0 {
 		b = appendVersion(b, n.clear)
 	}
-	switch n.kind {
-	case leaf:
+	if n.kind == leaf {
 		b = appendText(b, n.raw)
-	case opaque:
-		b = appendValue(b, n.other)
 	}
 	if flags&flagOrdered != 0 {
 		b = appendTexts(appendVersion(b, n.ordered), n.order)
@@ -83,7 +77,7 @@ func (n *node) implied() merge.Version {
 func (r *reader) node(above merge.Version, depth int) *node {
 	flags := r.byte()
 	n := &node{set: above, kind: kind(flags & 7)}
-	if depth > deepest || n.kind > opaque || flags > 127 {
+	if depth > deepest || n.kind > list || flags > 127 {
 		r.bad = true
 		return n
 	}
@@ -93,11 +87,8 @@ func (r *reader) node(above merge.Version, depth int) *node {
 	if n.clear = n.implied(); flags&flagClear != 0 {
 		n.clear = r.version()
 	}
-	switch n.kind {
-	case leaf:
+	if n.kind == leaf {
 		n.raw = r.text()
-	case opaque:
-		n.other = r.value()
 	}
 	if flags&flagOrdered != 0 {
 		n.ordered, n.order = r.version(), r.texts()
@@ -163,7 +154,8 @@ func (r *reader) ops() []op {
 		flags := r.byte()
 		o := op{kind: kind(flags & 7), path: r.texts(), clears: flags&opClears != 0}
 		switch {
-		case flags > 31 || o.kind > opaque || o.kind == opaque && len(o.path) > 0 || len(o.path) > deepest:
+		case flags > 31 || o.kind > opaque || len(o.path) > deepest || len(o.path) == 0 && !o.kind.container() && o.kind != opaque,
+			o.kind == opaque && (len(o.path) > 0 || n > 1 || len(ops) > 0):
 			r.bad = true
 		case flags&opOrders != 0:
 			o.order = r.texts()
