@@ -10,6 +10,10 @@ import (
 	"sqlsync/cmd/sqlsync/web"
 )
 
+// tokenEnv holds the token of the pages for services, whose command line can be
+// read by everybody.
+const tokenEnv = "SQLSYNC_HTTP_TOKEN"
+
 // pages is what serve offers over HTTP.
 type pages struct {
 	HTTP          string  `name:"http" placeholder:"ADDR" help:"Address for health, metrics, the change feed and a page, HOST:PORT; other than loopback needs --http-token."`
@@ -33,7 +37,7 @@ func (p *pages) check() error {
 	}
 	if p.HTTPToken == "" && !web.Loopback(p.HTTP) {
 		return usage(fmt.Sprintf("--http %s is reached from other machines and has no token", p.HTTP),
-			"add --http-token or set $SQLSYNC_HTTP_TOKEN, or listen on 127.0.0.1")
+			"add --http-token or set $"+tokenEnv+", or listen on 127.0.0.1")
 	}
 	return nil
 }
