@@ -13,6 +13,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"sqlsync/cdc"
+	"sqlsync/mesh"
 	"sqlsync/migrations"
 	"sqlsync/schema"
 )
@@ -62,7 +63,7 @@ func (d *doctor) checkFolder() {
 // database: one that another user left behind makes the database read-only.
 func (d *doctor) checkBeside() {
 	for _, suffix := range []string{"-wal", "-shm", "-journal", "-sqlsync.lock"} {
-		path := beside(d.path, suffix)
+		path := mesh.Beside(d.path, suffix)
 		fi, err := os.Stat(path)
 		if err != nil {
 			continue
@@ -79,7 +80,7 @@ func (d *doctor) checkBeside() {
 const walLarge = 64 << 20
 
 func (d *doctor) checkWAL() {
-	fi, err := os.Stat(beside(d.path, "-wal"))
+	fi, err := os.Stat(mesh.Beside(d.path, "-wal"))
 	switch {
 	case err != nil || d.ex.JournalMode != "wal":
 	case fi.Size() > walLarge:

@@ -12,6 +12,7 @@ import (
 	"sqlsync/cdc"
 	"sqlsync/crypto"
 	"sqlsync/merge"
+	"sqlsync/mesh"
 	"sqlsync/schema"
 )
 
@@ -22,7 +23,7 @@ func (d *doctor) checkKey() {
 		d.ok("key", "none yet: sqlsync init or watch makes it")
 	case missing(err):
 		d.fail("key", "put the key file back beside the database; a copy of a database is a node of its own: run sqlsync uninstall --yes on it first",
-			"%s is missing", keyPath(d.path))
+			"%s is missing", mesh.KeyPath(d.path))
 	case errors.Is(err, crypto.ErrProtected):
 		d.ok("key", "protected by a passphrase; with $%s set, it and the remotes are looked at more closely", passphraseEnv)
 	case err != nil:
@@ -37,21 +38,21 @@ func (d *doctor) checkKey() {
 
 // unlock asks nobody for a passphrase.
 func (d *doctor) unlock() (*crypto.Identity, error) {
-	id, err := crypto.LoadIdentity(keyPath(d.path))
+	id, err := crypto.LoadIdentity(mesh.KeyPath(d.path))
 	if p := os.Getenv(passphraseEnv); errors.Is(err, crypto.ErrProtected) && p != "" {
-		return crypto.UnlockIdentity(keyPath(d.path), func() (string, error) { return p, nil })
+		return crypto.UnlockIdentity(mesh.KeyPath(d.path), func() (string, error) { return p, nil })
 	}
 	return id, err
 }
 
 func (d *doctor) checkService() {
-	d.served = served(d.path)
+	d.served = mesh.Served(d.path)
 	if !d.served {
 		d.ok("service", "not being served")
 		return
 	}
 	by := ""
-	if pid := lockHolder(lockPath(d.path)); pid != 0 {
+	if pid := lockHolder(mesh.LockPath(d.path)); pid != 0 {
 		by = fmt.Sprintf(" by process %d", pid)
 	}
 	d.ok("service", "being served%s", by)

@@ -12,6 +12,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
+	"sqlsync/mesh"
 	"sqlsync/replicate"
 )
 
@@ -55,7 +56,7 @@ func (d *doctor) checkPort(addr string) error {
 	if !d.served {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
-			return withoutAddr(err)
+			return mesh.WithoutAddr(err)
 		}
 		return l.Close()
 	}
@@ -64,7 +65,7 @@ func (d *doctor) checkPort(addr string) error {
 	var nd net.Dialer
 	c, err := nd.DialContext(ctx, "tcp", addr) // an unspecified host is this machine
 	if err != nil {
-		return withoutAddr(err)
+		return mesh.WithoutAddr(err)
 	}
 	return c.Close()
 }
@@ -126,7 +127,7 @@ func (d *doctor) checkRemote(r cdc.Remote, answers []reached) {
 		if errors.Is(a.err, crypto.ErrRefused) {
 			remedy = "run sqlsync remote add there with this node's key, and check the remote's key here"
 		}
-		failed = append(failed, fmt.Sprintf("%s: %v", r.Addrs[j], withoutAddr(a.err)))
+		failed = append(failed, fmt.Sprintf("%s: %v", r.Addrs[j], mesh.WithoutAddr(a.err)))
 	}
 	d.warn(name, remedy, "not reached within %v: %s", dialTime, strings.Join(failed, "; "))
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
+	"sqlsync/mesh"
 	"sync/atomic"
 	"time"
 )
@@ -21,8 +23,8 @@ type fleet struct {
 
 	files    []string // named one by one
 	patterns []string
-	ports    []*port // none, one for all databases, or one for each of files
-	open     bool    // peers are let in
+	ports    []*mesh.Port // none, one for all databases, or one for each of files
+	open     bool         // peers are let in
 	pages    *paging
 
 	ships  map[string]*ship
@@ -37,7 +39,7 @@ type fleet struct {
 // ship is a database of a fleet: being opened, served, or to be tried again.
 type ship struct {
 	path    string
-	port    *port
+	port    *mesh.Port
 	matched bool        // by a pattern
 	file    fs.FileInfo // as it was when it was opened
 	cancel  context.CancelFunc
@@ -90,12 +92,12 @@ func (f *fleet) name(dbs []string) error {
 
 func (f *fleet) openPorts(addrs []string) error {
 	for _, addr := range addrs {
-		p, err := openPort(addr, f.log)
+		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			f.closePorts()
-			return err
+			return hint(fmt.Errorf("listen on %s: %w", addr, mesh.WithoutAddr(err)), "choose another --listen address, or end the program that has it")
 		}
-		f.ports = append(f.ports, p)
+		f.ports = append(f.ports, mesh.NewPort(l, f.log))
 	}
 	return nil
 }
@@ -118,7 +120,7 @@ func (f *fleet) openPages(p *pages) (err error) {
 func (f *fleet) openTo(ctx context.Context) {
 	f.open = true
 	for _, p := range f.ports {
-		f.tasks.Go(func() { p.run(ctx) })
+		f.tasks.Go(func() { p.Run(ctx) })
 	}
 }
 
@@ -130,7 +132,7 @@ func (f *fleet) closePorts() {
 
 // portOf is where the i-th file is reached; files that patterns match have the
 // one port.
-func (f *fleet) portOf(i int) *port {
+func (f *fleet) portOf(i int) *mesh.Port {
 	switch len(f.ports) {
 	case 0:
 		return nil
@@ -213,7 +215,7 @@ func (f *fleet) launch(ctx context.Context, s *ship) {
 	f.tasks.Go(func() {
 		service, err := f.cmd.begin(ctx, f.a, s.port, s.path)
 		if err == nil {
-			remove := f.pages.add(service.member)
+			remove := f.pages.add(service.Member)
 			f.news <- news{ship: s, service: service}
 			if err = service.run(ctx); err != nil && ctx.Err() == nil {
 				err = explainEnded(s.path, err)

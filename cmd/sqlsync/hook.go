@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/mesh"
 )
 
 type hookCmd struct {
@@ -60,7 +61,7 @@ func (c *hookAddCmd) Run(ctx context.Context, a *app) error {
 	case err != nil:
 		return explain(store.Path(), err)
 	}
-	if !served(store.Path()) {
+	if !mesh.Served(store.Path()) {
 		a.say("sqlsync serve is not running here: it carries hooks out")
 	}
 	secret := ""

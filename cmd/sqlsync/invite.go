@@ -12,6 +12,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
+	"sqlsync/mesh"
 )
 
 type inviteCmd struct {
@@ -71,7 +72,7 @@ func (c *inviteCmd) checkDatasets(store *cdc.Store) error {
 
 // addrs are those given, or those of the running serve.
 func (c *inviteCmd) addrs(ctx context.Context, a *app, store *cdc.Store) ([]string, error) {
-	running := served(store.Path())
+	running := mesh.Served(store.Path())
 	if len(c.Addr) > 0 {
 		if !running {
 			a.say("%s is not being served: nobody can join before sqlsync serve --listen runs", store.Path())

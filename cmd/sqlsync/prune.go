@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"sqlsync/cdc"
 )
@@ -71,31 +69,4 @@ func (c *pruneCmd) prune(ctx context.Context, store *cdc.Store) (rows []prunedRo
 		return nil, hint(fmt.Errorf("%w: %q", cdc.ErrNoDataset, c.Dataset), "sqlsync dataset list shows them")
 	}
 	return rows, nil
-}
-
-// pruneEvery is how often a running serve drops what is older than the
-// retention of its dataset.
-const pruneEvery = time.Hour
-
-// prune drops what is old, soon after the start and then now and again.
-func (s *service) prune(ctx context.Context) error {
-	timer := time.NewTimer(time.Minute)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-timer.C:
-		}
-		for _, dataset := range s.store.Datasets() {
-			p, err := s.store.Prune(ctx, dataset, cdc.PruneOptions{})
-			if err != nil && ctx.Err() == nil && !errors.Is(err, cdc.ErrLocked) {
-				s.log.Warn("cannot prune for now", "dataset", dataset, "err", err)
-			}
-			if p.Batches > 0 {
-				s.log.Info("pruned", "dataset", dataset, "batches", p.Batches, "bytes", p.Bytes)
-			}
-		}
-		timer.Reset(pruneEvery)
-	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/merge"
+	"sqlsync/mesh"
 	"sqlsync/replicate"
 )
 
@@ -111,7 +112,7 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		return nil, err
 	}
 	st := &status{
-		Node: nodeKey(store.Node()), Serving: served(store.Path()), Datasets: []datasetStatus{}, Remotes: []remoteStatus{},
+		Node: nodeKey(store.Node()), Serving: mesh.Served(store.Path()), Datasets: []datasetStatus{}, Remotes: []remoteStatus{},
 		Conflicts: have.Conflicts, Violations: have.Violations, Quarantined: have.Held, Warnings: []string{},
 	}
 	for _, d := range have.Datasets {
@@ -191,7 +192,7 @@ func (st *status) readRemotes(ctx context.Context, store *cdc.Store, have *cdc.S
 		p := peers[r.Key]
 		rs := remoteStatus{
 			Name: r.Name, Key: nodeKey(r.Key), Addr: strings.Join(r.Addrs, ","), Datasets: slices.Concat([]string{}, r.Datasets),
-			State: p.State, Error: p.Error, Lag: make(map[string]int64), Confirmed: make(map[string]map[string]uint64),
+			State: p.State, Error: oneLine(p.Error), Lag: make(map[string]int64), Confirmed: make(map[string]map[string]uint64),
 			Pull: r.Pull, Push: r.Push, LagSeconds: make(map[string]float64),
 		}
 		rs.Remedy = remedyFor(rs.Error, r.Name, st.Node)
