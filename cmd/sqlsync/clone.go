@@ -11,7 +11,6 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/mesh"
-	"sqlsync/wire"
 )
 
 type cloneCmd struct {
@@ -52,11 +51,7 @@ func (c *cloneCmd) Run(ctx context.Context, a *app) error {
 
 // replicate fills a new file from a remote.
 func (c *cloneCmd) replicate(ctx context.Context, a *app, m *mesh.Member, r *cdc.Remote) error {
-	if err := c.create(ctx, a, m, r); err != nil {
-		return explainSync(r.Name, err, c.Timeout)
-	}
-	err := c.fill(ctx, a, m, r.Name)
-	if err != nil {
+	if err := c.fill(ctx, a, m, r.Name); err != nil {
 		return explainSync(r.Name, err, c.Timeout)
 	}
 	return c.report(ctx, a, m)
@@ -117,47 +112,18 @@ func emptyFile(ctx context.Context, path string) error {
 	return nil
 }
 
-// create makes the tables of every dataset that the remote lets us have: those
-// that a ticket named, or all that it tells of.
-func (c *cloneCmd) create(ctx context.Context, a *app, m *mesh.Member, r *cdc.Remote) error {
-	list := r.Datasets
-	if list == nil {
-		list = []string{cdc.DefaultDataset}
-	}
-	for i := 0; i < len(list); i++ {
-		s, err := m.Node.Schema(ctx, r.Name, list[i])
-		if err != nil {
-			return err
-		}
-		for _, d := range s.Datasets {
-			if i == 0 && r.Datasets == nil && d != cdc.DefaultDataset {
-				list = append(list, d)
-			}
-		}
-		if err := c.createTables(ctx, a, m, list[i], s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *cloneCmd) createTables(ctx context.Context, a *app, m *mesh.Member, dataset string, s *wire.Schema) error {
-	skipped, err := m.Store.Create(ctx, dataset, s)
-	for _, q := range skipped {
-		first, _, _ := strings.Cut(q, "\n")
-		a.say("left out a trigger that needs what is not in the clone: %s", first)
-	}
-	return err
-}
-
-// fill brings the rows, telling now and then how far it is.
+// fill brings tables and rows, telling now and then how far it is.
 func (c *cloneCmd) fill(ctx context.Context, a *app, m *mesh.Member, remote string) error {
 	done := make(chan struct{})
 	var told group
 	told.Go(func() { a.progress(ctx, m.Store, done) })
-	err := m.Sync(ctx, remote)
+	skipped, err := m.Clone(ctx, remote)
 	close(done)
 	told.Wait()
+	for _, q := range skipped {
+		first, _, _ := strings.Cut(q, "\n")
+		a.say("left out a trigger that needs what is not in the clone: %s", first)
+	}
 	return err
 }
 
