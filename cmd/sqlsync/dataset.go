@@ -57,7 +57,7 @@ func (a *app) datasets(ctx context.Context) ([]cdc.DatasetSettings, error) {
 }
 
 type datasetSetCmd struct {
-	Name           string    `arg:"" help:"The dataset."`
+	Name           string    `arg:"" complete:"dataset" help:"The dataset."`
 	BatchRows      *int64    `help:"Touched rows that one seal covers at most; a source transaction up to this size stays whole everywhere."`
 	Enabled        *bool     `negatable:"" help:"Whether the dataset is replicated."`
 	Retention      *lifetime `placeholder:"DURATION" help:"For how long batches, tombstones and conflicts are kept that every peer has, for example 30d, the default; never drops none."`

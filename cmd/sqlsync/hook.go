@@ -25,8 +25,8 @@ type hookAddCmd struct {
 	Name     string        `arg:"" help:"What to call the hook."`
 	Exec     string        `xor:"to" placeholder:"COMMAND" help:"Command of the shell that gets the changes of a batch on its standard input, a line of JSON each."`
 	URL      string        `name:"url" xor:"to" placeholder:"URL" help:"Where the changes of a batch are posted, a line of JSON each."`
-	Dataset  string        `help:"Only changes of this dataset."`
-	Table    string        `help:"Only changes to this table."`
+	Dataset  string        `complete:"dataset" help:"Only changes of this dataset."`
+	Table    string        `complete:"table" help:"Only changes to this table."`
 	Timeout  time.Duration `default:"30s" help:"How long one call may take."`
 	Backfill bool          `help:"Begin with what is held already, not with what comes from now on."`
 }

@@ -16,7 +16,7 @@ import (
 )
 
 type inviteCmd struct {
-	Dataset []string `sep:"none" help:"Dataset that the joining node may have; may be repeated. Without one, all of them."`
+	Dataset []string `sep:"none" complete:"dataset" help:"Dataset that the joining node may have; may be repeated. Without one, all of them."`
 	Expires lifetime `default:"1h" placeholder:"DURATION" help:"How long the ticket is good for, for example 1h or 7d."`
 	Addr    []string `sep:"none" placeholder:"HOST:PORT" help:"Where this node can be reached; may be repeated. Without one, where the running serve listens."`
 	Name    string   `help:"What to call the node that joins; the start of its key if not given."`

@@ -16,8 +16,8 @@ import (
 )
 
 type logCmd struct {
-	Dataset *string `help:"Only changes of this dataset; without it, of all."`
-	Table   string  `help:"Only changes to this table."`
+	Dataset *string `complete:"dataset" help:"Only changes of this dataset; without it, of all."`
+	Table   string  `complete:"table" help:"Only changes to this table."`
 	Key     string  `help:"Only the row with this key; with several key columns, values separated by commas."`
 	Origin  string  `help:"Only changes from this node: its key, the start of it, or a remote's name."`
 	Limit   int     `default:"100" help:"How many changes to show, the last ones; 0 is all."`

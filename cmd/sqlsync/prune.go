@@ -9,7 +9,7 @@ import (
 )
 
 type pruneCmd struct {
-	Dataset string `placeholder:"NAME" help:"The dataset; all of them if it is left out."`
+	Dataset string `placeholder:"NAME" complete:"dataset" help:"The dataset; all of them if it is left out."`
 	Yes     bool   `help:"Do not ask."`
 }
 

@@ -26,7 +26,7 @@ type remoteCmd struct {
 // remoteFlags are what can be said of a remote at any time.
 type remoteFlags struct {
 	Addr    []string `sep:"none" placeholder:"HOST:PORT" help:"Where the peer listens; may be repeated. Without one, it has to dial us."`
-	Dataset []string `sep:"none" help:"Dataset to exchange; may be repeated. Without one, all of them. It need not exist yet."`
+	Dataset []string `sep:"none" complete:"dataset" help:"Dataset to exchange; may be repeated. Without one, all of them. It need not exist yet."`
 	Pull    bool     `xor:"direction" help:"Only take the peer's changes."`
 	Push    bool     `xor:"direction" help:"Only give the peer ours."`
 
@@ -256,7 +256,7 @@ func unknownRemote(name string, list []cdc.Remote) error {
 }
 
 type remoteRemoveCmd struct {
-	Name string `arg:"" help:"The peer."`
+	Name string `arg:"" complete:"remote" help:"The peer."`
 	Yes  bool   `help:"Do not ask."`
 }
 

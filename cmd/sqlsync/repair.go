@@ -11,7 +11,7 @@ import (
 )
 
 type repairCmd struct {
-	Tables []string `arg:"" optional:"" name:"table" help:"Tables to repair; without one, all that are watched, and the batches are verified too."`
+	Tables []string `arg:"" optional:"" name:"table" complete:"table" help:"Tables to repair; without one, all that are watched, and the batches are verified too."`
 }
 
 type repairReport struct {

@@ -29,7 +29,7 @@ const snapshotMagic = "sqlsync snapshot 1\n"
 
 type snapshotExportCmd struct {
 	File    string   `arg:"" help:"The file to write. It must not exist."`
-	Dataset []string `sep:"none" placeholder:"NAME" help:"A dataset; may be repeated. All of them if left out."`
+	Dataset []string `sep:"none" placeholder:"NAME" complete:"dataset" help:"A dataset; may be repeated. All of them if left out."`
 }
 
 // Run writes a snapshot file, whole or not at all.

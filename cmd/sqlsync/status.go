@@ -16,7 +16,7 @@ import (
 
 type statusCmd struct {
 	Watch   bool          `xor:"how" help:"Go on showing it, until interrupted."`
-	Wait    string        `xor:"how" placeholder:"REMOTE" help:"Wait until the remote has confirmed everything that is written here until now."`
+	Wait    string        `xor:"how" placeholder:"REMOTE" complete:"remote" help:"Wait until the remote has confirmed everything that is written here until now."`
 	Timeout time.Duration `default:"30s" help:"How long to wait with --wait; 0 is as long as it takes."`
 }
 

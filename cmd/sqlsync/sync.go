@@ -14,7 +14,7 @@ import (
 )
 
 type syncCmd struct {
-	Remotes []string      `arg:"" optional:"" name:"remote" help:"Remotes to sync with; without one, all that have an address."`
+	Remotes []string      `arg:"" optional:"" name:"remote" complete:"remote" help:"Remotes to sync with; without one, all that have an address."`
 	Timeout time.Duration `default:"30s" help:"How long it may take; 0 is as long as it takes."`
 }
 

@@ -13,9 +13,9 @@ import (
 )
 
 type watchCmd struct {
-	Tables  []string `arg:"" optional:"" name:"table" help:"Tables to watch."`
+	Tables  []string `arg:"" optional:"" name:"table" complete:"table" help:"Tables to watch."`
 	All     bool     `help:"Watch every table that can be watched."`
-	Dataset string   `default:"primary" help:"Dataset the tables belong to; it is created if it does not exist."`
+	Dataset string   `default:"primary" complete:"dataset" help:"Dataset the tables belong to; it is created if it does not exist."`
 	Merge   string   `placeholder:"POLICY" help:"How rows merge: lww (per cell, the last writer; the default), row (the whole row), append (rows are only added), or for the columns it fits json, counter, max, min, sql:EXPR."`
 	Column  []string `sep:"none" placeholder:"COL=POLICY" help:"How one column merges; may be repeated."`
 	Key     string   `placeholder:"COLS" help:"Columns of a UNIQUE NOT NULL index to use as the key, separated by commas."`
@@ -194,7 +194,7 @@ func reason(err error) string {
 }
 
 type unwatchCmd struct {
-	Tables []string `arg:"" name:"table" help:"Tables to stop watching."`
+	Tables []string `arg:"" name:"table" complete:"table" help:"Tables to stop watching."`
 	Yes    bool     `help:"Do not ask."`
 }
 
