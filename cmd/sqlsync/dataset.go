@@ -102,7 +102,7 @@ func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if store == nil {
-		return noDataset(fmt.Errorf("%w: %q", cdc.ErrNoDataset, c.Name))
+		return noDataset(c.Name, nil)
 	}
 	defer store.Close()
 	change := cdc.DatasetChange{Enabled: c.Enabled, BatchRows: c.BatchRows}
@@ -117,11 +117,16 @@ func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
 	change.RetentionBytes = c.RetentionBytes
 	err = store.SetDataset(ctx, c.Name, change)
 	if errors.Is(err, cdc.ErrNoDataset) {
-		return noDataset(err)
+		return noDataset(c.Name, datasetNames(ctx, store))
 	}
 	return explain(store.Path(), err)
 }
 
-func noDataset(err error) error {
-	return hint(err, "sqlsync dataset list shows them; watch TABLE --dataset makes a new one")
+// datasetNames are those of a hint: where they cannot be read it does without.
+func datasetNames(ctx context.Context, store *cdc.Store) (names []string) {
+	list, _ := store.DatasetSettings(ctx)
+	for _, d := range list {
+		names = append(names, d.Dataset)
+	}
+	return names
 }

@@ -13,6 +13,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/mesh"
+	"sqlsync/schema"
 )
 
 type hookCmd struct {
@@ -42,15 +43,15 @@ func (c *hookAddCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer store.Close()
 	if c.Dataset != "" && !slices.Contains(store.Datasets(), c.Dataset) {
-		return hint(fmt.Errorf("no dataset %q", c.Dataset), "the datasets are: %s", strings.Join(store.Datasets(), ", "))
+		return noDataset(c.Dataset, store.Datasets())
 	}
 	if c.Table != "" {
 		known, err := store.LogTables(ctx)
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(known, func(t string) bool { return strings.EqualFold(t, c.Table) }) {
-			return hint(fmt.Errorf("no table %q", c.Table), "sqlsync tables lists them")
+		if err := schema.Find(known, c.Table); err != nil {
+			return err
 		}
 	}
 	h := &cdc.Hook{Name: c.Name, Command: c.Exec, URL: c.URL, Dataset: c.Dataset, Table: c.Table, Timeout: c.Timeout}
@@ -180,5 +181,5 @@ func (c *hookRemoveCmd) Run(ctx context.Context, a *app) error {
 	if len(names) == 0 {
 		return hint(err, "there are none: sqlsync hook add NAME adds one")
 	}
-	return hint(err, "the hooks are: %s", strings.Join(names, ", "))
+	return hint(err, "%sthe hooks are: %s", suggest(c.Name, names), strings.Join(names, ", "))
 }

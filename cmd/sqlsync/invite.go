@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -64,7 +63,7 @@ func (c *inviteCmd) checkDatasets(store *cdc.Store) error {
 	have := store.Datasets()
 	for _, d := range c.Dataset {
 		if !slices.Contains(have, d) {
-			return hint(fmt.Errorf("no dataset %q", d), "the datasets are: %s", strings.Join(have, ", "))
+			return noDataset(d, have)
 		}
 	}
 	return nil

@@ -103,7 +103,7 @@ func (c *logCmd) cursors(store *cdc.Store, start []cdc.Cursor) ([]cdc.Cursor, er
 		}
 	}
 	if len(list) == 0 && c.Dataset != nil {
-		return nil, hint(fmt.Errorf("no dataset %q", *c.Dataset), "the datasets are: %s", strings.Join(all, ", "))
+		return nil, noDataset(*c.Dataset, all)
 	}
 	return list, nil
 }

@@ -94,7 +94,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	a := &app{grammar: &g, stdin: stdin, stdout: stdout, stderr: stderr}
 	if err != nil {
-		a.complain(usage(err.Error(), "sqlsync --help shows the verbs and their flags"))
+		a.complain(usage(err.Error(), helpFor(err)))
 		return exitUsage
 	}
 	if g.DB != nil && slicesContainsEmpty(g.DB) {
@@ -117,6 +117,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// helpFor says where to look, as far as the command line was understood.
+func helpFor(err error) string {
+	var e *kong.ParseError
+	if !errors.As(err, &e) || e.Context == nil || e.Context.Selected() == nil {
+		return "sqlsync --help shows the verbs and their flags"
+	}
+	path := ""
+	for n := e.Context.Selected(); n.Parent != nil; n = n.Parent {
+		path = " " + n.Name + path
+	}
+	return "sqlsync" + path + " --help shows how it is used"
 }
 
 // spelled turns what people try first into the verbs that there are.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"sqlsync/cdc"
@@ -66,7 +65,7 @@ func (c *pruneCmd) prune(ctx context.Context, store *cdc.Store) (rows []prunedRo
 		rows = append(rows, prunedRow{d.Dataset, p.Batches, p.Bytes, p.Tombstones, p.Conflicts, append([]string{}, p.Blocked...)})
 	}
 	if c.Dataset != "" && len(rows) == 0 {
-		return nil, hint(fmt.Errorf("%w: %q", cdc.ErrNoDataset, c.Dataset), "sqlsync dataset list shows them")
+		return nil, noDataset(c.Dataset, datasetNames(ctx, store))
 	}
 	return rows, nil
 }

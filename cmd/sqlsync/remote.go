@@ -252,7 +252,7 @@ func unknownRemote(name string, list []cdc.Remote) error {
 	if len(names) == 0 {
 		return hint(fmt.Errorf("no remote %q", name), "there are none: sqlsync remote add NAME KEY adds one")
 	}
-	return hint(fmt.Errorf("no remote %q", name), "the remotes are: %s", strings.Join(names, ", "))
+	return hint(fmt.Errorf("no remote %q", name), "%sthe remotes are: %s", suggest(name, names), strings.Join(names, ", "))
 }
 
 type remoteRemoveCmd struct {

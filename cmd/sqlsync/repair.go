@@ -43,7 +43,7 @@ func (c *repairCmd) Run(ctx context.Context, a *app) error {
 	}
 	r, err := store.Repair(ctx, o)
 	if errors.Is(err, cdc.ErrNotWatched) {
-		return hint(err, "sqlsync tables lists what is watched")
+		return a.notWatched(ctx, err, c.Tables)
 	}
 	if err != nil {
 		return explain(store.Path(), err)

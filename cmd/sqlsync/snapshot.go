@@ -56,7 +56,9 @@ func (c *snapshotExportCmd) Run(ctx context.Context, a *app) (err error) {
 	rows, err := export(ctx, store, names, f)
 	switch {
 	case errors.Is(err, cdc.ErrNoDataset):
-		return hint(err, "sqlsync dataset list shows them")
+		known := datasetNames(ctx, store)
+		i := slices.IndexFunc(names, func(n string) bool { return !slices.Contains(known, n) })
+		return noDataset(names[max(i, 0)], known)
 	case err != nil:
 		return explain(store.Path(), err)
 	}
@@ -124,6 +126,10 @@ type snapshotImportCmd struct {
 
 // Run merges a snapshot file. It is read whole before anything is changed.
 func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
+	path, err := a.path()
+	if err != nil {
+		return err
+	}
 	found, err := c.check()
 	if err != nil {
 		return hint(fmt.Errorf("%s is not a whole snapshot: %w", c.File, err), "copy it again, or make another: sqlsync snapshot export")
@@ -132,10 +138,6 @@ func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 		if !slices.Contains(found, name) {
 			return hint(fmt.Errorf("no dataset %q in %s", name, c.File), "it has %v", found)
 		}
-	}
-	path, err := a.path()
-	if err != nil {
-		return err
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		if err := cdc.CreateFile(ctx, path); err != nil {

@@ -208,7 +208,7 @@ func (c *unwatchCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if store == nil {
-		return notWatched(c.Tables)
+		return a.notWatched(ctx, nil, c.Tables)
 	}
 	defer store.Close()
 	unknown, err := store.Unwatch(ctx, c.Tables)
@@ -221,11 +221,29 @@ func (c *unwatchCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	if len(unknown) > 0 {
-		return notWatched(unknown)
+		return a.notWatched(ctx, nil, unknown)
 	}
 	return nil
 }
 
-func notWatched(names []string) error {
-	return hint(fmt.Errorf("not watched: %s", strings.Join(names, ", ")), "sqlsync tables lists what is")
+// notWatched is err, or that tables are not watched, with those that are and may
+// have been meant.
+func (a *app) notWatched(ctx context.Context, err error, names []string) error {
+	if err == nil {
+		err = fmt.Errorf("not watched: %s", strings.Join(names, ", "))
+	}
+	list, _ := a.tables(ctx) // the hint does without
+	var watched []string
+	for _, t := range list {
+		if t.Watched {
+			watched = append(watched, t.Name)
+		}
+	}
+	meant := ""
+	for _, name := range names {
+		if schema.Find(watched, name) != nil && meant == "" {
+			meant = suggest(name, watched)
+		}
+	}
+	return hint(err, "%ssqlsync tables lists what is watched", meant)
 }
