@@ -22,7 +22,7 @@ func (a *applier) logLosses(act *action) error {
 		}
 		return a.logOrphan(act)
 	}
-	for _, l := range act.out.Losses {
+	for _, l := range slices.Concat(act.out.Losses, act.supplanted()) {
 		cells := a.lostCells(act, l)
 		if a.remerging {
 			cells = slices.DeleteFunc(cells, func(c int) bool { return c < 0 || a.again(c) })
@@ -38,6 +38,20 @@ func (a *applier) logLosses(act *action) error {
 		}
 	}
 	return nil
+}
+
+// supplanted is the loss of a held row to one that was inserted under its key.
+// Whoever inserted that had seen the write and yet could not see the row.
+func (act *action) supplanted() []merge.Loss {
+	if act.m.state != held || act.c.Op != merge.Insert || act.out.Effect != merge.Replace {
+		return nil
+	}
+	for _, l := range act.out.Losses {
+		if l.Kind == merge.KindKey && l.Loser == act.m.row.Birth {
+			return nil
+		}
+	}
+	return []merge.Loss{{Kind: merge.KindKey, Winner: act.out.Row.Birth, Loser: act.m.row.Birth}}
 }
 
 // lostCells returns the cells of a loss whose values differ; for rows as a
@@ -115,13 +129,7 @@ func (a *applier) localImage(act *action) (image, error) {
 		return nil, nil
 	}
 	if act.m.state == held {
-		items, err := a.readHeld(a.tab)
-		for _, it := range items {
-			if keyText(it.key) == keyText(act.m.key) {
-				return it.im, err
-			}
-		}
-		return nil, err
+		return a.heldImage(a.tab, act.m.key)
 	}
 	values, err := a.readRow(a.tab, act.m.key)
 	if values == nil {

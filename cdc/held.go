@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sqlsync/cdc/internal/sqlconn"
+	"sqlsync/merge"
 	"sqlsync/wire"
 )
 
@@ -86,14 +87,37 @@ func (t *tx) rekeyHeld(tab *table, from, to []wire.Value) error {
 	return t.unlistUnique(tab, id)
 }
 
+// supplanted emits the insert of a row under the key of one that is held. The
+// application could not see that one, so it is lost to the new row as if their
+// authors had not seen each other.
+func (s *sealer) supplanted(tab *table, r *touched) error {
+	was := r.meta
+	lost, err := s.heldImage(tab, was.key)
+	if err != nil {
+		return err
+	}
+	if err := s.unhold(tab, was.key); err != nil {
+		return err
+	}
+	s.inserted(tab, r)
+	all, _ := tab.everything()
+	return s.writeConflict(tab, r.key, merge.Loss{Kind: merge.KindKey, Winner: r.meta.row.Birth, Loser: was.row.Birth},
+		tab.imageOf(all, r.values), lost)
+}
+
+// heldImage is a held row.
+func (t *tx) heldImage(tab *table, key []wire.Value) (im image, err error) {
+	err = t.Query(func(row []any) (err error) {
+		im, err = decodeImage(row[0].([]byte))
+		return err
+	}, `SELECT image FROM sqlsync_held WHERE table_id = ? AND key = ?`, tab.id, wire.AppendRow(nil, key))
+	return im, err
+}
+
 // updateHeld writes cells of a row that is held.
 func (t *tx) updateHeld(tab *table, key []wire.Value, cells []int, values []wire.Value) error {
 	id := wire.AppendRow(nil, key)
-	var im image
-	err := t.Query(func(row []any) (err error) {
-		im, err = decodeImage(row[0].([]byte))
-		return err
-	}, `SELECT image FROM sqlsync_held WHERE table_id = ? AND key = ?`, tab.id, id)
+	im, err := t.heldImage(tab, key)
 	if err != nil {
 		return err
 	}
