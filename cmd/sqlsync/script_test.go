@@ -55,6 +55,10 @@ func TestScript(t *testing.T) {
 			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned(true), "unwarned": scriptWarned(false), "keyof": scriptKeyOf, "served": scriptServed, "conflict": scriptConflict, "until": scriptUntil, "invited": scriptInvited, "holds": scriptHolds,
 			"fetch": scriptFetch,
 		},
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", os.Getenv("GORACE"))
+			return nil
+		},
 		Condition: func(c string) (bool, error) {
 			if c != "systemd" {
 				return false, fmt.Errorf("unknown condition %q", c)
