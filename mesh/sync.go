@@ -14,14 +14,31 @@ import (
 // application had committed before, and notes how that went. It needs no Serve,
 // and may run beside one.
 func (m *Member) Sync(ctx context.Context, remote string) error {
-	err := m.Node.Sync(ctx, remote)
-	for errors.Is(err, ErrMoved) && ctx.Err() == nil { // as often as it had other keys
-		err = m.Node.Sync(ctx, remote)
-	}
+	err := m.sync(ctx, remote)
 	if nerr := m.noteSync(context.WithoutCancel(ctx), remote, err); nerr != nil {
 		m.log.Warn("note the state of a peer", "peer", remote, "err", nerr)
 	}
 	return err
+}
+
+// sync syncs with a remote. What came may have changed rows of this node's own,
+// which were given other keys: then it goes on until those are there, too.
+func (m *Member) sync(ctx context.Context, remote string) error {
+	err := m.Node.Sync(ctx, remote)
+	for errors.Is(err, ErrMoved) && ctx.Err() == nil { // as often as it had other keys
+		err = m.Node.Sync(ctx, remote)
+	}
+	if err != nil {
+		return err
+	}
+	st, err := m.Store.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(st.Datasets, func(d cdc.DatasetStatus) bool { return d.Pending > 0 }) {
+		return nil
+	}
+	return m.Node.Sync(ctx, remote)
 }
 
 // noteSync keeps for status how a sync has ended, and what the remote has

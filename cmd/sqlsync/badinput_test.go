@@ -22,7 +22,7 @@ import (
 // asked runs a command line in this process.
 func asked(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var out, errs strings.Builder
 	code = run(ctx, args, strings.NewReader(""), &out, &errs)

@@ -243,7 +243,7 @@ func runDocCommand(ts *testscript.TestScript, b docBlock, line, dir string, fail
 func waitForServe(ts *testscript.TestScript, args []string, dir string, alive func()) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+	for deadline := time.Now().Add(patience); ; <-tick.C {
 		alive()
 		up := true
 		for i, a := range args[:len(args)-1] {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -48,10 +49,30 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 		failed = true
 		a.complain(explainSync(r.Name, err, c.Timeout))
 	}
+	if err := waiting(ctx, m.Store); err != nil {
+		failed = true
+		a.complain(err)
+	}
 	if failed {
 		return errQuiet
 	}
 	return nil
+}
+
+// waiting says which tables are in sync with nobody, nil if all can be.
+func waiting(ctx context.Context, store *cdc.Store) error {
+	st, err := store.Status(ctx)
+	if err != nil {
+		return explain(store.Path(), err)
+	}
+	var errs []error
+	for _, table := range slices.Sorted(maps.Keys(st.Waiting)) {
+		errs = append(errs, fmt.Errorf("table %s waits, and is not in sync: %s", table, st.Waiting[table]))
+	}
+	if errs == nil {
+		return nil
+	}
+	return hint(errors.Join(errs...), "watch it in the same way on all nodes; nothing is lost meanwhile")
 }
 
 // choose returns the remotes that are named, or all that have an address.
