@@ -107,7 +107,7 @@ func TestDocs(t *testing.T) {
 	d := &docRun{blocks: docBlocks(t), ran: make(map[string]bool)}
 	t.Run("pages", func(t *testing.T) {
 		testscript.Run(t, testscript.Params{
-			Dir: "testdata/docs",
+			Dir: "testdata/docs", Setup: scriptSetup,
 			Cmds: map[string]func(*testscript.TestScript, bool, []string){
 				"block": d.run, "sql": scriptSQL, "port": scriptPort, "keyof": scriptKeyOf, "served": scriptServed, "listening": scriptListening,
 				"until": scriptUntil, "conflict": scriptConflict, "invited": scriptInvited, "past": scriptPast,

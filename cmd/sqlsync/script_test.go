@@ -63,10 +63,7 @@ func TestScript(t *testing.T) {
 			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned(true), "unwarned": scriptWarned(false), "keyof": scriptKeyOf, "served": scriptServed, "conflict": scriptConflict, "until": scriptUntil, "invited": scriptInvited, "holds": scriptHolds,
 			"fetch": scriptFetch, "unpack": scriptUnpack, "secrets": scriptSecrets,
 		},
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("GORACE", os.Getenv("GORACE"))
-			return nil
-		},
+		Setup: scriptSetup,
 		Condition: func(c string) (bool, error) {
 			if c != "systemd" {
 				return false, fmt.Errorf("unknown condition %q", c)
@@ -77,6 +74,11 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		RequireExplicitExec: false,
 	})
+}
+
+func scriptSetup(env *testscript.Env) error {
+	env.Setenv("GORACE", os.Getenv("GORACE"))
+	return nil
 }
 
 func openScript(ts *testscript.TestScript, file string) *sql.DB {
