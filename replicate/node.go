@@ -53,6 +53,8 @@ type Node struct {
 	mu      sync.Mutex
 	remotes []Remote
 	links   map[linkKey]*link
+	// visits are of the peers that have connected, by peer.
+	visits map[merge.NodeID]*visits
 	// dialing is what Run started the dialing with, nil while it does not run.
 	dialing *dialing
 }
@@ -77,7 +79,7 @@ func NewNode(o Options) *Node {
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
-	return &Node{options: o, links: make(map[linkKey]*link)}
+	return &Node{options: o, links: make(map[linkKey]*link), visits: make(map[merge.NodeID]*visits)}
 }
 
 // Run dials the remotes, and dials them again whenever a connection ends,
@@ -113,6 +115,11 @@ func (n *Node) SetRemotes(remotes []Remote) {
 	defer n.mu.Unlock()
 	n.remotes = slices.Clone(remotes)
 	n.reconcile()
+	for peer, v := range n.visits {
+		if v.here == 0 && !slices.ContainsFunc(remotes, func(r Remote) bool { return r.Peer == peer }) {
+			delete(n.visits, peer)
+		}
+	}
 }
 
 // reconcile makes links what remotes and datasets say. n.mu is held.
