@@ -44,13 +44,17 @@ func newLink(n *Node, key linkKey, r Remote) *link {
 func (l *link) change(r Remote) {
 	old := l.remote
 	l.remote = r
-	if old.Pull != r.Pull || old.Push != r.Push {
+	other := old.Pull != r.Pull || old.Push != r.Push || !sameDatasets(old.Datasets, r.Datasets)
+	if other {
 		l.interrupt(errRestarted)
 	}
-	if !slices.Equal(old.Addrs, r.Addrs) || old.Pull != r.Pull || old.Push != r.Push {
+	if other || !slices.Equal(old.Addrs, r.Addrs) {
 		l.signal()
 	}
 }
+
+// sameDatasets tells all of them, which is nil, from none.
+func sameDatasets(a, b []string) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
 
 // remove ends everything. The node's mutex is held.
 func (l *link) remove() {
