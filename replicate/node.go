@@ -24,6 +24,19 @@ type Remote struct {
 	// Pull says that we take from it, Push that it gets from us. Where the
 	// two sides differ, the more restrictive holds.
 	Pull, Push bool
+	// Directions say so of single datasets.
+	Directions map[string]Direction
+}
+
+// Direction is Pull and Push.
+type Direction struct{ Pull, Push bool }
+
+// Direction is what is exchanged of a dataset that the remote may have.
+func (r Remote) Direction(dataset string) Direction {
+	if d, ok := r.Directions[dataset]; ok {
+		return d
+	}
+	return Direction{r.Pull, r.Push}
 }
 
 func (r Remote) allows(dataset string) bool {
@@ -107,8 +120,8 @@ func (n *Node) Run(ctx context.Context) error {
 }
 
 // SetRemotes replaces the list of remotes, and looks again at which datasets
-// there are. Sessions with a remote that is gone, or whose directions are other
-// than before, end at once; what is new is dialed at once. Other sessions go
+// there are. Sessions with a remote that is gone, or that may have
+// something else than before, end at once; what is new is dialed at once. Other sessions go
 // on.
 func (n *Node) SetRemotes(remotes []Remote) {
 	n.mu.Lock()
