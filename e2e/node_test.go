@@ -52,7 +52,7 @@ type node struct {
 	addr string
 	// flags are more flags of serve, within the command line that it runs in.
 	flags, within []string
-	proc  *process
+	proc          *process
 }
 
 func newNode(tb testing.TB, dir, name string) *node {
