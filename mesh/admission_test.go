@@ -22,6 +22,12 @@ func host(t *testing.T) (m *Member, addr string) {
 	if err := cdc.CreateFile(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
+	return hostOf(t, db)
+}
+
+// hostOf is a host of a file that is there.
+func hostOf(t *testing.T, db string) (m *Member, addr string) {
+	t.Helper()
 	m, err := Open(t.Context(), db, Options{LockWait: time.Minute})
 	if err != nil {
 		t.Fatal(err)

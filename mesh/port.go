@@ -65,8 +65,7 @@ func (p *Port) join(ctx context.Context, m *Member) (leave func()) {
 func (p *Port) Run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { p.Close() })
 	defer stop()
-	// A stranger costs a handshake; no more than this many at a time.
-	slots := make(chan struct{}, 64)
+	var lobby lobby
 	var conns sync.WaitGroup
 	defer conns.Wait()
 	for {
@@ -76,21 +75,17 @@ func (p *Port) Run(ctx context.Context) {
 			return
 		case err != nil:
 			p.log.Error("cannot accept for now", "addr", p.Addr().String(), "err", err)
-			select { // out of descriptors, mostly
-			case <-ctx.Done():
-			case <-time.After(time.Second):
-			}
+			rest(ctx, time.Second) // out of descriptors, mostly
 			continue
 		}
-		select {
-		case slots <- struct{}{}:
-		default:
+		leave, ok := lobby.enter(raw)
+		if !ok {
 			raw.Close()
 			continue
 		}
 		conns.Go(func() {
 			a, c, err := p.greet(ctx, raw)
-			<-slots
+			leave()
 			if err != nil {
 				raw.Close()
 				if a == nil { // whoever knocks here is not worth a line each
@@ -134,4 +129,14 @@ func (p *Port) greet(ctx context.Context, raw net.Conn) (*answer, *crypto.Conn, 
 	}
 	a.conns.Add(1)
 	return a, c, nil
+}
+
+// rest waits, but not longer than ctx.
+func rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
 }

@@ -26,6 +26,7 @@ type fleet struct {
 	ports    []*mesh.Port // none, one for all databases, or one for each of files
 	open     bool         // peers are let in
 	pages    *paging
+	near     *mesh.Discovery // nil without --discover
 
 	ships  map[string]*ship
 	tasks  group // of the ships
@@ -116,9 +117,24 @@ func (f *fleet) openPages(p *pages) (err error) {
 	return err
 }
 
+// openDiscovery takes part in the local network's announcements.
+func (f *fleet) openDiscovery(ctx context.Context, wanted bool) error {
+	if !wanted {
+		return nil
+	}
+	d, err := mesh.OpenDiscovery(ctx, f.log)
+	if err != nil {
+		f.closePorts()
+		return hint(fmt.Errorf("--discover: %w", err), "give remotes an address: sqlsync remote set NAME --addr HOST:PORT")
+	}
+	f.near = d
+	return nil
+}
+
 // openTo lets peers in.
 func (f *fleet) openTo(ctx context.Context) {
 	f.open = true
+	f.tasks.Go(func() { f.near.Run(ctx) })
 	for _, p := range f.ports {
 		f.tasks.Go(func() { p.Run(ctx) })
 	}
@@ -215,11 +231,12 @@ func (f *fleet) launch(ctx context.Context, s *ship) {
 	f.tasks.Go(func() {
 		service, err := f.cmd.begin(ctx, f.a, s.port, s.path)
 		if err == nil {
-			remove := f.pages.add(service.Member)
+			remove, hide := f.pages.add(service.Member), f.near.Add(service.Member, s.port)
 			f.news <- news{ship: s, service: service}
 			if err = service.run(ctx); err != nil && ctx.Err() == nil {
 				err = explainEnded(s.path, err)
 			}
+			hide()
 			remove()
 			service.close()
 		}

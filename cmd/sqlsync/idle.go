@@ -18,7 +18,7 @@ func checkListen(addr string) error {
 
 // warnIdle warns of a serve that has nothing to do so far. It takes note of
 // what is set up while it runs.
-func (s *service) warnIdle(ctx context.Context, listens bool) error {
+func (s *service) warnIdle(ctx context.Context, listens, discovers bool) error {
 	watched, err := s.Store.Watched(ctx)
 	if err != nil {
 		return err
@@ -30,7 +30,7 @@ func (s *service) warnIdle(ctx context.Context, listens bool) error {
 	if err != nil {
 		return err
 	}
-	reachable := false
+	reachable := discovers
 	for _, r := range remotes {
 		reachable = reachable || len(r.Addrs) > 0
 	}
