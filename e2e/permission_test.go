@@ -54,7 +54,8 @@ func TestPermissionsChangeWhileConnected(t *testing.T) {
 		t.Error("something went on")
 	}
 
-	a.must("remote", "add", "b", b.key(), "--expires", "3s")
+	a.must("remote", "add", "b", b.key())
 	waitFor(t, "row 6", func() bool { return has(a, "6") })
+	a.must("remote", "set", "b", "--expires", "1s")
 	waitFor(t, "b to be refused again", func() bool { return state() == "refused" })
 }
