@@ -19,8 +19,8 @@ import (
 	"sqlsync/cdc"
 	"sqlsync/crypto"
 	"sqlsync/merge"
-	"sqlsync/mesh"
 	"sqlsync/migrations"
+	"sqlsync/replicate/mesh"
 )
 
 // app is what a verb works with.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 type cloneCmd struct {

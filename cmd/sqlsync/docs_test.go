@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 	"strings"
 	"sync"
 	"syscall"
@@ -301,7 +301,7 @@ func TestEmbeddingProgram(t *testing.T) {
 		}
 	}
 	// Of several packages go compiles the programs and links none.
-	if out, err := exec.Command("go", "build", "-overlay", overlay, "./embedded", "sqlsync/mesh").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-overlay", overlay, "./embedded", "sqlsync/replicate/mesh").CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

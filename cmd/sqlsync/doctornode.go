@@ -12,7 +12,7 @@ import (
 	"sqlsync/cdc"
 	"sqlsync/crypto"
 	"sqlsync/merge"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 	"sqlsync/schema"
 )
 

@@ -12,8 +12,8 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
-	"sqlsync/mesh"
 	"sqlsync/replicate"
+	"sqlsync/replicate/mesh"
 )
 
 // dialTime is how long a remote has to be there.

@@ -8,7 +8,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/cmd/sqlsync/web"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 // tokenEnv holds the token of the pages for services, whose command line can be

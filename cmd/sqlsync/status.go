@@ -10,8 +10,8 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/merge"
-	"sqlsync/mesh"
 	"sqlsync/replicate"
+	"sqlsync/replicate/mesh"
 )
 
 type statusCmd struct {

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"sqlsync/cdc"
-	"sqlsync/mesh"
 	"sqlsync/replicate"
+	"sqlsync/replicate/mesh"
 )
 
 type syncCmd struct {

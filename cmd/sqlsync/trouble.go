@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 // trouble is what a serve cannot do for now, as it leaves it for status.

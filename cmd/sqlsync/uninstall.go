@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"sqlsync/cdc"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 type uninstallCmd struct {

@@ -11,8 +11,8 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/merge"
-	"sqlsync/mesh"
 	"sqlsync/replicate"
+	"sqlsync/replicate/mesh"
 	"sqlsync/wire"
 )
 
