@@ -100,7 +100,7 @@ func (s *Store) inTime(batches []*wire.Sealed) (kept []*wire.Sealed, ahead error
 
 // sealBefore seals what is pending before a group is merged. If the group
 // brings this node its own chain back, the file is an older copy of itself:
-// then nothing may be sealed before that, because it would get numbers that
+// then what is pending is another author's, because it would get numbers that
 // were given before.
 func (t *tx) sealBefore(ds *dataset, group []*opened) (more bool, err error) {
 	chains, err := t.chains(ds)
@@ -108,16 +108,21 @@ func (t *tx) sealBefore(ds *dataset, group []*opened) (more bool, err error) {
 		return false, err
 	}
 	lost := slices.ContainsFunc(group, func(o *opened) bool {
-		return o.header.Origin == t.s.node && o.header.Seq > chains[t.s.node].Seq
+		return o.header.Origin == t.author.Node && o.header.Seq > chains[t.author.Node].Seq
 	})
-	if !lost {
-		return t.seal(ds)
+	if lost && t.s.makeAuthor == nil {
+		marks, err := t.Int(`SELECT count(*) FROM ` + ds.oplog())
+		if err == nil && marks > 0 {
+			err = fmt.Errorf("%w, and its application has written since", ErrRolledBack)
+		}
+		return false, err
 	}
-	marks, err := t.Int(`SELECT count(*) FROM ` + ds.oplog())
-	if err == nil && marks > 0 {
-		err = fmt.Errorf("%w, and its application has written since", ErrRolledBack)
+	if lost {
+		if err := t.renew("a peer has more of its chain than it has"); err != nil {
+			return false, err
+		}
 	}
-	return false, err
+	return t.seal(ds)
 }
 
 func (s *Store) vectorAfter(ctx context.Context, name string, err error) (merge.Vector, error) {

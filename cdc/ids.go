@@ -36,7 +36,7 @@ func (t *tx) slot() int64 {
 		for taken[slot] && len(taken) < rangeSlots {
 			slot = (slot + 1) % rangeSlots
 		}
-		if taken[slot] = true; n == t.s.node {
+		if taken[slot] = true; n == t.author.Node {
 			return slot
 		}
 	}
@@ -88,7 +88,7 @@ type rekeyed struct {
 // lostID notes a row of this node's that is about to lose its key to a row of
 // another's, if it is to be given another.
 func (a *applier) lostID(act *action, l merge.Loss) error {
-	if a.tab.merging.IDs != idsRekey || l.Kind != merge.KindKey || l.Incoming || l.Loser.Origin != a.s.node || a.metaOnly {
+	if a.tab.merging.IDs != idsRekey || l.Kind != merge.KindKey || l.Incoming || !a.mine(l.Loser.Origin) || a.metaOnly || a.same(l) {
 		return nil
 	}
 	im, err := a.localImage(act)
@@ -97,6 +97,12 @@ func (a *applier) lostID(act *action, l merge.Loss) error {
 	}
 	a.rekeys = append(a.rekeys, rekeyed{a.tab, act.m.key, im})
 	return nil
+}
+
+// same reports whether the two rows are one that this node has sealed twice, as
+// two authors: its mark was in the file that was put back.
+func (a *applier) same(l merge.Loss) bool {
+	return a.mine(l.Winner.Origin) && l.Winner.HLC == l.Loser.HLC
 }
 
 // rekey gives the rows that lost their ids new ones, as changes of this node's
@@ -166,7 +172,7 @@ func (t *tx) follow(tab *table, i int, old, id wire.Value) error {
 		return err
 	}
 	for n, key := range keys {
-		if metas[n].exists() && metas[n].row.Cell(tab.cells[i].slot).Origin != t.s.node {
+		if metas[n].exists() && !t.mine(metas[n].row.Cell(tab.cells[i].slot).Origin) {
 			continue
 		}
 		if _, err := t.Exec(tab.update([]int{i}), append([]wire.Value{id}, key...)...); err != nil && !refusable(err) {

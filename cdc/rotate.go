@@ -21,7 +21,7 @@ func (s *Store) Rotate(ctx context.Context, next merge.NodeID) error {
 		if _, err := t.origin(next); err != nil {
 			return err
 		}
-		if _, err := t.Exec(`UPDATE sqlsync_node SET key = ?`, next[:]); err != nil {
+		if _, err := t.Exec(`UPDATE sqlsync_node SET key = ?, salt = NULL`, next[:]); err != nil {
 			return fmt.Errorf("rotate key: %w", err)
 		}
 		return t.changed()

@@ -66,6 +66,7 @@ func (d *Stream) listAfter(ctx context.Context, pos int64, have merge.Vector, ma
 			return nil, nil, err
 		}
 		h.Origin = merge.NodeID(origin)
+		h.Own = h.Origin == d.s.Author()
 		if h.Seq > have[h.Origin].Seq {
 			list, rowids = append(list, h), append(rowids, rowid)
 			size += length

@@ -185,7 +185,12 @@ func (a *app) openPath(ctx context.Context, path string, wait time.Duration) (*c
 	}
 	store, err := cdc.Open(ctx, cdc.Options{
 		Path: path, Node: merge.NodeID(id.PublicKey()), LockWait: wait, Log: a.logger(), Observe: observe,
-		Sign: func(h wire.Hash) []byte { return id.Sign(h[:]) },
+		Sign:   func(h wire.Hash) []byte { return id.Sign(h[:]) },
+		Former: formerKeys(id), Witness: witnessPath(path),
+		Author: func(salt []byte) cdc.Author {
+			other := id.Author(salt)
+			return cdc.Author{Node: merge.NodeID(other.PublicKey()), Sign: func(h wire.Hash) []byte { return other.Sign(h[:]) }}
+		},
 		Verify: func(origin merge.NodeID, h wire.Hash, sig []byte) bool {
 			return crypto.PublicKey(origin).Verify(h[:], sig)
 		},
@@ -194,6 +199,13 @@ func (a *app) openPath(ctx context.Context, path string, wait time.Duration) (*c
 		return nil, nil, explain(path, err)
 	}
 	return store, id, nil
+}
+
+func formerKeys(id *crypto.Identity) (list []merge.NodeID) {
+	for _, key := range id.Former() {
+		list = append(list, merge.NodeID(key))
+	}
+	return list
 }
 
 // explain adds what to do to the errors that opening a database ends with.

@@ -189,12 +189,15 @@ func (a *app) nodeNames(ctx context.Context) (func(merge.NodeID) string, error) 
 	if err != nil {
 		return nil, err
 	}
-	names := map[merge.NodeID]string{store.Node(): "this node", {}: "unknown"}
+	names := map[merge.NodeID]string{{}: "unknown"}
 	for _, r := range remotes {
 		names[r.Key] = r.Name
 	}
 	return func(n merge.NodeID) string {
-		if name := names[n]; name != "" {
+		switch name := names[n]; {
+		case store.Mine(n):
+			return "this node"
+		case name != "":
 			return name
 		}
 		return short(n)

@@ -22,9 +22,11 @@ func beside(db, suffix string) string {
 }
 
 // keyPath is where the identity of a database is kept, lockPath the lock of
-// whoever serves it.
+// whoever serves it, witnessPath what knows the database as it was last.
 func keyPath(db string) string  { return beside(db, "-sqlsync.key") }
 func lockPath(db string) string { return beside(db, "-sqlsync.lock") }
+
+func witnessPath(db string) string { return beside(db, "-sqlsync.witness") }
 
 // lock says that a database is being served. It is two: one by the name of the
 // file, one by the file itself, because a hard link gives it another name. The

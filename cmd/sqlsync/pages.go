@@ -78,7 +78,7 @@ func (p *paging) add(m *member) (remove func()) {
 		Path: m.store.Path(), Store: m.store, Peers: m.node.Status, Resolve: settler{m.store},
 		Show: web.Show{
 			Key:    nodeKey,
-			Change: func(e *cdc.Entry) any { return logLineOf(e, m.store.Node()) },
+			Change: func(e *cdc.Entry) any { return logLineOf(e, m.store.Mine) },
 			Status: func(ctx context.Context) (any, error) { return readStatus(ctx, m.store) },
 			Tables: func(ctx context.Context) (any, error) {
 				list, err := m.store.Tables(ctx)

@@ -33,7 +33,7 @@ func (c *uninstallCmd) Run(ctx context.Context, a *app) error {
 	if err := cdc.Uninstall(ctx, path); err != nil {
 		return explain(path, err)
 	}
-	files := []string{lockPath(path)}
+	files := []string{lockPath(path), witnessPath(path)}
 	if !c.KeepKey {
 		files = append(files, keyPath(path), nextKeyPath(path))
 	}
