@@ -38,6 +38,10 @@ type origins struct {
 	mine map[merge.NodeID]bool
 }
 
+func newOrigins() origins {
+	return origins{id: make(map[merge.NodeID]int64), node: make(map[int64]merge.NodeID), mine: make(map[merge.NodeID]bool)}
+}
+
 // configure makes t.cfg the configuration as of this transaction.
 func (t *tx) configure() error {
 	cookie, err := t.Int(`PRAGMA main.schema_version`)
@@ -65,7 +69,7 @@ func (t *tx) reconfigure() error {
 	t.cfg = &config{
 		stubs:  t.s.stubs,
 		byName: make(map[string]*table), byID: make(map[int64]*table), marked: make(map[string]bool),
-		origins: origins{id: make(map[merge.NodeID]int64), node: make(map[int64]merge.NodeID), mine: make(map[merge.NodeID]bool)},
+		origins: newOrigins(),
 	}
 	for _, step := range []func() error{t.readOrigins, t.readDatasets, t.readTables, t.surveyTriggers} {
 		if err := step(); err != nil {
