@@ -103,6 +103,7 @@ type Store struct {
 	changed      broadcast // something was written
 	reconfigured broadcast // tables, remotes or datasets were changed
 	watermarks   watermarks
+	ends         ends
 
 	// asides are the tables that cannot be sealed, by id; mu is held. cookie is
 	// of the schema as of the last transaction, asideUntil is when to try the

@@ -28,6 +28,10 @@ type tx struct {
 	// before is the clock when the transaction began, to save it only when it
 	// moved.
 	before merge.HLC
+	// forks are those that were found, ends all that a peer has another one of;
+	// restatements are what restate is to do.
+	forks, ends  []Fork
+	restatements []restated
 	// args is room for a statement's arguments.
 	args []any
 	// rekeys are rows that lost their ids in this transaction.
@@ -171,6 +175,7 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (did Work, err 
 		t.author.mine = maps.Clone(t.cfg.origins.mine)
 		s.author.Store(t.author)
 	}
+	s.logForks(t.forks)
 	if t.renewed != "" {
 		s.log.Warn("this database goes on as another author; what it lost comes back from peers",
 			"db", s.path, "why", t.renewed, "author", t.author.Node.String())

@@ -34,9 +34,14 @@ var ErrRolledBack = errors.New("this database is older than what its peers have 
 
 // Confirm records what a peer has applied durably, within a second. A peer
 // that is no remote is not recorded. Where the peer has batches of this node's
-// that the node does not, the node goes on as another author.
+// that the node does not, the node goes on as another author. Where it has other
+// ends of chains than are held here, the error wraps wire.ErrForked.
 func (d *Stream) Confirm(ctx context.Context, peer merge.NodeID, v merge.Vector) error {
 	own, err := d.Vector(ctx)
+	if err != nil {
+		return err
+	}
+	ends, err := d.compareEnds(ctx, peer, v, own)
 	if err != nil {
 		return err
 	}
@@ -55,10 +60,13 @@ func (d *Stream) Confirm(ctx context.Context, peer merge.NodeID, v merge.Vector)
 		w.m, w.since = make(map[confirmation]uint64), d.s.now()
 	}
 	for origin, p := range v {
+		if d.s.Mine(origin) && p.Seq > own[origin].Seq {
+			continue // of a file that was put back: what is here need not be what it has
+		}
 		c := confirmation{d.name, peer, origin}
 		w.m[c] = max(w.m[c], p.Seq)
 	}
-	return nil
+	return forkError(ends)
 }
 
 // leave goes on as another author where a peer has more of the present one's
