@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"sqlsync/merge"
 	"sqlsync/wire"
@@ -43,6 +44,17 @@ func (s *Store) Author() merge.NodeID { return s.author.Load().Node }
 func (s *Store) Mine(n merge.NodeID) bool {
 	a := s.author.Load()
 	return n == a.Node || n == s.node || a.mine[n]
+}
+
+// Renewed is since when, and why, the file goes on as another author; why is
+// empty where it never did.
+func (s *Store) Renewed(ctx context.Context) (since time.Time, why string, err error) {
+	var ms int64
+	err = s.db.QueryRowxContext(ctx, `SELECT coalesce(renewed, 0), coalesce(why, '') FROM sqlsync_node`).Scan(&ms, &why)
+	if err != nil {
+		return since, "", fmt.Errorf("read author: %w", s.explain(err))
+	}
+	return time.UnixMilli(ms).UTC(), why, nil
 }
 
 // loadAuthor reads the author that a file has which is opened.

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"sync"
 	"time"
@@ -34,10 +35,20 @@ type Fork struct {
 
 // Forks lists the chains with two ends.
 func (s *Store) Forks(ctx context.Context) ([]Fork, error) {
-	rows, err := s.db.QueryxContext(ctx, `SELECT d.name, o.key, f.seq, f.peer, f.noted, coalesce(f.merged, 0) FROM sqlsync_fork AS f
-		JOIN sqlsync_dataset AS d ON d.id = f.dataset_id JOIN sqlsync_origin AS o ON o.id = f.origin_id ORDER BY d.name, f.noted`)
+	list, err := readForks(ctx, s.db)
 	if err != nil {
 		return nil, fmt.Errorf("read forks: %w", s.explain(err))
+	}
+	return list, nil
+}
+
+func readForks(ctx context.Context, db interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}) ([]Fork, error) {
+	rows, err := db.QueryContext(ctx, `SELECT d.name, o.key, f.seq, f.peer, f.noted, coalesce(f.merged, 0) FROM sqlsync_fork AS f
+		JOIN sqlsync_dataset AS d ON d.id = f.dataset_id JOIN sqlsync_origin AS o ON o.id = f.origin_id ORDER BY d.name, f.noted`)
+	if err != nil {
+		return nil, err
 	}
 	defer rows.Close()
 	var list []Fork
@@ -46,7 +57,7 @@ func (s *Store) Forks(ctx context.Context) ([]Fork, error) {
 		var origin, peer []byte
 		var noted, merged int64
 		if err := rows.Scan(&f.Dataset, &origin, &f.Seq, &peer, &noted, &merged); err != nil {
-			return nil, fmt.Errorf("read forks: %w", err)
+			return nil, err
 		}
 		f.Origin, f.Peer, f.Noted = merge.NodeID(origin), merge.NodeID(peer), time.UnixMilli(noted).UTC()
 		if merged != 0 {

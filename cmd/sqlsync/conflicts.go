@@ -185,6 +185,12 @@ func (a *app) nodeNames(ctx context.Context) (func(merge.NodeID) string, error) 
 		return nil, err
 	}
 	defer store.Close()
+	return nodeNames(ctx, store)
+}
+
+// nodeNames returns that function for a store, of which it needs only what it
+// knows by now.
+func nodeNames(ctx context.Context, store *cdc.Store) (func(merge.NodeID) string, error) {
 	remotes, err := store.Remotes(ctx)
 	if err != nil {
 		return nil, err

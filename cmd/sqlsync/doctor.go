@@ -85,6 +85,7 @@ func (d *doctor) run() {
 	d.checkKey()
 	d.checkService()
 	d.checkClock()
+	d.checkForks()
 	d.checkTables()
 	d.checkRemotes()
 }

@@ -59,6 +59,9 @@ type status struct {
 	Violations  int64           `json:"violations"`
 	Quarantined int64           `json:"quarantined"`
 	Warnings    []string        `json:"warnings"`
+	// Renewed is nil mostly; Forks are chains with two ends.
+	Renewed *renewal     `json:"renewed,omitempty"`
+	Forks   []forkStatus `json:"forks"`
 	// Replicated says that every remote that gets changes from here has all of
 	// them. Verdict says so in words, or why not.
 	Replicated bool   `json:"replicated"`
@@ -98,7 +101,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 // unset is the status of a database that is no node.
 func (a *app) unset() error {
 	if a.JSON {
-		return a.printJSON(status{Datasets: []datasetStatus{}, Remotes: []remoteStatus{}, Warnings: []string{}, Verdict: "not set up"})
+		return a.printJSON(status{Datasets: []datasetStatus{}, Remotes: []remoteStatus{}, Warnings: []string{}, Forks: []forkStatus{}, Verdict: "not set up"})
 	}
 	a.printf("%s is not set up for sqlsync yet\n", a.DB[0])
 	fmt.Fprintln(a.stderr, "hint: sqlsync tables shows what can be replicated; sqlsync watch TABLE begins")
@@ -148,6 +151,9 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 	}
 	if have.Held > 0 {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("%d rows cannot be in their tables for now; they are kept and come back by themselves", have.Held))
+	}
+	if err := st.readForks(ctx, store); err != nil {
+		return nil, err
 	}
 	differing, err := store.Differing(ctx)
 	if err != nil {
