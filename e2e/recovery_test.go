@@ -33,8 +33,17 @@ func copyFile(tb testing.TB, from, to string) {
 func TestBackupPutBack(t *testing.T) {
 	for _, mode := range []string{"wal", "delete"} {
 		t.Run(mode, func(t *testing.T) {
-			a, b := meet(t, "t", `id INTEGER PRIMARY KEY, v`)
-			a.sqlite(`PRAGMA journal_mode = ` + mode + `; INSERT INTO t VALUES (1, 'kept');`)
+			needSqlite3(t)
+			dir := t.TempDir()
+			a, b := newNode(t, dir, "a"), newNode(t, dir, "b")
+			for _, n := range []*node{a, b} {
+				n.sqlite(`PRAGMA journal_mode = ` + mode + `; CREATE TABLE t (id INTEGER PRIMARY KEY, v);`)
+				n.must("watch", "t")
+			}
+			introduce(a, b)
+			a.serve()
+			b.serve()
+			a.sqlite(`INSERT INTO t VALUES (1, 'kept');`)
 			waitEqual(t, a, b)
 			backup := a.path + ".backup"
 			a.sqlite(`.backup '` + backup + `'`)
