@@ -75,7 +75,7 @@ func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (
 	if err := t.restate(); err != nil {
 		return nil, err
 	}
-	if err := t.findViolations(); err != nil {
+	if err := t.finishMerge(); err != nil {
 		return nil, err
 	}
 	if len(part.Cursor) == 0 {
