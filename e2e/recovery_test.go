@@ -119,3 +119,85 @@ func TestTwins(t *testing.T) {
 	twin.serve()
 	waitEqual(t, hub, a, twin)
 }
+
+// Two copies that could not notice it have written as one, each heard by another
+// node. When these meet, the chain is told to have two ends, other changes flow,
+// and all that was written comes to be everywhere.
+func TestForkAmongNodes(t *testing.T) {
+	x, p := meet(t, "t", `id INTEGER PRIMARY KEY, v`)
+	dir := t.TempDir()
+	y, q := newNode(t, dir, "y"), newNode(t, dir, "q")
+	y.sqlite(`CREATE TABLE t (id INTEGER PRIMARY KEY, v);`)
+	y.must("watch", "t")
+	p.sqlite(`INSERT INTO t VALUES (1, 'of both'), (2, 'deleted by q');`)
+	waitEqual(t, x, p)
+	p.stop()
+	x.stop()
+
+	// The witness is made to say nothing, as where a whole machine is cloned.
+	p.sqlite(`.backup '` + q.path + `'`)
+	q.sqlite(`UPDATE sqlsync_node SET witness = NULL; DELETE FROM sqlsync_remote;`)
+	copyFile(t, p.path+"-sqlsync.key", q.path+"-sqlsync.key")
+	if err := os.Chmod(q.path+"-sqlsync.key", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	introduce(y, q)
+	x.serve()
+	y.serve()
+	p.serve()
+	q.serve()
+	p.sqlite(`INSERT INTO t VALUES (10, 'of p');`)
+	waitFor(t, "x to have p's", func() bool { return x.sqlite(`SELECT count(*) FROM t WHERE id = 10`) == "1" })
+	p.sqlite(`INSERT INTO t VALUES (11, 'of p');`)
+	q.sqlite(`INSERT INTO t VALUES (20, 'of q'); DELETE FROM t WHERE id = 2;`)
+	waitFor(t, "x to have p's and y q's", func() bool {
+		return x.sqlite(`SELECT count(*) FROM t WHERE id = 11`) == "1" && y.sqlite(`SELECT count(*) FROM t WHERE id = 20`) == "1"
+	})
+	x.sqlite(`INSERT INTO t VALUES (30, 'of x');`)
+	y.sqlite(`INSERT INTO t VALUES (40, 'of y');`)
+	introduce(x, y)
+	waitEqual(t, x, y, p, q)
+	waitFor(t, "everything to be there", func() bool {
+		return q.sqlite(`SELECT group_concat(id) FROM (SELECT id FROM t ORDER BY id)`) == "1,10,11,20,30,40"
+	})
+	told := x.must("status") + y.must("status")
+	if !strings.Contains(told, "two different batches") || !strings.Contains(told, "key new --yes") {
+		t.Errorf("nobody tells: %s", told)
+	}
+	p.sqlite(`INSERT INTO t VALUES (50, 'goes on');`)
+	q.sqlite(`INSERT INTO t VALUES (51, 'goes on');`)
+	waitEqual(t, x, y, p, q)
+	for _, n := range []*node{x, y, p, q} {
+		n.must("verify")
+	}
+}
+
+// A batch that is damaged or missing in the only file that has it keeps nobody
+// from the rows.
+func TestGapThatNobodyCanFill(t *testing.T) {
+	a, b := meet(t, "t", `id INTEGER PRIMARY KEY, v`)
+	b.sqlite(`INSERT INTO t VALUES (1, 'of b');`)
+	waitEqual(t, a, b)
+	b.stop()
+	for _, id := range []string{"2", "3", "4", "5"} {
+		a.sqlite(`INSERT INTO t VALUES (` + id + `, 'row');`)
+		waitFor(t, "the seal", func() bool { return strings.Contains(a.must("log"), "id="+id+" ") })
+	}
+	a.sqlite(`UPDATE sqlsync_batch SET sealed = x'00' WHERE pos = (SELECT max(pos) - 1 FROM sqlsync_batch);
+		DELETE FROM sqlsync_batch WHERE pos = (SELECT max(pos) - 2 FROM sqlsync_batch);`)
+	b.sqlite(`INSERT INTO t VALUES (6, 'of b meanwhile');`)
+	b.serve()
+	waitEqual(t, a, b)
+	if got := b.sqlite(`SELECT count(*) FROM t`); got != "6" {
+		t.Errorf("%s rows of 6", got)
+	}
+	out, _, code := a.run("verify")
+	if code != 1 || !strings.Contains(out, "batch missing") || !strings.Contains(out, "batch damaged") {
+		t.Errorf("verify: exit %d, %s", code, out)
+	}
+	waitFor(t, "what b has confirmed to be dropped", func() bool {
+		a.must("prune", "--yes")
+		_, _, code := a.run("verify")
+		return code == 0
+	})
+}
