@@ -276,3 +276,21 @@ func (n *node) restoreFrom(path string) {
 		n.t.Fatal(err)
 	}
 }
+
+// A witness that cannot be read says nothing.
+func TestUnreadableWitness(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	a := renewingNode(t, 1, path, items)
+	a.watch(cdc.WatchOptions{}, "items")
+	a.exec(`INSERT INTO items (id) VALUES (1)`)
+	a.seal()
+	a.shut()
+	witness := path + "-sqlsync.witness"
+	if err := errors.Join(os.Remove(witness), os.Mkdir(witness, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	again := renewingNode(t, 1, path, "")
+	if again.Author() != again.Node() {
+		t.Error("it goes on as another author")
+	}
+}

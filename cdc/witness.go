@@ -3,7 +3,9 @@ package cdc
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"sqlsync/merge"
@@ -28,19 +30,25 @@ type witness struct {
 	hlc   merge.HLC
 }
 
-// readWitness reads one. What cannot be read is no witness: nil.
-func readWitness(path string) *witness {
+// readWitness reads one, nil where there is none. An error says that it cannot
+// be read, so that nothing is known.
+func readWitness(path string) (*witness, error) {
 	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	w := &witness{}
 	n, err := fmt.Sscanf(string(b), "sqlsync witness 1\n%x\n%x\n%x\n", &w.word, &w.inode, &w.hlc)
 	if err != nil || n != 3 || len(w.word) != wordLen {
-		return nil
+		return nil, nil // what is there is no witness
 	}
-	return w
+	return w, nil
 }
+
+const noWitness = "no witness: an older copy of the database that is put back is recognised by peers only"
 
 // inode is the number of the file that is open.
 func (s *Store) inode() uint64 { return inodeOf(s.file) }
@@ -73,7 +81,11 @@ func (s *Store) attest(ctx context.Context) error {
 	if s.witnessPath == "" {
 		return nil
 	}
-	w := readWitness(s.witnessPath)
+	w, err := readWitness(s.witnessPath)
+	if err != nil {
+		s.log.Warn(noWitness, "err", err)
+		return nil
+	}
 	var word []byte
 	var hlc int64
 	if err := s.db.QueryRowxContext(ctx, `SELECT witness, hlc FROM sqlsync_node`).Scan(&word, &hlc); err != nil {
@@ -86,7 +98,7 @@ func (s *Store) attest(ctx context.Context) error {
 	}
 	f, err := os.OpenFile(s.witnessPath, os.O_RDWR, 0)
 	if err != nil {
-		s.log.Warn("no witness: an older copy of the database that is put back is recognised by peers only", "err", err)
+		s.log.Warn(noWitness, "err", err)
 		return nil
 	}
 	s.witness = f
@@ -105,7 +117,11 @@ func (s *Store) newWitness(t *tx) error {
 		return err
 	}
 	if word != nil {
-		why := readWitness(s.witnessPath).disagrees(word, s.inode(), t.clock.Last)
+		had, err := readWitness(s.witnessPath)
+		if err != nil {
+			return err
+		}
+		why := had.disagrees(word, s.inode(), t.clock.Last)
 		if why == "" {
 			return nil // another process was faster
 		}
@@ -124,12 +140,12 @@ func (s *Store) newWitness(t *tx) error {
 	f, err := os.OpenFile(s.witnessPath, os.O_RDWR|os.O_CREATE, 0o644)
 	if err == nil {
 		defer f.Close()
-		if err = w.write(f); err == nil {
+		if err = errors.Join(w.write(f), giveTo(f, s.file)); err == nil {
 			err = f.Sync()
 		}
 	}
 	if err != nil {
-		s.log.Warn("no witness: an older copy of the database that is put back is recognised by peers only", "err", err)
+		s.log.Warn(noWitness, "err", err)
 		w.word = nil
 	}
 	_, err = t.Exec(`UPDATE sqlsync_node SET witness = ?`, w.word)
