@@ -114,6 +114,8 @@ func (w *writer) run() error {
 	}
 	cmd := exec.Command("sqlite3", "-bail", "-cmd", ".timeout 60000", w.path)
 	cmd.Stdin = strings.NewReader(script.String())
+	var said strings.Builder
+	cmd.Stderr = &said
 	out, err := cmd.Output()
 	w.ledger.mu.Lock()
 	defer w.ledger.mu.Unlock()
@@ -127,7 +129,7 @@ func (w *writer) run() error {
 		list, printed = list[1:], nil
 	}
 	if err != nil {
-		return fmt.Errorf("%s: sqlite3: %w: %s", w.name, err, err.(*exec.ExitError).Stderr)
+		return fmt.Errorf("%s: sqlite3: %w: %s", w.name, err, said.String())
 	}
 	return nil
 }
