@@ -34,6 +34,8 @@ type tx struct {
 	restatements []restated
 	// args is room for a statement's arguments.
 	args []any
+	// rekeyed are rows of others that were given other keys.
+	rekeyed []moved
 	// keyLosses are rows that lost their keys in this transaction.
 	keyLosses []keyLoss
 	suspects  suspects
