@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: all build test check unit race oldlib fuzz quickfuzz simulate soak demo bench package clean
+.PHONY: all build test check unit race oldlib fuzz quickfuzz simulate soak chaos demo bench package clean
 
 all: build
 
@@ -68,6 +68,12 @@ simulate:
 SOAK ?= 1h
 soak:
 	$(GO) test ./cdc -run TestDifferential -differential.for=$(SOAK) -timeout 0
+
+# chaos has applications write on five nodes for CHAOS, while everything happens
+# to them that happens to machines; unit does so for 12 s. It prints its seed.
+CHAOS ?= 10m
+chaos:
+	$(GO) test ./e2e -run 'TestChaos$$' -v -count=1 -timeout 0 -chaos.for=$(CHAOS)
 
 demo:
 	$(GO) run ./cmd/sqlsync demo

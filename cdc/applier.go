@@ -32,6 +32,8 @@ type applier struct {
 	// rows born up to forgotten that are not here were deleted here.
 	fromSnapshot bool
 	forgotten    merge.HLC
+	// restating says that the rows are of another end of a chain, see restate.
+	restating bool
 	// wholes are the places in the section of cells' whole states.
 	wholes map[int]int
 	// conflicts says that something is listed of the table.
@@ -153,6 +155,9 @@ func (a *applier) apply(changes []wire.Change) error {
 	}
 	if err := a.remember(a.tab, news); err != nil {
 		return err
+	}
+	if a.restating {
+		a.restates(actions)
 	}
 	if len(again) > 0 {
 		return a.adopt(again)

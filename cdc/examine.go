@@ -25,6 +25,7 @@ type Examination struct {
 	IsNode  bool
 	Node    merge.NodeID
 	HLC     merge.HLC
+	Forks   []Fork
 	Remotes []Remote
 	Tables  []ExaminedTable
 	// Capture is what is wrong with the triggers of watched tables.
@@ -105,6 +106,9 @@ func (e *Examination) readNode(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if e.Remotes, err = readRemotes(ctx, db); err != nil {
+		return err
+	}
+	if e.Forks, err = readForks(ctx, db); err != nil {
 		return err
 	}
 	return e.readWatched(ctx, db)

@@ -112,7 +112,7 @@ func (s *sealer) difference(tab *table, r *touched) (bool, error) {
 func (s *sealer) inserted(tab *table, r *touched) {
 	c := wire.Change{Op: merge.Insert, HLC: s.stamp(r.at), Key: r.key, Values: r.values}
 	c.Baseline = r.baseline && !r.meta.exists()
-	birth := c.BirthAt(s.s.node)
+	birth := c.BirthAt(s.author.Node)
 	if c.Baseline && tab.localIDs() {
 		all, _ := tab.everything()
 		birth = contentBirth(r.key, tab.imageOf(all, r.values))
@@ -124,7 +124,7 @@ func (s *sealer) inserted(tab *table, r *touched) {
 
 func (s *sealer) deleted(tab *table, r *touched) {
 	c := wire.Change{Op: merge.Delete, HLC: s.stamp(r.at), Birth: r.meta.row.Birth, Key: r.key}
-	r.meta.bury(merge.Row{Birth: r.meta.row.Birth, Dead: true, Latest: c.Version(s.s.node)})
+	r.meta.bury(merge.Row{Birth: r.meta.row.Birth, Dead: true, Latest: c.Version(s.author.Node)})
 	s.emit(tab, c)
 }
 
@@ -156,7 +156,7 @@ func (s *sealer) updated(tab *table, r *touched) (bool, error) {
 		columns, slots = tab.everything()
 	}
 	c := wire.Change{Op: merge.Update, HLC: s.stamp(r.at), Birth: r.meta.row.Birth, Key: r.key, Columns: columns}
-	v := c.Version(s.s.node)
+	v := c.Version(s.author.Node)
 	var travels []traveller
 	if tab.special() {
 		var err error
@@ -209,7 +209,7 @@ func (s *sealer) finish() error {
 	if len(s.order) == 0 {
 		return nil
 	}
-	b := wire.Batch{Header: wire.Header{Dataset: s.ds.name, Origin: s.s.node}}
+	b := wire.Batch{Header: wire.Header{Dataset: s.ds.name, Origin: s.author.Node}}
 	slices.Sort(s.order)
 	changes := 0
 	for _, id := range s.order {
@@ -226,10 +226,10 @@ func (s *sealer) finish() error {
 	if err != nil {
 		return err
 	}
-	own := chains[s.s.node]
+	own := chains[s.author.Node]
 	b.Header.Seq, b.Header.Prev = own.Seq+1, own.hash
-	b.Header.Seen = chains.horizons(s.s.node)
-	sealed, err := wire.Seal(&b, s.s.sign)
+	b.Header.Seen = chains.horizons(s.author.Node)
+	sealed, err := wire.Seal(&b, s.author.Sign)
 	if err != nil {
 		return err
 	}

@@ -37,12 +37,16 @@ func (a *applier) settle(act *action) error {
 	if err != nil {
 		return err
 	}
+	var versions []merge.Version // of the row that are known beside what stands
+	for i := range list {
+		versions = append(versions, list[i].won, list[i].lost)
+	}
 	for i := range list {
 		l := &list[i]
 		// The author of a delete may have had another baseline than this node.
 		act.otherBaseline = act.otherBaseline || l.lost.HLC.Baseline() && l.lost.Origin == a.origin ||
 			l.won.HLC.Baseline() && l.won.Origin == a.origin
-		if err := a.settleOne(act, &list[i]); err != nil {
+		if err := a.settleOne(act, l, versions); err != nil {
 			return err
 		}
 	}
@@ -81,7 +85,7 @@ func (a *applier) saw(v merge.Version) bool {
 	return v.Origin == a.origin || v.HLC.Seal() <= a.seen(v.Origin)
 }
 
-func (a *applier) settleOne(act *action, l *listed) error {
+func (a *applier) settleOne(act *action, l *listed, versions []merge.Version) error {
 	v := act.c.Version(a.origin)
 	if act.c.Op == merge.Insert {
 		v = act.c.BirthAt(a.origin) // a baseline competes by less
@@ -89,7 +93,7 @@ func (a *applier) settleOne(act *action, l *listed) error {
 	switch {
 	case l.lost == v || l.won == v:
 		return nil // it came again
-	case a.saw(l.lost) && !a.saw(l.won):
+	case a.saw(l.lost) && !a.saw(l.won) && !a.sawLater(l.lost, versions):
 		l.loser, l.winner = a.without(l.loser, act), a.without(l.winner, act)
 	case !a.saw(l.lost) && a.wins(act) && v.After(l.won):
 		l.won = v
@@ -115,6 +119,13 @@ func (a *applier) settleOne(act *action, l *listed) error {
 	_, err = a.Exec(`UPDATE sqlsync_conflict SET winner = ?, loser = ?, winner_hlc = ?, winner_origin = ? WHERE id = ?`,
 		l.winner.encode(), l.loser.encode(), int64(l.won.HLC), origin, l.id)
 	return err
+}
+
+// sawLater reports whether the change's author had seen a later version of the
+// row than one that lost: then it was lost there, too, and is not what the change
+// replaced.
+func (a *applier) sawLater(lost merge.Version, versions []merge.Version) bool {
+	return slices.ContainsFunc(versions, func(v merge.Version) bool { return v.After(lost) && a.saw(v) })
 }
 
 // putsBack reports whether after a change the row has what was lost.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -20,9 +21,17 @@ type tx struct {
 	cfg   *config
 	now   time.Time
 	clock merge.Clock
+	// author is whom this transaction seals as; renewed says why it is another
+	// since this transaction.
+	author  *author
+	renewed string
 	// before is the clock when the transaction began, to save it only when it
 	// moved.
 	before merge.HLC
+	// forks are those that were found, ends all that a peer has another one of;
+	// restatements are what restate is to do.
+	forks, ends  []Fork
+	restatements []restated
 	// args is room for a statement's arguments.
 	args []any
 	// rekeyed are rows of others that were given other keys.
@@ -160,6 +169,19 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (did Work, err 
 	if err := s.commit(); err != nil {
 		return did, err
 	}
+	s.lastHLC = t.clock.Last
+	if t.clock.Last != t.before {
+		s.testify(t.clock.Last)
+	}
+	if t.author != s.author.Load() {
+		t.author.mine = maps.Clone(t.cfg.origins.mine)
+		s.author.Store(t.author)
+	}
+	s.logForks(t.forks)
+	if t.renewed != "" {
+		s.log.Warn("this database goes on as another author; what it lost comes back from peers",
+			"db", s.path, "why", t.renewed, "author", t.author.Node.String())
+	}
 	t.work.Took = time.Since(begun)
 	return t.work, nil
 }
@@ -186,15 +208,26 @@ func (s *Store) explainWrite(err error) error {
 }
 
 func (t *tx) load() error {
-	hlc, err := t.Int(`SELECT hlc FROM sqlsync_node`)
-	if err != nil {
+	var hlc int64
+	var salt []byte
+	if err := t.Query(func(row []any) error {
+		hlc, _ = row[0].(int64)
+		salt, _ = row[1].([]byte)
+		return nil
+	}, `SELECT hlc, salt FROM sqlsync_node`); err != nil {
 		return err
 	}
 	t.clock.Last, t.before = merge.HLC(hlc), merge.HLC(hlc)
+	if t.clock.Last < t.s.lastHLC {
+		return ErrRestored // it only ever rises
+	}
+	if err := t.readAuthor(salt); err != nil {
+		return err
+	}
 	if err := t.tryAgain(); err != nil {
 		return err
 	}
-	err = t.configure()
+	err := t.configure()
 	if err == nil {
 		t.s.cookie = t.cfg.schemaVersion
 	}
