@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"sqlsync/merge"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 type keyNewCmd struct {
