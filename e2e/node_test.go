@@ -41,6 +41,9 @@ func runMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "build sqlsync:", err)
 		return 1
 	}
+	if benchmarking() {
+		defer describe(os.Stdout, takeCPUTimes())
+	}
 	return m.Run()
 }
 
