@@ -62,8 +62,16 @@ soak:
 demo:
 	$(GO) run ./cmd/sqlsync demo
 
+# bench measures what docs/benchmarks.md shows, each beside its floor, in less
+# than 10 minutes where nothing else runs, and writes that page. make bench
+# SHORT=-short takes less than one and is for a look. What draws the plots is
+# in a module of its own.
+BENCH = $(GO) test -run '^$$' -benchtime 1x -timeout 60m $(SHORT)
+SHORT ?=
 bench:
-	$(GO) test -run '^$$' -bench Figures -benchtime 1x ./e2e
+	@mkdir -p bin
+	$(BENCH) -bench 'Capture|Seal|Apply|EndToEnd|Clone|Latency|Wire|FileGrowth|Interference|Growth' ./e2e | tee bin/bench.txt
+	cd e2e/report && $(GO) run . ../../bin/bench.txt ../../docs
 
 # package puts binaries, .deb packages and an OCI image into dist, and looks at
 # them. Its tools are in a module of their own.

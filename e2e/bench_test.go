@@ -91,7 +91,7 @@ func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisec
 
 // describe prints lines of the benchmark format: what was measured with, and
 // on what. They are those which go test does not print by itself.
-func describe(w io.Writer, begun *cpuTimes) {
+func describe(w io.Writer) {
 	line := func(key, value string) {
 		if value = strings.TrimSpace(value); value != "" {
 			fmt.Fprintf(w, "%s: %s\n", key, value)
@@ -116,8 +116,13 @@ func describe(w io.Writer, begun *cpuTimes) {
 	}
 	line("disk", output("stat", "-f", "-c", "%T", os.TempDir()))
 	line("short", fmt.Sprint(testing.Short()))
+}
+
+// told prints, as a benchmark's line, how much of the machine others used
+// while the benchmarks ran: figures from a busy machine are no figures.
+func told(w io.Writer, begun *cpuTimes) {
 	if others, ok := begun.others(); ok {
-		line("others", fmt.Sprintf("%.0f%%", 100*others))
+		fmt.Fprintf(w, "BenchmarkMachine\t1\t%.3f others\n", others)
 	}
 }
 

@@ -42,7 +42,8 @@ func runMain(m *testing.M) int {
 		return 1
 	}
 	if benchmarking() {
-		defer describe(os.Stdout, takeCPUTimes())
+		describe(os.Stdout)
+		defer told(os.Stdout, takeCPUTimes())
 	}
 	return m.Run()
 }
