@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: all build test check unit race oldlib fuzz simulate soak demo bench package clean
+.PHONY: all build test check unit race oldlib fuzz simulate soak demo bench bench-compare package clean
 
 all: build
 
@@ -72,6 +72,15 @@ bench:
 	@mkdir -p bin
 	$(BENCH) -bench 'Capture|Seal|Apply|EndToEnd|Clone|Latency|Wire|FileGrowth|Interference|Growth' ./e2e | tee bin/bench.txt
 	cd e2e/report && $(GO) run . ../../bin/bench.txt ../../docs
+
+# bench-compare gives other replicators the same work, and writes
+# docs/comparison.md. A path in an environment variable says where one is:
+# BENCH_SQLITE_SYNC and BENCH_CRSQLITE are loadable extensions, BENCH_SESSION is
+# a libsqlite3 with the session extension, which also needs cc.
+bench-compare:
+	@mkdir -p bin
+	$(BENCH) -bench Compare ./e2e | tee bin/compare.txt
+	cd e2e/report && $(GO) run . ../../bin/compare.txt ../../docs
 
 # package puts binaries, .deb packages and an OCI image into dist, and looks at
 # them. Its tools are in a module of their own.

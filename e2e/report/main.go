@@ -1,5 +1,5 @@
-// Command report writes docs/benchmarks.md and its plots from what go test
-// -bench printed:
+// Command report writes docs/benchmarks.md and its plots, or docs/comparison.md,
+// from what go test -bench printed:
 //
 //	report ../../bin/bench.txt ../../docs
 package main
@@ -33,6 +33,11 @@ func run(input, docs string) error {
 	if err != nil {
 		return err
 	}
+	var page bytes.Buffer
+	if m.compares() {
+		writeComparison(&page, m, settings)
+		return os.WriteFile(filepath.Join(docs, "comparison.md"), page.Bytes(), 0o644)
+	}
 	plots := filepath.Join(docs, "benchmarks")
 	if err := os.MkdirAll(plots, 0o755); err != nil {
 		return err
@@ -44,7 +49,6 @@ func run(input, docs string) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	var page bytes.Buffer
 	writePage(&page, m, settings)
 	return os.WriteFile(filepath.Join(docs, "benchmarks.md"), page.Bytes(), 0o644)
 }

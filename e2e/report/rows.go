@@ -73,7 +73,7 @@ func command(bench string) string {
 
 // growths are the curves: what a change costs as something grows.
 var growths = []growth{
-	{what: "rows in the table", bench: "GrowthRows", by: "rows", lines: []string{"raw", "write", "seal", "apply"}, sum: []string{"write", "seal", "apply"}},
+	{what: "rows in the table", bench: "GrowthRows", by: "rows", lines: []string{"raw", "write", "seal", "apply", "scattered-raw", "scattered-write", "scattered-seal", "scattered-apply"}, sum: []string{"write", "seal", "apply"}},
 	{what: "columns", bench: "GrowthColumns", by: "columns", lines: []string{"raw", "write", "seal", "apply"}, sum: []string{"write", "seal", "apply"}},
 	{what: "peers, processor time per node", bench: "GrowthPeers", by: "peers", lines: []string{"hub", "node"}, sum: []string{"node"}},
 }
