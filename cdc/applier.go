@@ -34,8 +34,15 @@ type applier struct {
 	forgotten    merge.HLC
 	// wholes are the places in the section of cells' whole states.
 	wholes map[int]int
-	// conflicts says that something is listed of the table.
+	// conflicts says that something is listed of the table, listed of which of
+	// the rows at hand. A change lists only of its own row, and a row has one
+	// change in a section.
 	conflicts bool
+	listed    map[string]bool
+	// updating is the statement that sets the cells updated: most rows of a
+	// section have the same ones.
+	updated  []int
+	updating string
 	// adopting says that rows found without metadata were sealed already.
 	adopting bool
 	// metaOnly leaves the user's table and the conflict log as they are.
@@ -109,6 +116,9 @@ func (a *applier) apply(changes []wire.Change) error {
 	}
 	metas, err := a.lookup(a.tab, keys)
 	if err != nil {
+		return err
+	}
+	if a.listed, err = a.listedAmong(keys); err != nil {
 		return err
 	}
 	var (
@@ -306,7 +316,11 @@ func (a *applier) updateRow(act *action, cells []int, values []wire.Value) error
 	if act.m.state == held {
 		return a.updateHeld(a.tab, act.m.key, cells, values)
 	}
-	changed, err := a.Exec(a.tab.update(cells), slices.Concat(values, act.m.key)...)
+	if !slices.Equal(cells, a.updated) || a.updating == "" {
+		a.updated, a.updating = slices.Clone(cells), a.tab.update(cells)
+	}
+	a.args = append(append(a.args[:0], values...), act.m.key...)
+	changed, err := a.Exec(a.updating, a.args...)
 	if err != nil {
 		return a.holdUpdate(act, cells, values, err)
 	}
