@@ -67,7 +67,12 @@ func openNodeWith(t testing.TB, seed byte, path, schema string, o cdc.Options) *
 	n.Store, err = cdc.Open(t.Context(), cdc.Options{
 		Path: n.path, Now: o.Now, Observe: o.Observe,
 		Node: merge.NodeID(key.Public().(ed25519.PublicKey)),
-		Sign: func(h wire.Hash) []byte { return ed25519.Sign(key, h[:]) },
+		Sign: func(h wire.Hash) []byte {
+			if o.Sign != nil { // it is only told
+				o.Sign(h)
+			}
+			return ed25519.Sign(key, h[:])
+		},
 		Verify: func(origin merge.NodeID, h wire.Hash, sig []byte) bool {
 			return ed25519.Verify(origin[:], h[:], sig)
 		},

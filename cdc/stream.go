@@ -104,8 +104,9 @@ func (d *Stream) Subscribe() (<-chan struct{}, func()) { return d.s.grown.subscr
 // that no longer wait.
 func (s *Store) Seal(ctx context.Context, dataset string) error {
 	late := false
-	for more := true; more; {
-		err := s.write(ctx, func(t *tx) error {
+	when := immediately
+	for more := true; more; when = whenWriting {
+		err := s.transact(ctx, when, func(t *tx) error {
 			ds, err := t.dataset(dataset)
 			if err != nil {
 				return err
