@@ -35,14 +35,16 @@ type applier struct {
 	// wholes are the places in the section of cells' whole states.
 	wholes map[int]int
 	// conflicts says that something is listed of the table, listed of which of
-	// the rows at hand. A change lists only of its own row, and a row has one
-	// change in a section.
+	// the rows at hand, by listedKey.
 	conflicts bool
 	listed    map[string]bool
 	// updating is the statement that sets the cells updated: most rows of a
 	// section have the same ones.
 	updated  []int
 	updating string
+	// rekeys says that what is inserted may be what was listed as lost, under
+	// another key.
+	rekeys bool
 	// adopting says that rows found without metadata were sealed already.
 	adopting bool
 	// metaOnly leaves the user's table and the conflict log as they are.
@@ -102,6 +104,7 @@ func (t *tx) newApplier(tab *table, pos int64, h *wire.Header, sec *wire.Section
 	if a.conflicts, err = t.hasConflicts(tab); err != nil {
 		return nil, err
 	}
+	a.rekeys = a.conflicts && tab.rekeys()
 	return a, t.lack(tab, pos, lacking)
 }
 

@@ -22,22 +22,36 @@ func (a *applier) logLosses(act *action) error {
 		}
 		return a.logOrphan(act)
 	}
-	for _, l := range act.out.Losses {
+	for _, l := range slices.Concat(act.out.Losses, act.supplanted()) {
 		cells := a.lostCells(act, l)
 		if a.remerging {
 			cells = slices.DeleteFunc(cells, func(c int) bool { return c < 0 || a.again(c) })
 		}
+		if err := a.noteKeyLoss(act, l, len(cells) == 0); err != nil {
+			return err
+		}
 		if len(cells) == 0 {
 			continue
-		}
-		if err := a.lostID(act, l); err != nil {
-			return err
 		}
 		if err := a.logLoss(act, l, cells); err != nil {
 			return fmt.Errorf("log conflict: %w", err)
 		}
 	}
 	return nil
+}
+
+// supplanted is the loss of a held row to one that was inserted under its key.
+// Whoever inserted that had seen the write and yet could not see the row.
+func (act *action) supplanted() []merge.Loss {
+	if act.m.state != held || act.c.Op != merge.Insert || act.out.Effect != merge.Replace {
+		return nil
+	}
+	for _, l := range act.out.Losses {
+		if l.Kind == merge.KindKey && l.Loser == act.m.row.Birth {
+			return nil
+		}
+	}
+	return []merge.Loss{{Kind: merge.KindKey, Winner: act.out.Row.Birth, Loser: act.m.row.Birth}}
 }
 
 // lostCells returns the cells of a loss whose values differ; for rows as a
@@ -90,7 +104,6 @@ func (a *applier) lostCells(act *action, l merge.Loss) []int {
 }
 
 func (a *applier) logLoss(act *action, l merge.Loss, cells []int) error {
-	a.conflicts = true
 	local, err := a.localImage(act)
 	if err != nil {
 		return err
@@ -106,7 +119,7 @@ func (a *applier) logLoss(act *action, l merge.Loss, cells []int) error {
 	if l.Incoming {
 		winner, loser = local, remote
 	}
-	return a.writeConflict(a.tab, act.c.Key, l, winner, loser)
+	return a.list(act, l, winner, loser)
 }
 
 // localImage is the row as it is, in the table or held, nil if it is not.
@@ -115,13 +128,7 @@ func (a *applier) localImage(act *action) (image, error) {
 		return nil, nil
 	}
 	if act.m.state == held {
-		items, err := a.readHeld(a.tab)
-		for _, it := range items {
-			if keyText(it.key) == keyText(act.m.key) {
-				return it.im, err
-			}
-		}
-		return nil, err
+		return a.heldImage(a.tab, act.m.key)
 	}
 	values, err := a.readRow(a.tab, act.m.key)
 	if values == nil {
@@ -140,9 +147,19 @@ func (a *applier) only(im image, cells []int) image {
 
 // logOrphan keeps an update whose row never came: nothing is dropped unseen.
 func (a *applier) logOrphan(act *action) error {
-	return a.writeConflict(a.tab, act.c.Key, merge.Loss{
+	return a.list(act, merge.Loss{
 		Kind: merge.KindRow, Winner: act.m.row.Latest, Loser: act.c.Version(a.origin), Incoming: true,
 	}, nil, a.tab.imageOf(act.cells, act.values))
+}
+
+// list lists a conflict of the row of a change.
+func (a *applier) list(act *action, l merge.Loss, winner, loser image) error {
+	a.conflicts = true
+	if a.listed == nil {
+		a.listed = make(map[string]bool)
+	}
+	a.listed[string(a.tab.listedKey(act.c.Key))] = true
+	return a.writeConflict(a.tab, act.c.Key, l, winner, loser)
 }
 
 func (t *tx) writeConflict(tab *table, key []wire.Value, l merge.Loss, winner, loser image) error {
@@ -154,14 +171,15 @@ func (t *tx) writeConflict(tab *table, key []wire.Value, l merge.Loss, winner, l
 	if err != nil {
 		return err
 	}
-	id := conflictID(tab.name, key, l)
+	listed := tab.listedKey(key)
+	id := conflictID(tab.name, listed, l)
 	if more, err := t.extendConflict(id, winner, loser); err != nil || more {
 		return err
 	}
 	_, err = t.Exec(`INSERT INTO sqlsync_conflict
 		(id, table_id, kind, key, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin, noted)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		id, tab.id, string(l.Kind), wire.AppendRow(nil, key), winner.encode(), loser.encode(),
+		id, tab.id, string(l.Kind), listed, winner.encode(), loser.encode(),
 		int64(l.Winner.HLC), winnerOrigin, int64(l.Loser.HLC), loserOrigin, t.now.UnixMilli())
 	return err
 }
@@ -196,11 +214,23 @@ func (t *tx) extendConflict(id string, winner, loser image) (listed bool, err er
 	return true, err
 }
 
+// listedKey is a key as conflicts are listed by it: one spelling for all that
+// the table takes for equal.
+func (tab *table) listedKey(key []wire.Value) []byte {
+	if tab.def != nil && !tab.def.ExactKey(tab.key) {
+		key = slices.Clone(key)
+		for i, c := range tab.key {
+			key[i] = tab.def.Columns[c].Folded(key[i])
+		}
+	}
+	return wire.AppendRow(nil, key)
+}
+
 // conflictID names the loss of one write to one row. It is made of what every
 // node that holds the write knows, so it is the same on all of them. A row that
 // is held may lose to another write besides.
-func conflictID(table string, key []wire.Value, l merge.Loss) string {
-	b := wire.AppendRow([]byte(schema.Fold(table)+"\x00"), key)
+func conflictID(table string, key []byte, l merge.Loss) string {
+	b := append([]byte(schema.Fold(table)+"\x00"), key...)
 	b = binary.BigEndian.AppendUint64(b, uint64(l.Loser.HLC))
 	b = append(b, l.Loser.Origin[:]...)
 	if l.Kind == kindUnique {

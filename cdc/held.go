@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sqlsync/cdc/internal/sqlconn"
+	"sqlsync/merge"
 	"sqlsync/wire"
 )
 
@@ -69,31 +70,52 @@ func (t *tx) writeHeldAs(tab *table, key []wire.Value, im image, kind, reason st
 }
 
 func (t *tx) unhold(tab *table, key []wire.Value) error {
-	id := wire.AppendRow(nil, key)
-	if _, err := t.Exec(`DELETE FROM sqlsync_held WHERE table_id = ? AND key = ?`, tab.id, id); err != nil {
+	if _, err := t.Exec(`DELETE FROM sqlsync_held WHERE table_id = ? AND key = ?`, tab.id, wire.AppendRow(nil, key)); err != nil {
 		return err
 	}
-	return t.unlistUnique(tab, id)
+	return t.unlistUnique(tab, key)
 }
 
 // rekeyHeld gives a held row the key as its next incarnation spells it. That
 // one is listed when it turns out not to fit either.
 func (t *tx) rekeyHeld(tab *table, from, to []wire.Value) error {
-	id := wire.AppendRow(nil, from)
-	if _, err := t.Exec(`UPDATE sqlsync_held SET key = ? WHERE table_id = ? AND key = ?`, wire.AppendRow(nil, to), tab.id, id); err != nil {
+	if _, err := t.Exec(`UPDATE sqlsync_held SET key = ? WHERE table_id = ? AND key = ?`, wire.AppendRow(nil, to), tab.id, wire.AppendRow(nil, from)); err != nil {
 		return fmt.Errorf("hold row: %w", err)
 	}
-	return t.unlistUnique(tab, id)
+	return t.unlistUnique(tab, from)
+}
+
+// supplanted emits the insert of a row under the key of one that is held. The
+// application could not see that one, so it is lost to the new row as if their
+// authors had not seen each other.
+func (s *sealer) supplanted(tab *table, r *touched) error {
+	was := r.meta
+	lost, err := s.heldImage(tab, was.key)
+	if err != nil {
+		return err
+	}
+	if err := s.unhold(tab, was.key); err != nil {
+		return err
+	}
+	s.inserted(tab, r)
+	all, _ := tab.everything()
+	return s.writeConflict(tab, r.key, merge.Loss{Kind: merge.KindKey, Winner: r.meta.row.Birth, Loser: was.row.Birth},
+		tab.imageOf(all, r.values), lost)
+}
+
+// heldImage is a held row.
+func (t *tx) heldImage(tab *table, key []wire.Value) (im image, err error) {
+	err = t.Query(func(row []any) (err error) {
+		im, err = decodeImage(row[0].([]byte))
+		return err
+	}, `SELECT image FROM sqlsync_held WHERE table_id = ? AND key = ?`, tab.id, wire.AppendRow(nil, key))
+	return im, err
 }
 
 // updateHeld writes cells of a row that is held.
 func (t *tx) updateHeld(tab *table, key []wire.Value, cells []int, values []wire.Value) error {
 	id := wire.AppendRow(nil, key)
-	var im image
-	err := t.Query(func(row []any) (err error) {
-		im, err = decodeImage(row[0].([]byte))
-		return err
-	}, `SELECT image FROM sqlsync_held WHERE table_id = ? AND key = ?`, tab.id, id)
+	im, err := t.heldImage(tab, key)
 	if err != nil {
 		return err
 	}
@@ -123,6 +145,7 @@ func (a *applier) holdUpdate(act *action, cells []int, values []wire.Value, caus
 	} else if err != nil { // it can neither change nor go: the application decides
 		return a.mark(a.tab, act.m.key)
 	}
+	a.suspectParent(suspect{a.tab, act.m.key, sawNone})
 	return a.holdRow(a.tab, act.m, act.m.key, all, row, cause)
 }
 

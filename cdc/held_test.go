@@ -32,13 +32,44 @@ func TestUpdateThatLosesToTheDeleteOfAWholeRowIsListed(t *testing.T) {
 	}
 }
 
-func TestHeldRowThatIsWrittenAnewIsListedNoLonger(t *testing.T) {
+// An application cannot see a held row: what it inserts under that key is
+// another row, and the held one is listed wherever it was.
+func TestHeldRowWhoseKeyIsTaken(t *testing.T) {
+	for name, insert := range map[string]string{"next id": `INSERT INTO users (mail, note) VALUES ('new', 'n')`, "other value": `INSERT INTO users VALUES (2, 'y', 'n')`} {
+		t.Run(name, func(t *testing.T) {
+			a, b := pair(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT UNIQUE, note)`, "users")
+			a.exec(`INSERT INTO users VALUES (1, 'x', 'a')`)
+			a.seal()
+			b.exec(`INSERT INTO users VALUES (2, 'x', 'b')`)
+			converge(t, a, b)
+			b.exec(insert)
+			converge(t, a, b)
+			a.exec(`UPDATE users SET mail = 'free' WHERE id = 1`)
+			converge(t, a, b)
+			for _, n := range []*node{a, b} {
+				list := n.conflicts()
+				if len(list) != 1 || list[0].Kind != "key" {
+					t.Fatalf("conflicts are %+v", list)
+				}
+				if v := valueOf(list[0].Loser, "note"); v != "b" {
+					t.Errorf("what is listed as lost has note %v", v)
+				}
+			}
+			if x, y := a.conflicts()[0].ID, b.conflicts()[0].ID; x != y {
+				t.Errorf("the conflict is %s here and %s there", x, y)
+			}
+		})
+	}
+}
+
+// One that is inserted as it was is the row again.
+func TestHeldRowThatIsBroughtBack(t *testing.T) {
 	a, b := pair(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT UNIQUE)`, "users")
 	a.exec(`INSERT INTO users VALUES (1, 'x')`)
 	a.seal()
 	b.exec(`INSERT INTO users VALUES (2, 'x')`)
 	converge(t, a, b)
-	b.exec(`INSERT INTO users VALUES (2, 'y')`)
+	b.exec(`DELETE FROM users WHERE id = 1; INSERT INTO users VALUES (2, 'x')`)
 	converge(t, a, b)
 	if got := a.kinds() + b.kinds(); got != "" {
 		t.Errorf("conflicts are %q, though every row is there", got)
@@ -113,4 +144,14 @@ func TestHeldRowThatCameBackUnseen(t *testing.T) {
 	if got := a.text(`SELECT group_concat(id || mail) FROM (SELECT * FROM users ORDER BY id)`); got != "1z,2x,3y" {
 		t.Errorf("users are %q", got)
 	}
+}
+
+// valueOf is a named value of a list of them, nil if it is not there.
+func valueOf(list []cdc.NamedValue, name string) any {
+	for _, v := range list {
+		if v.Name == name {
+			return v.Value
+		}
+	}
+	return nil
 }

@@ -181,11 +181,12 @@ func (s *sealer) updated(tab *table, r *touched) (bool, error) {
 	if len(columns) == 0 && r.meta.state == alive {
 		return false, nil
 	}
-	if r.meta.state == held { // the application brought the row back itself
-		r.meta.state = alive
-		if err := s.unhold(tab, r.meta.key); err != nil {
-			return false, err
+	if r.meta.state == held {
+		if len(columns) > 0 {
+			return true, s.supplanted(tab, r)
 		}
+		r.meta.state = alive // the application brought the row back itself
+		return true, s.unhold(tab, r.meta.key)
 	}
 	// Inserted anew or deleted between two seals, or merged as a whole: the
 	// statement wrote every column.

@@ -249,11 +249,7 @@ func (s *snapshot) valuesOf(key []wire.Value, m *meta) ([]wire.Value, error) {
 	if m.state == alive {
 		return s.readRow(s.tab, key)
 	}
-	var im image
-	err := s.Query(func(row []any) (err error) {
-		im, err = decodeImage(row[0].([]byte))
-		return err
-	}, `SELECT image FROM sqlsync_held WHERE table_id = ? AND key = ?`, s.tab.id, wire.AppendRow(nil, key))
+	im, err := s.heldImage(s.tab, key)
 	values := make([]wire.Value, len(s.tab.cells))
 	for _, c := range im {
 		if i := s.tab.cellNamed(c.name); i >= 0 {

@@ -199,7 +199,10 @@ func (n *Node) checkConflicts(m *model) {
 		}
 		w, l := stampOf(c.WinnerVersion), stampOf(c.LoserVersion)
 		lost[l.unsigned()] = true
-		if putBack := n.w.table(c.Table).Policies != nil && c.Kind == "cell"; !putBack && !m.concurrent(w, l) {
+		t := n.w.table(c.Table)
+		putBack := t.Policies != nil && c.Kind == "cell"
+		supplanted := t.Unique != nil && c.Kind == "key" // a held row, which the winner's author could not see
+		if !putBack && !supplanted && !m.concurrent(w, l) {
 			n.w.tb.Errorf("node %d lists conflict %+v, but its writes are not concurrent", n.index, c)
 		}
 	}
