@@ -105,8 +105,10 @@ func (d *Stream) Subscribe() (<-chan struct{}, func()) { return d.s.grown.subscr
 func (s *Store) Seal(ctx context.Context, dataset string) error {
 	late := false
 	when := immediately
-	for more := true; more; when = whenWriting {
+	for more := true; more; {
+		tries := 0
 		err := s.transact(ctx, when, func(t *tx) error {
+			tries++
 			ds, err := t.dataset(dataset)
 			if err != nil {
 				return err
@@ -120,6 +122,9 @@ func (s *Store) Seal(ctx context.Context, dataset string) error {
 		if err != nil {
 			s.failed(ctx, dataset, merge.NodeID{}, err)
 			return fmt.Errorf("seal %s: %w", dataset, err)
+		}
+		if when = whenWriting; tries > 1 { // the application is writing: do not read in vain again
+			when = immediately
 		}
 	}
 	if late {
