@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -153,19 +152,4 @@ func (n *node) settledMemory() float64 {
 		list = append(list, n.memory("VmRSS"))
 	}
 	return quantile(list, 0.5)
-}
-
-// cpuOf is the processor time that a running process has used, in seconds; 0
-// where the system does not tell.
-func cpuOf(p *process) float64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(text), ") ") // the name may have spaces
-	fields := strings.Fields(rest)
-	var user, system float64
-	fmt.Sscan(fields[11], &user)
-	fmt.Sscan(fields[12], &system)
-	return (user + system) / clockTick
 }

@@ -7,11 +7,9 @@ import (
 	"math"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -126,66 +124,9 @@ func told(w io.Writer, begun *cpuTimes) {
 	}
 }
 
-// cpuTimes tells how much of the machine others have used since it was taken.
-type cpuTimes struct{ all, idle, own float64 }
-
-// clockTick is the unit of /proc/stat: 100 a second on every Linux.
-const clockTick = 100.0
-
-func takeCPUTimes() *cpuTimes {
-	text, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return nil
-	}
-	var t cpuTimes
-	var user, nice, system, idle, iowait, irq, softirq, steal float64
-	if _, err := fmt.Sscanf(string(text), "cpu %g %g %g %g %g %g %g %g", &user, &nice, &system, &idle, &iowait, &irq, &softirq, &steal); err != nil {
-		return nil
-	}
-	t.idle = (idle + iowait) / clockTick
-	t.all = (user+nice+system+irq+softirq+steal)/clockTick + t.idle
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var use syscall.Rusage
-		if err := syscall.Getrusage(who, &use); err != nil {
-			return nil
-		}
-		t.own += time.Duration(use.Utime.Nano() + use.Stime.Nano()).Seconds()
-	}
-	return &t
-}
-
-// others is the part of the machine's time since then that went to processes
-// which are neither this one nor children of it that have ended.
-func (t *cpuTimes) others() (float64, bool) {
-	now := takeCPUTimes()
-	if t == nil || now == nil {
-		return 0, false
-	}
-	all := now.all - t.all
-	return max(0, all-(now.idle-t.idle)-(now.own-t.own)) / all, true
-}
-
 // benchmarking reports whether go test was asked for benchmarks.
 func benchmarking() bool {
 	flag.Parse()
 	f := flag.Lookup("test.bench")
 	return f != nil && f.Value.String() != ""
-}
-
-// peakMemory is the most memory that a running serve has had, in MB; 0 where
-// the system does not tell.
-func (n *node) peakMemory() float64 { return n.memory("VmHWM") }
-
-// memory is a line of /proc/PID/status, in MB.
-func (n *node) memory(line string) (mb float64) {
-	text, err := os.ReadFile(filepath.Join("/proc", fmt.Sprint(n.proc.cmd.Process.Pid), "status"))
-	if err != nil {
-		return 0
-	}
-	for l := range strings.Lines(string(text)) {
-		if kb, ok := strings.CutPrefix(l, line+":"); ok {
-			fmt.Sscanf(kb, "%g", &mb)
-		}
-	}
-	return mb / 1024
 }

@@ -116,7 +116,7 @@ func writeMemory(p func(string, ...any), m measures) {
 		p("| memory of `serve`, the most in any of the above | – | | %s MB | | | ≤ 100 MB | %s | ≤ 64 MB |", amount(most), verdict(&r, most))
 	}
 	peers := growths[2].points(m)
-	if len(peers) < 2 {
+	if len(peers) < 2 || peers[0].metrics["hub-MB"] == 0 {
 		return
 	}
 	first, last := peers[0], peers[len(peers)-1]
@@ -128,7 +128,7 @@ func writeMemory(p func(string, ...any), m measures) {
 
 func writeFlatness(p func(string, ...any), m measures, g *growth) {
 	list := g.points(m)
-	if len(list) < 2 {
+	if len(list) < 2 || g.cost(list[0]) == 0 {
 		return
 	}
 	first, last := list[0], list[len(list)-1]
