@@ -47,7 +47,7 @@ func ordersInserted(n int) string {
 func captureOf(b *testing.B, script string) {
 	for range b.N {
 		var c contest
-		for range rounds(7) {
+		for range rounds(5) {
 			c.cost(millis(runScript(b, false, script)), millis(runScript(b, true, script)))
 		}
 		c.report(b, "ms")

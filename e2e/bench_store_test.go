@@ -45,8 +45,8 @@ func BenchmarkApply(b *testing.B) {
 			c.report(b, "rows/s")
 		}
 	})
-	b.Run("updates", func(b *testing.B) { applyUpdates(b, n, 0) })
-	b.Run("conflicts", func(b *testing.B) { applyUpdates(b, n, 10) })
+	b.Run("updates", func(b *testing.B) { applyUpdates(b, sized(200_000), 0) })
+	b.Run("conflicts", func(b *testing.B) { applyUpdates(b, sized(200_000), 10) })
 }
 
 func wantOrders(tb testing.TB, db *sql.DB, n int) {
@@ -67,7 +67,7 @@ func applyUpdates(b *testing.B, n, conflict int) {
 		from.seal(b)
 		to.apply(b, from, from.take(b))
 		var c contest
-		for round := range rounds(5) {
+		for round := range rounds(3) {
 			floor := updateOrders(b, raw, 0, n, 1, round)
 			if conflict > 0 {
 				updateOrders(b, to.app, 0, n, conflict, 100+round)
