@@ -115,7 +115,7 @@ func (t *tx) admit(r *Remote) error {
 		return err
 	}
 	r.Pull, r.Push = true, true
-	n, err := t.Exec(`UPDATE sqlsync_remote SET datasets = ?, pull = 1, push = 1, expires = NULL WHERE key = ?`, datasets, r.Key[:])
+	n, err := t.Exec(`UPDATE sqlsync_remote SET datasets = ?, pull = 1, push = 1, directions = NULL, expires = NULL WHERE key = ?`, datasets, r.Key[:])
 	if err != nil || n > 0 {
 		return err
 	}
@@ -153,6 +153,10 @@ func (s *Store) Listening(ctx context.Context) (addrs []string, err error) {
 	if err := s.db.GetContext(ctx, &text, `SELECT listening FROM sqlsync_node`); err != nil {
 		return nil, fmt.Errorf("read addresses: %w", s.explain(err))
 	}
+	return decodeListening(text)
+}
+
+func decodeListening(text sql.NullString) (addrs []string, err error) {
 	if text.Valid {
 		err = json.Unmarshal([]byte(text.String), &addrs)
 	}

@@ -57,7 +57,7 @@ func (a *app) datasets(ctx context.Context) ([]cdc.DatasetSettings, error) {
 }
 
 type datasetSetCmd struct {
-	Name           string    `arg:"" help:"The dataset."`
+	Name           string    `arg:"" complete:"dataset" help:"The dataset."`
 	BatchRows      *int64    `help:"Touched rows that one seal covers at most; a source transaction up to this size stays whole everywhere."`
 	Enabled        *bool     `negatable:"" help:"Whether the dataset is replicated."`
 	Retention      *lifetime `placeholder:"DURATION" help:"For how long batches, tombstones and conflicts are kept that every peer has, for example 30d, the default; never drops none."`
@@ -102,7 +102,7 @@ func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if store == nil {
-		return noDataset(fmt.Errorf("%w: %q", cdc.ErrNoDataset, c.Name))
+		return noDataset(c.Name, nil)
 	}
 	defer store.Close()
 	change := cdc.DatasetChange{Enabled: c.Enabled, BatchRows: c.BatchRows}
@@ -117,11 +117,16 @@ func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
 	change.RetentionBytes = c.RetentionBytes
 	err = store.SetDataset(ctx, c.Name, change)
 	if errors.Is(err, cdc.ErrNoDataset) {
-		return noDataset(err)
+		return noDataset(c.Name, datasetNames(ctx, store))
 	}
 	return explain(store.Path(), err)
 }
 
-func noDataset(err error) error {
-	return hint(err, "sqlsync dataset list shows them; watch TABLE --dataset makes a new one")
+// datasetNames are those of a hint: where they cannot be read it does without.
+func datasetNames(ctx context.Context, store *cdc.Store) (names []string) {
+	list, _ := store.DatasetSettings(ctx)
+	for _, d := range list {
+		names = append(names, d.Dataset)
+	}
+	return names
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -26,9 +27,11 @@ type remoteCmd struct {
 // remoteFlags are what can be said of a remote at any time.
 type remoteFlags struct {
 	Addr    []string `sep:"none" placeholder:"HOST:PORT" help:"Where the peer listens; may be repeated. Without one, it has to dial us."`
-	Dataset []string `sep:"none" help:"Dataset to exchange; may be repeated. Without one, all of them. It need not exist yet."`
+	Dataset []string `sep:"none" complete:"dataset" help:"Dataset to exchange; may be repeated. Without one, all of them. It need not exist yet."`
 	Pull    bool     `xor:"direction" help:"Only take the peer's changes."`
 	Push    bool     `xor:"direction" help:"Only give the peer ours."`
+
+	Direction map[string]string `mapsep:"none" placeholder:"DATASET=pull|push|both" help:"What is exchanged of one dataset, where it is not as --pull or --push say; may be repeated."`
 
 	MaxOffline *lifetime `placeholder:"DURATION" help:"Prune also what the peer has not confirmed once it has been away for so long, for example 30d; it gets a snapshot when it comes back. never keeps everything for it. The default is 90 days."`
 
@@ -45,6 +48,11 @@ func (f *remoteFlags) check() error {
 	for _, d := range f.Dataset {
 		if err := checkDataset(d); err != nil {
 			return err
+		}
+	}
+	for dataset, text := range f.Direction {
+		if _, err := cdc.ParseDirection(text); err != nil {
+			return usage(fmt.Sprintf("--direction %s=%s: %v", dataset, text, err), "for example --direction primary=pull")
 		}
 	}
 	return nil
@@ -73,7 +81,13 @@ func (f *remoteFlags) apply(r *cdc.Remote) {
 		r.Datasets = f.Dataset
 	}
 	if f.Pull || f.Push {
-		r.Pull, r.Push = f.Pull, f.Push
+		r.Pull, r.Push, r.Directions = f.Pull, f.Push, nil
+	}
+	for dataset, text := range f.Direction {
+		if r.Directions == nil {
+			r.Directions = make(map[string]cdc.Direction)
+		}
+		r.Directions[dataset], _ = cdc.ParseDirection(text) // it was checked
 	}
 	if f.Expires != nil {
 		r.Expires = f.Expires.after(time.Now())
@@ -172,6 +186,8 @@ type remoteRow struct {
 	Push     bool     `json:"push"`
 	Expires  string   `json:"expires"`
 	Former   string   `json:"former"`
+	// Directions are of datasets that have one of their own.
+	Directions map[string]string `json:"directions"`
 }
 
 // Run lists the peers.
@@ -193,7 +209,10 @@ func (c *remoteListCmd) Run(ctx context.Context, a *app) error {
 	}
 	rows := []remoteRow{}
 	for _, r := range list {
-		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", ""}
+		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", "", make(map[string]string)}
+		for dataset, d := range r.Directions {
+			row.Directions[dataset] = d.String()
+		}
 		if !r.Expires.IsZero() {
 			row.Expires = r.Expires.Format(time.RFC3339)
 		}
@@ -219,7 +238,10 @@ func printRemotes(a *app, rows []remoteRow) error {
 		if len(r.Datasets) > 0 {
 			datasets = cells(r.Datasets)
 		}
-		allowed := direction(r.Pull, r.Push)
+		allowed := cdc.Direction{Pull: r.Pull, Push: r.Push}.String()
+		for _, dataset := range slices.Sorted(maps.Keys(r.Directions)) {
+			allowed += "," + cell(dataset) + "=" + r.Directions[dataset]
+		}
 		if r.Expires != "" {
 			allowed += " until " + r.Expires
 		}
@@ -232,18 +254,6 @@ func printRemotes(a *app, rows []remoteRow) error {
 	return w.Flush()
 }
 
-func direction(pull, push bool) string {
-	switch {
-	case pull && push:
-		return "both"
-	case pull:
-		return "pull"
-	case push:
-		return "push"
-	}
-	return "none"
-}
-
 func unknownRemote(name string, list []cdc.Remote) error {
 	var names []string
 	for _, r := range list {
@@ -252,11 +262,11 @@ func unknownRemote(name string, list []cdc.Remote) error {
 	if len(names) == 0 {
 		return hint(fmt.Errorf("no remote %q", name), "there are none: sqlsync remote add NAME KEY adds one")
 	}
-	return hint(fmt.Errorf("no remote %q", name), "the remotes are: %s", strings.Join(names, ", "))
+	return hint(fmt.Errorf("no remote %q", name), "%sthe remotes are: %s", suggest(name, names), strings.Join(names, ", "))
 }
 
 type remoteRemoveCmd struct {
-	Name string `arg:"" help:"The peer."`
+	Name string `arg:"" complete:"remote" help:"The peer."`
 	Yes  bool   `help:"Do not ask."`
 }
 

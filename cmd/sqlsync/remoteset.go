@@ -9,7 +9,7 @@ import (
 )
 
 type remoteSetCmd struct {
-	Name string `arg:"" help:"The peer."`
+	Name string `arg:"" complete:"remote" help:"The peer."`
 	remoteFlags
 	Rename      *string `name:"name" help:"A new name for the peer."`
 	Both        bool    `xor:"direction" help:"Exchange in both directions."`
@@ -42,10 +42,10 @@ func (c *remoteSetCmd) Run(ctx context.Context, a *app) error {
 		if r.Name != c.Name {
 			continue
 		}
-		c.apply(&r)
 		if c.Both {
-			r.Pull, r.Push = true, true
+			r.Pull, r.Push, r.Directions = true, true, nil
 		}
+		c.apply(&r)
 		if c.AllDatasets {
 			r.Datasets = nil
 		}

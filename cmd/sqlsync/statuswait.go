@@ -9,6 +9,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/merge"
+	"sqlsync/replicate/mesh"
 )
 
 // wait returns when a remote has confirmed everything that was written here
@@ -52,7 +53,7 @@ func (c *statusCmd) remote(ctx context.Context, store *cdc.Store) (*cdc.Remote, 
 	if i < 0 {
 		return nil, unknownRemote(c.Wait, list)
 	}
-	if !list[i].Push {
+	if !list[i].Gets() {
 		return nil, hint(fmt.Errorf("%s gets no changes from here", c.Wait), "sqlsync remote set %s --both has it get them", c.Wait)
 	}
 	return &list[i], nil
@@ -63,7 +64,7 @@ func (c *statusCmd) remote(ctx context.Context, store *cdc.Store) (*cdc.Remote, 
 func (c *statusCmd) confirmed(ctx context.Context, a *app, store *cdc.Store, r *cdc.Remote) error {
 	want := make(map[string]merge.Vector)
 	for _, d := range store.Datasets() {
-		if r.Datasets != nil && !slices.Contains(r.Datasets, d) {
+		if r.Datasets != nil && !slices.Contains(r.Datasets, d) || !r.Direction(d).Push {
 			continue
 		}
 		v, err := store.Stream(d).Seal(ctx)
@@ -79,7 +80,7 @@ func (c *statusCmd) confirmed(ctx context.Context, a *app, store *cdc.Store, r *
 	defer all.Wait()
 	defer cancel(nil)
 	all.Go(func() { cancel(store.Watchdog(following)) })
-	if !served(store.Path()) && !a.JSON {
+	if !mesh.Served(store.Path()) && !a.JSON {
 		a.say("sqlsync serve is not running here: waiting for it, or for a sync")
 	}
 	for {

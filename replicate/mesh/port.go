@@ -1,9 +1,8 @@
-package main
+package mesh
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"slices"
@@ -14,8 +13,9 @@ import (
 	"sqlsync/merge"
 )
 
-// port is an address at which databases are reached: one, or all of a serve.
-type port struct {
+// Port is an address at which databases are reached: one, or several of one
+// process, since peers ask for a node by its key.
+type Port struct {
 	net.Listener
 	log *slog.Logger
 
@@ -25,24 +25,25 @@ type port struct {
 
 // answer is a database that is reached at a port.
 type answer struct {
-	*member
+	*Member
 	ctx   context.Context
 	conns sync.WaitGroup // none is added once it has left the port
 }
 
-func openPort(addr string, log *slog.Logger) (*port, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, hint(fmt.Errorf("listen on %s: %w", addr, withoutAddr(err)), "choose another --listen address, or end the program that has it")
+// NewPort lets peers in at a listener, which is the port's from then on. Log may
+// be nil.
+func NewPort(l net.Listener, log *slog.Logger) *Port {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
-	return &port{Listener: l, log: log}, nil
+	return &Port{Listener: l, log: log}
 }
 
 // join lets peers of a database in. leave ends that, and waits for their
 // connections to end.
-func (p *port) join(ctx context.Context, m *member) (leave func()) {
+func (p *Port) join(ctx context.Context, m *Member) (leave func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	a := &answer{member: m, ctx: ctx}
+	a := &answer{Member: m, ctx: ctx}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.answers) == crypto.MaxHosts {
@@ -59,14 +60,13 @@ func (p *port) join(ctx context.Context, m *member) (leave func()) {
 	}
 }
 
-// run accepts connections until ctx ends, each in a goroutine that it waits
+// Run accepts connections until ctx ends, each in a goroutine that it waits
 // for.
-func (p *port) run(ctx context.Context) {
+func (p *Port) Run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { p.Close() })
 	defer stop()
-	// A stranger costs a handshake; no more than this many at a time.
-	slots := make(chan struct{}, 64)
-	var conns group
+	var lobby lobby
+	var conns sync.WaitGroup
 	defer conns.Wait()
 	for {
 		raw, err := p.Accept()
@@ -78,15 +78,14 @@ func (p *port) run(ctx context.Context) {
 			rest(ctx, time.Second) // out of descriptors, mostly
 			continue
 		}
-		select {
-		case slots <- struct{}{}:
-		default:
+		leave, ok := lobby.enter(raw)
+		if !ok {
 			raw.Close()
 			continue
 		}
 		conns.Go(func() {
 			a, c, err := p.greet(ctx, raw)
-			<-slots
+			leave()
 			if err != nil {
 				raw.Close()
 				if a == nil { // whoever knocks here is not worth a line each
@@ -97,8 +96,8 @@ func (p *port) run(ctx context.Context) {
 				return
 			}
 			defer a.conns.Done()
-			defer a.dialer.peers.enter(merge.NodeID(c.Peer()), raw.RemoteAddr())()
-			if err := a.node.Accept(a.ctx, c, merge.NodeID(c.Peer())); err != nil && a.ctx.Err() == nil {
+			defer a.peers.enter(merge.NodeID(c.Peer()), raw.RemoteAddr())()
+			if err := a.Node.Accept(a.ctx, c, merge.NodeID(c.Peer())); err != nil && a.ctx.Err() == nil {
 				a.log.Warn("session ended", "from", raw.RemoteAddr().String(), "err", err)
 			}
 		})
@@ -107,13 +106,13 @@ func (p *port) run(ctx context.Context) {
 
 // greet finds the database that a client wants, which has to be there still
 // when the client is let in; a.conns has the connection then.
-func (p *port) greet(ctx context.Context, raw net.Conn) (*answer, *crypto.Conn, error) {
+func (p *Port) greet(ctx context.Context, raw net.Conn) (*answer, *crypto.Conn, error) {
 	p.mu.Lock()
 	answers := slices.Clone(p.answers)
 	p.mu.Unlock()
 	hosts := make([]crypto.Host, len(answers))
 	for i, a := range answers {
-		hosts[i] = crypto.Host{Identity: a.id, Admit: a.admit(ctx, raw.RemoteAddr())}
+		hosts[i] = crypto.Host{Identity: a.Identity, Admit: a.admit(ctx, raw.RemoteAddr())}
 	}
 	c, i, err := crypto.ServerOf(ctx, raw, hosts, crypto.Options{})
 	if i < 0 {

@@ -1,4 +1,4 @@
-package main
+package mesh
 
 import (
 	"log/slog"

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package main
+package mesh
 
 // inodeLockPath names nothing: what has no inodes has no lock by them.
 func inodeLockPath(string) (path string, linked bool) { return "", false }

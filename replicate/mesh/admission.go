@@ -1,4 +1,4 @@
-package main
+package mesh
 
 import (
 	"context"
@@ -21,7 +21,7 @@ const redeemWithin = 8 * time.Second
 // invitation, or one that a remote's key has signed as its successor; the last two
 // are remotes from then on. What speaks against it goes to the
 // log and to the list of strangers, never to the peer.
-func (m *member) admit(ctx context.Context, from net.Addr) func(crypto.PublicKey, []byte) error {
+func (m *Member) admit(ctx context.Context, from net.Addr) func(crypto.PublicKey, []byte) error {
 	return func(peer crypto.PublicKey, payload []byte) error {
 		key := merge.NodeID(peer)
 		err := cdc.ErrInvitation
@@ -31,7 +31,7 @@ func (m *member) admit(ctx context.Context, from net.Addr) func(crypto.PublicKey
 			err = m.follow(ctx, old, key)
 		}
 		switch {
-		case err == nil, m.node.Knows(key): // who was let in and did not hear of it comes again
+		case err == nil, m.Node.Knows(key): // who was let in and did not hear of it comes again
 			return nil
 		case !errors.Is(err, cdc.ErrInvitation):
 			return fmt.Errorf("admit %s: %w", peer, err)
@@ -41,15 +41,15 @@ func (m *member) admit(ctx context.Context, from net.Addr) func(crypto.PublicKey
 	}
 }
 
-func (m *member) redeem(ctx context.Context, secret crypto.Secret, key merge.NodeID) error {
+func (m *Member) redeem(ctx context.Context, secret crypto.Secret, key merge.NodeID) error {
 	ctx, cancel := context.WithTimeout(ctx, redeemWithin)
 	defer cancel()
-	r, err := m.store.Redeem(ctx, secret.Hash(), cdc.Remote{Name: short(key), Key: key})
+	r, err := m.Store.Redeem(ctx, secret.Hash(), cdc.Remote{Name: crypto.PublicKey(key).Short(), Key: key})
 	if err != nil {
 		return err
 	}
-	m.log.Info("a node joined by invitation", "remote", r.Name, "key", nodeKey(key))
-	_, err = m.readRemotes(ctx)
+	m.log.Info("a node joined by invitation", "remote", r.Name, "key", crypto.PublicKey(key).String())
+	_, err = m.Reload(ctx)
 	return err
 }
 
@@ -91,7 +91,7 @@ func (s *strangers) take() (list []cdc.Stranger) {
 const strangersEvery = time.Second
 
 // noteStrangers writes down who was refused.
-func (s *service) noteStrangers(ctx context.Context) error {
+func (m *Member) noteStrangers(ctx context.Context) error {
 	tick := time.NewTicker(strangersEvery)
 	defer tick.Stop()
 	for {
@@ -100,12 +100,12 @@ func (s *service) noteStrangers(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		list := s.strangers.take()
+		list := m.strangers.take()
 		if len(list) == 0 {
 			continue
 		}
-		if err := s.store.NoteStrangers(ctx, list); err != nil && ctx.Err() == nil {
-			s.log.Warn("note strangers", "err", err)
+		if err := m.Store.NoteStrangers(ctx, list); err != nil && ctx.Err() == nil {
+			m.log.Warn("note strangers", "err", err)
 		}
 	}
 }

@@ -1,9 +1,8 @@
-package main
+package mesh
 
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"path/filepath"
 	"sync"
@@ -17,30 +16,36 @@ import (
 )
 
 // host is a member that listens, without a service around it.
-func host(t *testing.T) (m *member, addr string) {
+func host(t *testing.T) (m *Member, addr string) {
 	t.Helper()
 	db := filepath.Join(t.TempDir(), "a.db")
 	if err := cdc.CreateFile(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	a := &app{grammar: &grammar{LogLevel: "error"}, stdin: nil, stdout: io.Discard, stderr: io.Discard}
-	m, err := a.member(t.Context(), db, lockWait)
+	return hostOf(t, db)
+}
+
+// hostOf is a host of a file that is there.
+func hostOf(t *testing.T, db string) (m *Member, addr string) {
+	t.Helper()
+	m, err := Open(t.Context(), db, Options{LockWait: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := openPort("127.0.0.1:0", m.log)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	p := NewPort(l, nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	var all group
+	var all sync.WaitGroup
 	leave := p.join(ctx, m)
-	all.Go(func() { p.run(ctx) })
+	all.Go(func() { p.Run(ctx) })
 	t.Cleanup(func() {
 		cancel()
 		leave()
 		all.Wait()
-		if err := m.store.Close(); err != nil {
+		if err := m.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -69,24 +74,24 @@ func (h *heard) Read(p []byte) (int, error) {
 }
 
 // knock connects and returns how many bytes it heard.
-func knock(t *testing.T, id *crypto.Identity, m *member, addr string, payload []byte) (int64, error) {
+func knock(t *testing.T, id *crypto.Identity, m *Member, addr string, payload []byte) (int64, error) {
 	t.Helper()
 	raw, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := &heard{Conn: raw}
-	c, err := crypto.Client(t.Context(), h, id, m.id.PublicKey(), payload, crypto.Options{})
+	c, err := crypto.Client(t.Context(), h, id, m.Identity.PublicKey(), payload, crypto.Options{})
 	if err == nil {
 		c.Close()
 	}
 	return h.n.Load(), err
 }
 
-func (m *member) invite(t *testing.T, expires time.Time) crypto.Secret {
+func (m *Member) invite(t *testing.T, expires time.Time) crypto.Secret {
 	t.Helper()
 	s := crypto.NewSecret()
-	if err := m.store.Invite(t.Context(), s.Hash(), cdc.Invitation{Expires: expires}); err != nil {
+	if err := m.Store.Invite(t.Context(), s.Hash(), cdc.Invitation{Expires: expires}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -101,10 +106,10 @@ func TestRefusalsSayNothing(t *testing.T) {
 	}
 	friend := newIdentity(t)
 	gone := cdc.Remote{Name: "gone", Key: merge.NodeID(friend.PublicKey()), Pull: true, Push: true, Expires: time.Now().Add(-time.Second)}
-	if err := m.store.AddRemote(t.Context(), gone); err != nil {
+	if err := m.Store.AddRemote(t.Context(), gone); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.readRemotes(t.Context()); err != nil {
+	if _, err := m.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	rotated, err := newIdentity(t).Rotate(nil)
@@ -130,7 +135,7 @@ func TestRefusalsSayNothing(t *testing.T) {
 		if !errors.Is(err, crypto.ErrRefused) || n != 50 {
 			t.Errorf("%s: heard %d bytes, want the 50 of the second message; %v", name, n, err)
 		}
-		if m.node.Knows(merge.NodeID(try.id.PublicKey())) {
+		if m.Node.Knows(merge.NodeID(try.id.PublicKey())) {
 			t.Errorf("%s: is a remote now", name)
 		}
 	}
@@ -157,7 +162,7 @@ func TestTicketsAreUsedOnceAtATime(t *testing.T) {
 		})
 	}
 	all.Wait()
-	list, err := m.store.Remotes(t.Context())
+	list, err := m.Store.Remotes(t.Context())
 	if in.Load() != 1 || err != nil || len(list) != 1 {
 		t.Errorf("%d came in, remotes %+v, %v", in.Load(), list, err)
 	}

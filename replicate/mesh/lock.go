@@ -1,9 +1,8 @@
-package main
+package mesh
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,19 +11,21 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// beside names a file of ours beside a database: beside the file itself, by
+// Beside names a file of ours Beside a database: Beside the file itself, by
 // whatever symbolic link it was named.
-func beside(db, suffix string) string {
+func Beside(db, suffix string) string {
 	if real, err := filepath.EvalSymlinks(db); err == nil {
 		db = real
 	}
 	return db + suffix
 }
 
-// keyPath is where the identity of a database is kept, lockPath the lock of
+// KeyPath is where the identity of a database is kept, LockPath the lock of
 // whoever serves it.
-func keyPath(db string) string  { return beside(db, "-sqlsync.key") }
-func lockPath(db string) string { return beside(db, "-sqlsync.lock") }
+func KeyPath(db string) string { return Beside(db, "-sqlsync.key") }
+
+// LockPath is the lock of whoever serves a database.
+func LockPath(db string) string { return Beside(db, "-sqlsync.lock") }
 
 // lock says that a database is being served. It is two: one by the name of the
 // file, one by the file itself, because a hard link gives it another name. The
@@ -32,16 +33,18 @@ func lockPath(db string) string { return beside(db, "-sqlsync.lock") }
 // has to do, unless there is such a link.
 type lock []*flock.Flock
 
-var errServed = errors.New("is already being served")
+// ErrServed says that somebody serves the database: a sqlsync serve, or a
+// Member.
+var ErrServed = errors.New("the database is already being served")
 
 func takeLock(db string) (l lock, err error) {
 	inode, linked := inodeLockPath(db)
-	for i, path := range []string{lockPath(db), inode} {
+	for i, path := range []string{LockPath(db), inode} {
 		if path == "" {
 			continue
 		}
 		f, err := tryLock(path)
-		if err != nil && i == 1 && !linked && !errors.Is(err, errServed) {
+		if err != nil && i == 1 && !linked && !errors.Is(err, ErrServed) {
 			continue
 		}
 		if err != nil {
@@ -51,13 +54,6 @@ func takeLock(db string) (l lock, err error) {
 		l = append(l, f)
 	}
 	return l, nil
-}
-
-func explainLock(db string, err error) error {
-	if errors.Is(err, errServed) {
-		return hint(fmt.Errorf("%s %w", db, err), "stop the other sqlsync serve first")
-	}
-	return explain(db, fmt.Errorf("lock %s: %w", db, err))
 }
 
 // lockPatience is for somebody who only looks whether a lock is taken.
@@ -71,7 +67,7 @@ func tryLock(path string) (*flock.Flock, error) {
 		ok, err := f.TryLockContext(ctx, lockPatience/10)
 		switch {
 		case errors.Is(err, context.DeadlineExceeded):
-			return nil, errServed
+			return nil, ErrServed
 		case err != nil:
 			return nil, err
 		}
@@ -105,11 +101,11 @@ func (l lock) release() {
 	}
 }
 
-// served reports whether a serve is running on a database, by this name or
+// Served reports whether a serve is running on a database, by this name or
 // another.
-func served(db string) bool {
+func Served(db string) bool {
 	inode, _ := inodeLockPath(db)
-	for _, path := range []string{lockPath(db), inode} {
+	for _, path := range []string{LockPath(db), inode} {
 		if _, err := os.Stat(path); path == "" || err != nil {
 			continue
 		}
