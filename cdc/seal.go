@@ -36,7 +36,7 @@ func (t *tx) seal(ds *dataset) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section), seen: make(map[string]int)}
+	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section), seen: make(map[int64]map[string]int)}
 	from := first - 1
 	for from < last && s.roomy(from-first+1) {
 		to := min(from+sealChunk, first-1+ds.batchRows, last)
@@ -63,9 +63,22 @@ type sealer struct {
 	order    []int64
 	cells    int
 	bytes    int
-	// seen are the keys marked in a chunk, keyBuf is room for one.
-	seen   map[string]int
+	// seen are the keys that were marked, by table, with their places among the
+	// rows of the batch; those from base on are of the chunk at hand. keyBuf is
+	// room for one.
+	seen   map[int64]map[string]int
+	base   int
 	keyBuf []byte
+	// unwritten is metadata that is written with the batch: until then the
+	// application may have the write lock, see whenWriting. What it is of is
+	// in seen, and not compared again.
+	unwritten []unwritten
+}
+
+// unwritten is metadata of rows of one table.
+type unwritten struct {
+	tab  *table
+	news []remembered
 }
 
 func (s *sealer) roomy(marks int64) bool {
@@ -75,6 +88,15 @@ func (s *sealer) roomy(marks int64) bool {
 // compare emits what differs between rows and their metadata, and remembers
 // the rows as they are.
 func (s *sealer) compare(tab *table, rows []touched) error {
+	s.base += len(rows)
+	// What is done to these rows besides looks at metadata as it is stored.
+	direct := tab.special() || slices.ContainsFunc(rows, func(r touched) bool { return r.meta.state == held })
+	if direct {
+		if err := s.writeMetadata(); err != nil {
+			return err
+		}
+		delete(s.seen, tab.id)
+	}
 	var news []remembered
 	for i := range rows {
 		r := &rows[i]
@@ -86,7 +108,23 @@ func (s *sealer) compare(tab *table, rows []touched) error {
 			news = append(news, remembered{r.key, &r.meta})
 		}
 	}
-	return s.remember(tab, news)
+	if direct {
+		return s.remember(tab, news)
+	}
+	s.unwritten = append(s.unwritten, unwritten{tab, news})
+	return nil
+}
+
+// writeMetadata writes what has been left until now.
+func (s *sealer) writeMetadata() error {
+	s.writes()
+	for _, u := range s.unwritten {
+		if err := s.remember(u.tab, u.news); err != nil {
+			return u.tab.failed(err)
+		}
+	}
+	s.unwritten = nil
+	return nil
 }
 
 // difference emits the change of one row, if there is one, and reports whether
@@ -207,7 +245,7 @@ func (s *sealer) emit(tab *table, c wire.Change) {
 // finish makes the batch and appends it to this node's chain.
 func (s *sealer) finish() error {
 	if len(s.order) == 0 {
-		return nil
+		return s.writeMetadata()
 	}
 	b := wire.Batch{Header: wire.Header{Dataset: s.ds.name, Origin: s.author.Node}}
 	slices.Sort(s.order)
@@ -231,6 +269,9 @@ func (s *sealer) finish() error {
 	b.Header.Seen = chains.horizons(s.author.Node)
 	sealed, err := wire.Seal(&b, s.author.Sign)
 	if err != nil {
+		return err
+	}
+	if err := s.writeMetadata(); err != nil {
 		return err
 	}
 	if _, err = s.hold(s.ds, &b.Header, sealed, changes); err != nil {

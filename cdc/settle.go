@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"slices"
+	"strings"
 
 	"sqlsync/merge"
 	"sqlsync/wire"
@@ -30,7 +31,7 @@ type listed struct {
 // settle looks again at what is listed of the row of a change, which has been
 // decided and not yet enacted.
 func (a *applier) settle(act *action) error {
-	if a.remerging || !a.conflicts {
+	if a.remerging || len(a.listed) == 0 || !a.listed[string(a.tab.listedKey(act.c.Key))] {
 		return nil
 	}
 	list, err := a.listedOf(act.c.Key)
@@ -57,6 +58,30 @@ func (a *applier) settle(act *action) error {
 func (t *tx) hasConflicts(tab *table) (bool, error) {
 	n, err := t.Int(`SELECT EXISTS (SELECT 1 FROM sqlsync_conflict WHERE table_id = ?)`, tab.id)
 	return n > 0, err
+}
+
+// listedAmong returns those of the keys of which something is listed, as
+// listedKey spells them. Most have none, and one look for many of them is cheaper than one each.
+func (a *applier) listedAmong(keys [][]wire.Value) (map[string]bool, error) {
+	if a.remerging || a.metaOnly || !a.conflicts {
+		return nil, nil
+	}
+	found := make(map[string]bool)
+	for part := range parts(keys, 1) {
+		args := append(a.args[:0], a.tab.id, string(kindUnique))
+		for _, key := range part {
+			args = append(args, a.tab.listedKey(key))
+		}
+		a.args = args
+		err := a.Query(func(row []any) error {
+			found[string(row[0].([]byte))] = true
+			return nil
+		}, `SELECT key FROM sqlsync_conflict WHERE table_id = ? AND kind <> ? AND key IN (?`+strings.Repeat(`, ?`, len(part)-1)+`)`, args...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 func (a *applier) listedOf(key []wire.Value) (list []listed, err error) {

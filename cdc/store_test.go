@@ -67,7 +67,14 @@ func openNodeWith(t testing.TB, seed byte, path, schema string, o cdc.Options) *
 	n.exec(schema)
 	key := ed25519.NewKeyFromSeed(append(make([]byte, 31), seed))
 	author := authorOf(key)
+	told := o.Sign
 	o.Path, o.Node, o.Sign = n.path, author.Node, author.Sign
+	if told != nil {
+		o.Sign = func(h wire.Hash) []byte {
+			told(h) // it is only told
+			return author.Sign(h)
+		}
+	}
 	o.Verify = func(origin merge.NodeID, h wire.Hash, sig []byte) bool { return ed25519.Verify(origin[:], h[:], sig) }
 	n.Store, err = cdc.Open(t.Context(), o)
 	if err != nil {

@@ -129,8 +129,11 @@ func (d *Stream) Subscribe() (<-chan struct{}, func()) { return d.s.grown.subscr
 // that no longer wait.
 func (s *Store) Seal(ctx context.Context, dataset string) error {
 	late := false
+	when := immediately
 	for more := true; more; {
-		err := s.write(ctx, func(t *tx) error {
+		tries := 0
+		err := s.transact(ctx, when, func(t *tx) error {
+			tries++
 			ds, err := t.dataset(dataset)
 			if err != nil {
 				return err
@@ -144,6 +147,9 @@ func (s *Store) Seal(ctx context.Context, dataset string) error {
 		if err != nil {
 			s.failed(ctx, dataset, merge.NodeID{}, err)
 			return fmt.Errorf("seal %s: %w", dataset, err)
+		}
+		if when = whenWriting; tries > 1 { // the application is writing: do not read in vain again
+			when = immediately
 		}
 	}
 	if late {

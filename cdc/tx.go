@@ -43,6 +43,27 @@ type tx struct {
 	claimBuf []byte
 	// work is what the transaction did of which subscribers are told.
 	work Work
+	// locked is since when others cannot write.
+	locked time.Time
+}
+
+// begin says when a transaction takes the write lock.
+type begin string
+
+const (
+	immediately begin = `BEGIN IMMEDIATE`
+	// whenWriting is for a transaction that reads much before it writes, on a
+	// file with a write-ahead log: until its first write the application may
+	// write. If it has, SQLite refuses that first write as busy, because what
+	// was read is no longer so, and the transaction is run again immediately.
+	whenWriting begin = `BEGIN`
+)
+
+// writes notes that the transaction begins to write.
+func (t *tx) writes() {
+	if t.locked.IsZero() {
+		t.locked = time.Now()
+	}
 }
 
 // errClosed says that the store was closed meanwhile.
@@ -53,20 +74,31 @@ var errClosed = errors.New("the store is closed")
 // several times, each time from the start, so it must set what it reports
 // rather than add to it.
 func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
+	return s.transact(ctx, immediately, fn)
+}
+
+// transact is write with a say in when the lock is taken.
+func (s *Store) transact(ctx context.Context, when begin, fn func(*tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.w == nil {
 		return errClosed
 	}
-	if err := s.yield(ctx); err != nil {
-		return err
+	if when == whenWriting && !s.writesAhead() {
+		when = immediately
+	}
+	if when == immediately { // else reading is pause enough
+		if err := s.yield(ctx); err != nil {
+			return err
+		}
 	}
 	var did Work
 	err := s.withStubs(ctx, func() error {
 		return s.retry(ctx, func() error {
 			for {
 				var err error
-				if did, err = s.attempt(ctx, fn); !s.setAside(err) {
+				did, err = s.attempt(ctx, when, fn)
+				if when = immediately; !s.setAside(err) {
 					return err
 				}
 			}
@@ -126,18 +158,35 @@ func (s *Store) retry(ctx context.Context, fn func() error) error {
 	}
 }
 
-func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (did Work, err error) {
+// writesAhead reports whether the file has a write-ahead log. Otherwise who
+// reads keeps others from writing.
+func (s *Store) writesAhead() (is bool) {
+	err := s.w.Query(func(row []any) error {
+		is = row[0] == "wal"
+		return sqlconn.Stop
+	}, `PRAGMA main.journal_mode`)
+	return err == nil && is
+}
+
+func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (did Work, err error) {
 	if err := ctx.Err(); err != nil {
 		return did, err
 	}
 	if err := s.present(); err != nil {
 		return did, err
 	}
-	if _, err := s.w.Exec(`BEGIN IMMEDIATE`); err != nil {
+	if _, err := s.w.Exec(string(when)); err != nil {
 		return did, s.explainWrite(err)
 	}
 	begun := time.Now()
-	defer func() { s.lastEnd, s.lastTook = time.Now(), time.Since(begun) }()
+	t := &tx{Conn: s.w, ctx: ctx, s: s, now: s.now()}
+	if when == immediately {
+		t.writes()
+	}
+	defer func() {
+		t.writes()
+		s.lastEnd, s.lastTook = time.Now(), time.Since(t.locked)
+	}()
 	defer func() {
 		if err != nil {
 			s.cfg = nil // it may describe what was just rolled back
@@ -147,7 +196,6 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (did Work, err 
 			}
 		}
 	}()
-	t := &tx{Conn: s.w, ctx: ctx, s: s, now: s.now()}
 	if err := t.load(); err != nil {
 		return did, err
 	}
