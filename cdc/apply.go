@@ -32,11 +32,17 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 	if ahead != nil {
 		defer func() { err = errors.Join(err, ahead) }()
 	}
+	of, rank := pace{dataset: name, apply: true}, s.rank(name)
 	for len(batches) > 0 {
 		group, refused := s.openGroup(batches)
-		for done := false; !done && len(group) > 0; {
-			late := false
-			err := s.write(ctx, func(t *tx) error {
+		batches = batches[len(group):]
+		for len(group) > 0 {
+			if err := s.paces.ready(ctx, of); err != nil {
+				return s.vectorAfter(ctx, name, err)
+			}
+			late, done, changes := false, 0, int64(0)
+			err := s.writeIn(ctx, name, func(t *tx) error {
+				begun := time.Now()
 				t.work.From = from
 				ds, err := t.dataset(name)
 				if err != nil {
@@ -46,14 +52,19 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 				// what is about to be merged over it.
 				more, err := t.sealBefore(ds, group)
 				late = t.late(ds)
-				if done = !more && !late; err != nil || !done {
+				if done = 0; err != nil || more || late {
 					return err
 				}
 				for _, o := range group {
+					if done > 0 && rank.lesser && (time.Since(begun) > slice || s.turns.urgent(rank.priority)) {
+						break
+					}
 					if err := t.applyBatch(ds, o); err != nil {
 						return err
 					}
+					done++
 				}
+				changes = t.work.Applied.Changes
 				now, err := t.chains(ds)
 				vector = now.vector()
 				return err
@@ -64,11 +75,13 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 			if err != nil {
 				return s.vectorAfter(ctx, name, err)
 			}
+			s.paces.spend(of, changes, rank.rate)
+			group = group[done:]
 		}
 		if refused != nil {
 			return s.vectorAfter(ctx, name, refused)
 		}
-		if batches = batches[len(group):]; len(batches) == 0 {
+		if len(batches) == 0 {
 			return vector, nil
 		}
 	}

@@ -46,7 +46,7 @@ func (s *Store) Prune(ctx context.Context, dataset string, o PruneOptions) (Prun
 	var total Pruned
 	for {
 		var slice Pruned
-		err := s.write(ctx, func(t *tx) error {
+		err := s.writeIn(ctx, dataset, func(t *tx) error {
 			ds, err := t.dataset(dataset)
 			if err != nil {
 				return err
@@ -64,7 +64,7 @@ func (s *Store) Prune(ctx context.Context, dataset string, o PruneOptions) (Prun
 			break
 		}
 	}
-	err := s.write(ctx, func(t *tx) error {
+	err := s.writeIn(ctx, dataset, func(t *tx) error {
 		ds, err := t.dataset(dataset)
 		if err != nil {
 			return err

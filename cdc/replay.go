@@ -37,7 +37,7 @@ func (t *tx) late(ds *dataset) bool {
 // group of batches to a transaction.
 func (s *Store) replay(ctx context.Context, dataset string) error {
 	for more := true; more; {
-		err := s.write(ctx, func(t *tx) error {
+		err := s.writeIn(ctx, dataset, func(t *tx) error {
 			more = false
 			ds, err := t.dataset(dataset)
 			if err != nil {

@@ -30,7 +30,7 @@ const (
 func (d *Stream) Snapshot(ctx context.Context, req *wire.SnapshotRequest) (*wire.SnapshotPart, error) {
 	var part *wire.SnapshotPart
 	for more := true; more; {
-		err := d.s.write(ctx, func(t *tx) error {
+		err := d.s.writeIn(ctx, d.name, func(t *tx) error {
 			ds, err := t.dataset(d.name)
 			if err != nil {
 				return err

@@ -102,10 +102,20 @@ func (d *Stream) Subscribe() (<-chan struct{}, func()) { return d.s.grown.subscr
 // Seal seals everything that applications have committed so far into batches
 // of the dataset, a transaction each, and then merges what waited for tables
 // that no longer wait.
-func (s *Store) Seal(ctx context.Context, dataset string) error {
+func (s *Store) Seal(ctx context.Context, dataset string) error { return s.sealAll(ctx, dataset, 0) }
+
+// sealAll is Seal with a rate, 0 for none.
+func (s *Store) sealAll(ctx context.Context, dataset string, rate int64) error {
+	of := pace{dataset: dataset}
 	late := false
 	for more := true; more; {
-		err := s.write(ctx, func(t *tx) error {
+		if rate > 0 {
+			if err := s.paces.ready(ctx, of); err != nil {
+				return err
+			}
+		}
+		var sealed int64
+		err := s.writeIn(ctx, dataset, func(t *tx) error {
 			ds, err := t.dataset(dataset)
 			if err != nil {
 				return err
@@ -113,13 +123,14 @@ func (s *Store) Seal(ctx context.Context, dataset string) error {
 			if more, err = t.seal(ds); err == nil && !more {
 				t.mended(ds)
 			}
-			late = t.late(ds)
+			late, sealed = t.late(ds), t.work.Sealed.Changes
 			return err
 		})
 		if err != nil {
 			s.failed(ctx, dataset, merge.NodeID{}, err)
 			return fmt.Errorf("seal %s: %w", dataset, err)
 		}
+		s.paces.spend(of, sealed, rate)
 	}
 	if late {
 		return s.replay(ctx, dataset)

@@ -16,7 +16,7 @@ import (
 // come is kept in the same transaction.
 func (d *Stream) TakeSnapshot(ctx context.Context, peer merge.NodeID, part *wire.SnapshotPart) (next *wire.SnapshotRequest, err error) {
 	for more := true; more; {
-		err := d.s.write(ctx, func(t *tx) error {
+		err := d.s.writeIn(ctx, d.name, func(t *tx) error {
 			ds, err := t.dataset(d.name)
 			if err != nil {
 				return err

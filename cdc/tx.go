@@ -42,13 +42,21 @@ var errClosed = errors.New("the store is closed")
 // several times, each time from the start, so it must set what it reports
 // rather than add to it.
 func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	return s.writeAt(ctx, ahead, fn)
+}
+
+// writeIn is write for a dataset, in its turn.
+func (s *Store) writeIn(ctx context.Context, dataset string, fn func(*tx) error) error {
+	return s.writeAt(ctx, s.rank(dataset).priority, fn)
+}
+
+func (s *Store) writeAt(ctx context.Context, priority int64, fn func(*tx) error) error {
+	if err := s.enter(ctx, priority); err != nil {
+		return err
+	}
+	defer s.turns.pass()
 	if s.w == nil {
 		return errClosed
-	}
-	if err := s.yield(ctx); err != nil {
-		return err
 	}
 	var did Work
 	err := s.withStubs(ctx, func() error {
@@ -61,6 +69,7 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 			}
 		})
 	})
+	s.lastPriority = priority
 	if err == nil {
 		s.observe(did)
 	}
@@ -70,21 +79,23 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 // yieldMost bounds the pause between two transactions.
 const yieldMost = 20 * time.Millisecond
 
-// yield leaves the lock to the application for a part of the time for which
-// the last transaction had it. Whoever waits for a lock of SQLite's asks for
-// it now and then, so without a pause it might ask in vain for long.
-func (s *Store) yield(ctx context.Context) error {
-	rest := time.Until(s.lastEnd.Add(min(s.lastTook/4, yieldMost)))
-	if rest < 50*time.Microsecond { // less than a timer is good for
-		return nil
-	}
-	t := time.NewTimer(rest)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
+// enter takes the writer, after leaving the lock to the application for a part
+// of the time for which the transactions before had it. Whoever waits for a
+// lock of SQLite's asks for it now and then, so without a pause it might ask in
+// vain for long. What goes before the last one does not pay for it.
+func (s *Store) enter(ctx context.Context, priority int64) error {
+	for {
+		if err := s.turns.take(ctx, priority); err != nil {
+			return err
+		}
+		rest := time.Until(s.restUntil)
+		if rest < 50*time.Microsecond || priority > s.lastPriority {
+			return nil
+		}
+		s.turns.pass()
+		if err := sleep(ctx, rest); err != nil {
+			return err
+		}
 	}
 }
 
@@ -93,7 +104,7 @@ func (s *Store) yield(ctx context.Context) error {
 // Waiting here and not in SQLite's busy handler means that nothing of ours is
 // locked meanwhile.
 func (s *Store) retry(ctx context.Context, fn func() error) error {
-	var waited, pause time.Duration
+	var waited time.Duration
 	for {
 		err := fn()
 		if !sqlconn.Busy(err) {
@@ -102,7 +113,7 @@ func (s *Store) retry(ctx context.Context, fn func() error) error {
 		if s.lockWait > 0 && waited >= s.lockWait {
 			return fmt.Errorf("%w (waited %v)", ErrLocked, s.lockWait)
 		}
-		pause = min(max(pause*2, 200*time.Microsecond), 25*time.Millisecond)
+		pause := min(max(waited/4, 200*time.Microsecond), 25*time.Millisecond)
 		nap := pause/2 + rand.N(pause)
 		waited += nap
 		t := time.NewTimer(nap)
@@ -126,7 +137,7 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (did Work, err 
 		return did, s.explainWrite(err)
 	}
 	begun := time.Now()
-	defer func() { s.lastEnd, s.lastTook = time.Now(), time.Since(begun) }()
+	defer func() { s.restUntil = time.Now().Add(min(time.Since(begun)/4, yieldMost)) }()
 	defer func() {
 		if err != nil {
 			s.cfg = nil // it may describe what was just rolled back

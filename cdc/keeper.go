@@ -1,0 +1,93 @@
+package cdc
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// failedPause is how long a dataset that could not be sealed is left alone,
+// unless something happens.
+const failedPause = time.Second
+
+// keeper seals one dataset as it is told, in a goroutine of its own: a dataset
+// that is slow, has to keep to a rate, or fails, holds no other one up.
+type keeper struct {
+	s       *Store
+	id      int64
+	dataset string
+	wake    chan struct{} // of one place
+	// anew says that the configuration has changed, so that what waited may
+	// not wait any more.
+	anew atomic.Bool
+}
+
+func (k *keeper) tell(anew bool) {
+	if anew {
+		k.anew.Store(true)
+	}
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run returns nil when ctx ends, and what keeps the whole store from going on.
+func (k *keeper) run(ctx context.Context) error {
+	again := time.NewTimer(failedPause)
+	again.Stop()
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-k.wake:
+		case <-again.C:
+		}
+		begun := time.Now()
+		err := k.seal(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case Ended(err):
+			return err
+		case err != nil:
+			again.Reset(failedPause)
+		}
+		if k.s.trouble(k.what(), err) && err != nil {
+			k.s.log.Error("cannot seal for now", "db", k.s.path, "dataset", k.dataset, "err", k.s.explain(err))
+		}
+		if err := sleep(ctx, k.s.rank(k.dataset).interval-time.Since(begun)); err != nil {
+			return nil
+		}
+	}
+}
+
+func (k *keeper) what() string {
+	if k.dataset == DefaultDataset {
+		return "seal"
+	}
+	return "seal dataset " + k.dataset
+}
+
+// seal merges what no longer waits, and seals what is pending.
+func (k *keeper) seal(ctx context.Context) error {
+	if k.anew.Load() {
+		if err := k.s.replay(ctx, k.dataset); err != nil {
+			return err
+		}
+		k.anew.Store(false)
+	}
+	some, err := k.hasMarks(ctx)
+	if err != nil || !some {
+		return err
+	}
+	return k.s.sealAll(ctx, k.dataset, k.s.rank(k.dataset).rate)
+}
+
+// hasMarks reports whether something is pending, without a lock.
+func (k *keeper) hasMarks(ctx context.Context) (some bool, err error) {
+	d := dataset{id: k.id}
+	err = k.s.get(ctx, &some, `SELECT EXISTS (SELECT 1 FROM `+d.oplog()+`)`)
+	return some, err
+}
