@@ -63,7 +63,7 @@ demo:
 	$(GO) run ./cmd/sqlsync demo
 
 bench:
-	$(GO) test -run '^$$' -bench Figures -benchtime 1x ./e2e
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./e2e
 
 # package puts binaries, .deb packages and an OCI image into dist, and looks at
 # them. Its tools are in a module of their own.

@@ -37,7 +37,7 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 		group, refused := s.openGroup(batches)
 		batches = batches[len(group):]
 		for len(group) > 0 {
-			if err := s.paces.ready(ctx, of); err != nil {
+			if err := s.ready(ctx, of); err != nil {
 				return s.vectorAfter(ctx, name, err)
 			}
 			late, done, changes := false, 0, int64(0)
@@ -75,7 +75,7 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 			if err != nil {
 				return s.vectorAfter(ctx, name, err)
 			}
-			s.paces.spend(of, changes, rank.rate)
+			s.spend(of, changes)
 			group = group[done:]
 		}
 		if refused != nil {

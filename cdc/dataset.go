@@ -18,6 +18,8 @@ const DefaultDataset = "primary"
 const (
 	primaryBatchRows = 10_000
 	otherBatchRows   = 1_000
+	// busyBatchRows is while something more urgent goes on.
+	busyBatchRows = 250
 )
 
 const oplogPrefix = "sqlsync_oplog"

@@ -37,6 +37,7 @@ func (k *keeper) run(ctx context.Context) error {
 	again := time.NewTimer(failedPause)
 	again.Stop()
 	defer again.Stop()
+	var last time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -44,7 +45,11 @@ func (k *keeper) run(ctx context.Context) error {
 		case <-k.wake:
 		case <-again.C:
 		}
-		begun := time.Now()
+		if rest := time.Until(last.Add(k.s.rank(k.dataset).interval)); rest > 0 && !k.anew.Load() {
+			again.Reset(rest)
+			continue
+		}
+		last = time.Now()
 		err := k.seal(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -56,9 +61,6 @@ func (k *keeper) run(ctx context.Context) error {
 		}
 		if k.s.trouble(k.what(), err) && err != nil {
 			k.s.log.Error("cannot seal for now", "db", k.s.path, "dataset", k.dataset, "err", k.s.explain(err))
-		}
-		if err := sleep(ctx, k.s.rank(k.dataset).interval-time.Since(begun)); err != nil {
-			return nil
 		}
 	}
 }
@@ -72,17 +74,18 @@ func (k *keeper) what() string {
 
 // seal merges what no longer waits, and seals what is pending.
 func (k *keeper) seal(ctx context.Context) error {
-	if k.anew.Load() {
+	anew := k.anew.Swap(false)
+	if anew {
 		if err := k.s.replay(ctx, k.dataset); err != nil {
+			k.anew.Store(true)
 			return err
 		}
-		k.anew.Store(false)
 	}
 	some, err := k.hasMarks(ctx)
-	if err != nil || !some {
+	if err != nil || !some && !anew {
 		return err
 	}
-	return k.s.sealAll(ctx, k.dataset, k.s.rank(k.dataset).rate)
+	return k.s.sealAll(ctx, k.dataset, true)
 }
 
 // hasMarks reports whether something is pending, without a lock.

@@ -65,19 +65,28 @@ type pace struct {
 	apply   bool
 }
 
-// ready returns when the rate allows more.
-func (p *paces) ready(ctx context.Context, of pace) error {
-	p.mu.Lock()
-	rest := time.Until(p.next[of])
-	p.mu.Unlock()
-	return sleep(ctx, rest)
+// ready returns when the rate allows more. The rate may change meanwhile.
+func (s *Store) ready(ctx context.Context, of pace) error {
+	for {
+		s.paces.mu.Lock()
+		rest := time.Until(s.paces.next[of])
+		s.paces.mu.Unlock()
+		if rest <= 0 || s.rank(of.dataset).rate == 0 {
+			return ctx.Err()
+		}
+		if err := sleep(ctx, min(rest, time.Second)); err != nil {
+			return err
+		}
+	}
 }
 
 // spend notes that n changes were made.
-func (p *paces) spend(of pace, n, rate int64) {
+func (s *Store) spend(of pace, n int64) {
+	rate := s.rank(of.dataset).rate
 	if rate == 0 {
 		return
 	}
+	p := &s.paces
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.next == nil {

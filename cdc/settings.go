@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// MaxInterval bounds how rarely a dataset is sealed.
+const MaxInterval = 24 * time.Hour
+
 // MaxPriority bounds the priorities of datasets, and -MaxPriority too.
 const MaxPriority = 100
 

@@ -79,9 +79,15 @@ type Store struct {
 	stubs []string
 	// restUntil and lastPriority are what the last transaction left, see enter.
 	restUntil    time.Time
+	lastTook     time.Duration
 	lastPriority int64
-	ranks        atomic.Pointer[map[string]rank]
-	paces        paces
+	// busy is the most urgent of what was written lately.
+	busy struct {
+		priority int64
+		at       time.Time
+	}
+	ranks atomic.Pointer[map[string]rank]
+	paces paces
 
 	grown        broadcast // a batch came to be held
 	changed      broadcast // something was written

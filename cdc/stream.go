@@ -102,15 +102,17 @@ func (d *Stream) Subscribe() (<-chan struct{}, func()) { return d.s.grown.subscr
 // Seal seals everything that applications have committed so far into batches
 // of the dataset, a transaction each, and then merges what waited for tables
 // that no longer wait.
-func (s *Store) Seal(ctx context.Context, dataset string) error { return s.sealAll(ctx, dataset, 0) }
+func (s *Store) Seal(ctx context.Context, dataset string) error {
+	return s.sealAll(ctx, dataset, false)
+}
 
-// sealAll is Seal with a rate, 0 for none.
-func (s *Store) sealAll(ctx context.Context, dataset string, rate int64) error {
+// sealAll is Seal, which may be paced: kept to the dataset's rate.
+func (s *Store) sealAll(ctx context.Context, dataset string, paced bool) error {
 	of := pace{dataset: dataset}
 	late := false
 	for more := true; more; {
-		if rate > 0 {
-			if err := s.paces.ready(ctx, of); err != nil {
+		if paced {
+			if err := s.ready(ctx, of); err != nil {
 				return err
 			}
 		}
@@ -130,7 +132,7 @@ func (s *Store) sealAll(ctx context.Context, dataset string, rate int64) error {
 			s.failed(ctx, dataset, merge.NodeID{}, err)
 			return fmt.Errorf("seal %s: %w", dataset, err)
 		}
-		s.paces.spend(of, sealed, rate)
+		s.spend(of, sealed)
 	}
 	if late {
 		return s.replay(ctx, dataset)

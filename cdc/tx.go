@@ -69,7 +69,7 @@ func (s *Store) writeAt(ctx context.Context, priority int64, fn func(*tx) error)
 			}
 		})
 	})
-	s.lastPriority = priority
+	s.rest(priority, err == nil && did.grown)
 	if err == nil {
 		s.observe(did)
 	}
@@ -78,6 +78,29 @@ func (s *Store) writeAt(ctx context.Context, priority int64, fn func(*tx) error)
 
 // yieldMost bounds the pause between two transactions.
 const yieldMost = 20 * time.Millisecond
+
+// lately is for how long a dataset that was written to counts as busy.
+const lately = 5 * time.Second
+
+// busyAbove reports whether something goes on that is more urgent. Whoever asks
+// has the writer.
+func (s *Store) busyAbove(priority int64) bool {
+	return priority < s.busy.priority && time.Since(s.busy.at) < lately
+}
+
+// rest notes how long the writer is left alone after a transaction: while
+// something more urgent goes on, what is less urgent takes half of the time at
+// most, of the lock and so of the processors.
+func (s *Store) rest(priority int64, grown bool) {
+	now := time.Now()
+	took := min(s.lastTook/4, yieldMost)
+	if s.busyAbove(priority) {
+		took = min(s.lastTook, yieldMost)
+	} else if grown && priority != ahead {
+		s.busy.priority, s.busy.at = priority, now
+	}
+	s.restUntil, s.lastPriority, s.lastTook = now.Add(took), priority, 0
+}
 
 // enter takes the writer, after leaving the lock to the application for a part
 // of the time for which the transactions before had it. Whoever waits for a
@@ -137,7 +160,7 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (did Work, err 
 		return did, s.explainWrite(err)
 	}
 	begun := time.Now()
-	defer func() { s.restUntil = time.Now().Add(min(time.Since(begun)/4, yieldMost)) }()
+	defer func() { s.lastTook = time.Since(begun) }()
 	defer func() {
 		if err != nil {
 			s.cfg = nil // it may describe what was just rolled back
