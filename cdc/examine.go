@@ -27,6 +27,8 @@ type Examination struct {
 	HLC     merge.HLC
 	Remotes []Remote
 	Tables  []ExaminedTable
+	// Blocked are the remotes that keep datasets from being pruned.
+	Blocked []Blocked
 }
 
 // ExaminedTable is a table, watched or not, with what may go wrong with it.
@@ -84,6 +86,9 @@ func (e *Examination) readNode(ctx context.Context, db *sql.DB) error {
 	}
 	e.IsNode, e.Node = true, merge.NodeID(key)
 	if e.Remotes, err = readRemotes(ctx, db); err != nil {
+		return err
+	}
+	if e.Blocked, err = readBlocked(ctx, db, time.Now()); err != nil {
 		return err
 	}
 	return e.readWatched(ctx, db)

@@ -98,16 +98,12 @@ func (t *tx) confirmedByAll(ds *dataset, chains chains) (map[merge.NodeID]limit,
 	}
 	var peers []peer
 	err := t.Query(func(row []any) error {
-		added, _ := time.Parse(time.RFC3339, row[3].(string))
-		seen := added.UnixMilli()
-		if at, ok := row[4].(int64); ok {
-			seen = max(seen, at)
-		}
+		seen, _ := row[4].(int64)
 		offline := DefaultMaxOffline.Milliseconds()
 		if ms, ok := row[5].(int64); ok {
 			offline = ms
 		}
-		if offline > 0 && t.now.UnixMilli()-seen > offline {
+		if _, until := awayFrom(row[3].(string), seen, offline); !until.IsZero() && t.now.After(until) {
 			return nil
 		}
 		peers = append(peers, peer{row[0].(int64), row[1].(string), merge.NodeID(row[2].([]byte))})

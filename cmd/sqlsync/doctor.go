@@ -87,6 +87,7 @@ func (d *doctor) run() {
 	d.checkClock()
 	d.checkTables()
 	d.checkRemotes()
+	d.checkBlocked()
 }
 
 func (d *doctor) add(state, name, detail, remedy string) {

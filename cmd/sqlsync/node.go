@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sqlsync/cdc"
@@ -28,6 +29,7 @@ type member struct {
 	respondOnly bool
 
 	remotes   sync.Mutex // held while the node is told the remotes
+	shut      atomic.Pointer[map[merge.NodeID]error]
 	strangers strangers
 }
 
@@ -50,7 +52,7 @@ func (a *app) member(ctx context.Context, path string, wait time.Duration) (*mem
 }
 
 // readRemotes tells the node the remotes as they are in the database, without
-// those that have expired: what the node does not know it refuses, and it ends
+// those that have expired or are disabled: what the node does not know it refuses, and it ends
 // the sessions there are. next is when another expires, zero for never.
 func (m *member) readRemotes(ctx context.Context) (next time.Time, err error) {
 	m.remotes.Lock()
@@ -61,8 +63,10 @@ func (m *member) readRemotes(ctx context.Context) (next time.Time, err error) {
 	}
 	now := time.Now()
 	var remotes []replicate.Remote
+	out := make(map[merge.NodeID]error)
 	for _, r := range list {
-		if r.Expired(now) {
+		if why := r.Shut(now); why != "" {
+			out[r.Key] = fmt.Errorf("%w: remote %s is %s", replicate.ErrRefused, r.Name, why)
 			continue
 		}
 		if !r.Expires.IsZero() && (next.IsZero() || r.Expires.Before(next)) {
@@ -75,6 +79,7 @@ func (m *member) readRemotes(ctx context.Context) (next time.Time, err error) {
 			remotes[i].Addrs = nil
 		}
 	}
+	m.shut.Store(&out)
 	m.node.SetRemotes(remotes)
 	return next, nil
 }
