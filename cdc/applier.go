@@ -36,6 +36,9 @@ type applier struct {
 	wholes map[int]int
 	// conflicts says that something is listed of the table.
 	conflicts bool
+	// rekeys says that what is inserted may be what was listed as lost, under
+	// another key.
+	rekeys bool
 	// adopting says that rows found without metadata were sealed already.
 	adopting bool
 	// metaOnly leaves the user's table and the conflict log as they are.
@@ -95,6 +98,7 @@ func (t *tx) newApplier(tab *table, pos int64, h *wire.Header, sec *wire.Section
 	if a.conflicts, err = t.hasConflicts(tab); err != nil {
 		return nil, err
 	}
+	a.rekeys = a.conflicts && tab.rekeys()
 	return a, t.lack(tab, pos, lacking)
 }
 

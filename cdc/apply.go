@@ -218,10 +218,7 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 			return fmt.Errorf("apply to %s: %w", tab.name, err)
 		}
 	}
-	if err := t.rekey(); err != nil {
-		return err
-	}
-	return t.findViolations()
+	return t.finishMerge()
 }
 
 // inRounds orders sections where triggers of the application delete rows of

@@ -27,11 +27,11 @@ func (a *applier) logLosses(act *action) error {
 		if a.remerging {
 			cells = slices.DeleteFunc(cells, func(c int) bool { return c < 0 || a.again(c) })
 		}
+		if err := a.noteKeyLoss(act, l, len(cells) == 0); err != nil {
+			return err
+		}
 		if len(cells) == 0 {
 			continue
-		}
-		if err := a.lostID(act, l); err != nil {
-			return err
 		}
 		if err := a.logLoss(act, l, cells); err != nil {
 			return fmt.Errorf("log conflict: %w", err)
@@ -162,14 +162,15 @@ func (t *tx) writeConflict(tab *table, key []wire.Value, l merge.Loss, winner, l
 	if err != nil {
 		return err
 	}
-	id := conflictID(tab.name, key, l)
+	listed := tab.listedKey(key)
+	id := conflictID(tab.name, listed, l)
 	if more, err := t.extendConflict(id, winner, loser); err != nil || more {
 		return err
 	}
 	_, err = t.Exec(`INSERT INTO sqlsync_conflict
 		(id, table_id, kind, key, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin, noted)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		id, tab.id, string(l.Kind), wire.AppendRow(nil, key), winner.encode(), loser.encode(),
+		id, tab.id, string(l.Kind), listed, winner.encode(), loser.encode(),
 		int64(l.Winner.HLC), winnerOrigin, int64(l.Loser.HLC), loserOrigin, t.now.UnixMilli())
 	return err
 }
@@ -204,11 +205,23 @@ func (t *tx) extendConflict(id string, winner, loser image) (listed bool, err er
 	return true, err
 }
 
+// listedKey is a key as conflicts are listed by it: one spelling for all that
+// the table takes for equal.
+func (tab *table) listedKey(key []wire.Value) []byte {
+	if tab.def != nil && !tab.def.ExactKey(tab.key) {
+		key = slices.Clone(key)
+		for i, c := range tab.key {
+			key[i] = tab.def.Columns[c].Folded(key[i])
+		}
+	}
+	return wire.AppendRow(nil, key)
+}
+
 // conflictID names the loss of one write to one row. It is made of what every
 // node that holds the write knows, so it is the same on all of them. A row that
 // is held may lose to another write besides.
-func conflictID(table string, key []wire.Value, l merge.Loss) string {
-	b := wire.AppendRow([]byte(schema.Fold(table)+"\x00"), key)
+func conflictID(table string, key []byte, l merge.Loss) string {
+	b := append([]byte(schema.Fold(table)+"\x00"), key...)
 	b = binary.BigEndian.AppendUint64(b, uint64(l.Loser.HLC))
 	b = append(b, l.Loser.Origin[:]...)
 	if l.Kind == kindUnique {

@@ -118,6 +118,13 @@ func TestRestore(t *testing.T) {
 	a.seal()
 	b.exec(`UPDATE items SET qty = 9, note = 'n' WHERE id = 1; DELETE FROM items WHERE id = 2`)
 	converge(t, a, b)
+	list := a.conflicts()
+	if err := a.DismissConflict(t.Context(), list[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(a.conflicts()); n != len(list)-1 {
+		t.Errorf("%d conflicts of %d are listed after one was dismissed", n, len(list))
+	}
 	for _, c := range b.conflicts() {
 		if err := b.RestoreConflict(t.Context(), c.ID); err != nil {
 			t.Fatal(err)
@@ -130,14 +137,77 @@ func TestRestore(t *testing.T) {
 	if n := len(b.conflicts()); n != 0 {
 		t.Errorf("%d conflicts are listed still", n)
 	}
-	list := a.conflicts()
-	if err := a.DismissConflict(t.Context(), list[0].ID); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(a.conflicts()); n != len(list)-1 {
-		t.Errorf("%d conflicts of %d are listed after one was dismissed", n, len(list))
+	if list := a.conflicts(); len(list) != 0 {
+		t.Errorf("A lists %+v, which B has restored", list)
 	}
 	if err := a.RestoreConflict(t.Context(), "none"); !errors.Is(err, cdc.ErrNoConflict) {
 		t.Errorf("restore of nothing: %v", err)
+	}
+}
+
+// A key that equals another by its collation is the same row, and its conflict
+// the same conflict.
+func TestConflictUnderKeysThatOnlyCompareEqual(t *testing.T) {
+	a, b := pair(t, `CREATE TABLE tags (name TEXT COLLATE NOCASE PRIMARY KEY, n INT)`, "tags")
+	a.exec(`INSERT INTO tags VALUES ('Red', 1)`)
+	a.seal()
+	b.exec(`INSERT INTO tags VALUES ('RED', 2)`)
+	converge(t, a, b)
+	x, y := a.conflicts(), b.conflicts()
+	if len(x) != 1 || len(y) != 1 || x[0].ID != y[0].ID {
+		t.Fatalf("A lists %+v, B lists %+v", x, y)
+	}
+	for _, c := range []cdc.Conflict{x[0], y[0]} {
+		if c.Key[0].Value != "RED" {
+			t.Errorf("the key is %v, want it as it stands", c.Key)
+		}
+	}
+	b.exec(`UPDATE tags SET n = 1 WHERE name = 'red'`)
+	converge(t, a, b)
+}
+
+// What an application writes back itself is lost no longer, anywhere.
+func TestRestoredElsewhere(t *testing.T) {
+	a, b := pair(t, items, "items")
+	a.exec(`INSERT INTO items (id, name, qty) VALUES (1, 'x', 5)`)
+	converge(t, a, b)
+	a.exec(`UPDATE items SET qty = 1`)
+	a.seal()
+	b.exec(`UPDATE items SET qty = 9`)
+	converge(t, a, b)
+	if x, y := len(a.conflicts()), len(b.conflicts()); x != 1 || y != 1 {
+		t.Fatalf("%d and %d conflicts, want one each", x, y)
+	}
+	b.exec(`UPDATE items SET name = 'y'`)
+	converge(t, a, b)
+	if len(a.conflicts()) != 1 {
+		t.Error("the conflict is gone though nobody put the value back")
+	}
+	b.exec(`UPDATE items SET qty = 1`)
+	converge(t, a, b)
+	if list := a.conflicts(); len(list) != 0 {
+		t.Errorf("listed are still %+v", list)
+	}
+}
+
+// What cannot be put back says why, and stays on the list.
+func TestRestoreThatFails(t *testing.T) {
+	a, b := pair(t, `CREATE TABLE u (id INTEGER PRIMARY KEY, mail TEXT UNIQUE)`, "u")
+	a.exec(`INSERT INTO u VALUES (1, 'x'), (2, 'other')`)
+	converge(t, a, b)
+	a.exec(`UPDATE u SET mail = 'a' WHERE id = 1`)
+	a.seal()
+	b.exec(`UPDATE u SET mail = 'b' WHERE id = 1`)
+	converge(t, a, b)
+	a.exec(`UPDATE u SET mail = 'a' WHERE id = 2`)
+	list := a.conflicts()
+	if err := a.RestoreConflict(t.Context(), list[0].ID); !errors.Is(err, cdc.ErrRefused) {
+		t.Errorf("restore where another row has the value: %v", err)
+	}
+	if len(a.conflicts()) != 1 {
+		t.Error("the conflict is off the list")
+	}
+	if got := a.text(`SELECT mail FROM u WHERE id = 1`); got != "b" {
+		t.Errorf("mail is %s", got)
 	}
 }

@@ -70,21 +70,19 @@ func (t *tx) writeHeldAs(tab *table, key []wire.Value, im image, kind, reason st
 }
 
 func (t *tx) unhold(tab *table, key []wire.Value) error {
-	id := wire.AppendRow(nil, key)
-	if _, err := t.Exec(`DELETE FROM sqlsync_held WHERE table_id = ? AND key = ?`, tab.id, id); err != nil {
+	if _, err := t.Exec(`DELETE FROM sqlsync_held WHERE table_id = ? AND key = ?`, tab.id, wire.AppendRow(nil, key)); err != nil {
 		return err
 	}
-	return t.unlistUnique(tab, id)
+	return t.unlistUnique(tab, key)
 }
 
 // rekeyHeld gives a held row the key as its next incarnation spells it. That
 // one is listed when it turns out not to fit either.
 func (t *tx) rekeyHeld(tab *table, from, to []wire.Value) error {
-	id := wire.AppendRow(nil, from)
-	if _, err := t.Exec(`UPDATE sqlsync_held SET key = ? WHERE table_id = ? AND key = ?`, wire.AppendRow(nil, to), tab.id, id); err != nil {
+	if _, err := t.Exec(`UPDATE sqlsync_held SET key = ? WHERE table_id = ? AND key = ?`, wire.AppendRow(nil, to), tab.id, wire.AppendRow(nil, from)); err != nil {
 		return fmt.Errorf("hold row: %w", err)
 	}
-	return t.unlistUnique(tab, id)
+	return t.unlistUnique(tab, from)
 }
 
 // supplanted emits the insert of a row under the key of one that is held. The
@@ -147,6 +145,7 @@ func (a *applier) holdUpdate(act *action, cells []int, values []wire.Value, caus
 	} else if err != nil { // it can neither change nor go: the application decides
 		return a.mark(a.tab, act.m.key)
 	}
+	a.suspectParent(suspect{a.tab, act.m.key, sawNone})
 	return a.holdRow(a.tab, act.m, act.m.key, all, row, cause)
 }
 

@@ -8,7 +8,6 @@ import (
 	"golang.org/x/crypto/blake2b"
 
 	"sqlsync/merge"
-	"sqlsync/wire"
 )
 
 // Ranges of ids. SQLite gives a row of an AUTOINCREMENT table the id above both
@@ -74,107 +73,6 @@ func (t *tx) setSequence(tab *table, seq int64) error {
 	}
 	if err != nil {
 		return fmt.Errorf("set the next id of %s: %w", tab.name, err)
-	}
-	return nil
-}
-
-// rekeyed is a row that lost its id to another node's row.
-type rekeyed struct {
-	tab *table
-	key []wire.Value
-	im  image
-}
-
-// lostID notes a row of this node's that is about to lose its key to a row of
-// another's, if it is to be given another.
-func (a *applier) lostID(act *action, l merge.Loss) error {
-	if a.tab.merging.IDs != idsRekey || l.Kind != merge.KindKey || l.Incoming || l.Loser.Origin != a.s.node || a.metaOnly {
-		return nil
-	}
-	im, err := a.localImage(act)
-	if err != nil || im == nil {
-		return err
-	}
-	a.rekeys = append(a.rekeys, rekeyed{a.tab, act.m.key, im})
-	return nil
-}
-
-// rekey gives the rows that lost their ids new ones, as changes of this node's
-// own: they are marked and sealed like the application's. Rows here that
-// referred to them by a declared foreign key follow.
-func (t *tx) rekey() error {
-	list := t.rekeys
-	t.rekeys = nil
-	for _, r := range list {
-		tab := t.cfg.byID[r.tab.id]
-		id, err := t.nextID(tab)
-		if err != nil {
-			return err
-		}
-		inserted, err := t.insertImage(tab, &heldItem{key: []wire.Value{id}, im: r.im})
-		if err != nil && !refusable(err) {
-			return fmt.Errorf("give a row of %s another id: %w", tab.name, err)
-		}
-		if !inserted { // another constraint: it stays in the conflict list
-			continue
-		}
-		if err := t.mark(tab, []wire.Value{id}); err != nil {
-			return err
-		}
-		if err := t.followID(tab, r.key[0], id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// followID makes rows that this node wrote refer to a row's new id.
-func (t *tx) followID(parent *table, old, id wire.Value) error {
-	for _, tab := range t.cfg.tables {
-		if tab.def == nil {
-			continue
-		}
-		for _, fk := range tab.def.ForeignKeys {
-			if !equalNames(fk.Parent, parent.name) || len(fk.Columns) != 1 ||
-				len(fk.ParentColumns) == 1 && !equalNames(fk.ParentColumns[0], parent.keyNames()[0]) {
-				continue
-			}
-			i := tab.cellNamed(tab.def.Columns[fk.Columns[0]].Name)
-			if i < 0 {
-				continue // in the key: such a row is another row
-			}
-			if err := t.follow(tab, i, old, id); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// follow changes a cell from one value to another where this node wrote it.
-func (t *tx) follow(tab *table, i int, old, id wire.Value) error {
-	var keys [][]wire.Value
-	err := t.Query(func(row []any) error {
-		keys = append(keys, slices.Clone(row[:len(tab.key)]))
-		return nil
-	}, tab.readAll+` WHERE `+tab.cellEquals(i), old)
-	if err != nil || len(keys) == 0 {
-		return err
-	}
-	metas, err := t.lookup(tab, keys)
-	if err != nil {
-		return err
-	}
-	for n, key := range keys {
-		if metas[n].exists() && metas[n].row.Cell(tab.cells[i].slot).Origin != t.s.node {
-			continue
-		}
-		if _, err := t.Exec(tab.update([]int{i}), append([]wire.Value{id}, key...)...); err != nil && !refusable(err) {
-			return err
-		}
-		if err := t.mark(tab, key); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package cdc
 
 import (
+	"slices"
+
 	"sqlsync/schema"
 	"sqlsync/wire"
 )
@@ -48,14 +50,42 @@ func (im image) set(name string, v wire.Value) image {
 	return append(im, imageCell{name, v})
 }
 
-// has reports whether im has a column.
-func (im image) has(name string) bool {
+// value is that of a column; ok says whether im has it.
+func (im image) value(name string) (v wire.Value, ok bool) {
 	for i := range im {
 		if equalNames(im[i].name, name) {
-			return true
+			return im[i].value, true
 		}
 	}
-	return false
+	return nil, false
+}
+
+// has reports whether im has a column.
+func (im image) has(name string) bool {
+	_, ok := im.value(name)
+	return ok
+}
+
+// with is im with the values of another image in place of its own.
+func (im image) with(other image) image {
+	im = slices.Clone(im)
+	for _, c := range other {
+		im = im.set(c.name, c.value)
+	}
+	return im
+}
+
+// changedFrom is the values of im that another image has not.
+func (im image) changedFrom(other image) image {
+	return slices.DeleteFunc(slices.Clone(im), func(c imageCell) bool {
+		v, ok := other.value(c.name)
+		return ok && hashValue(v) == hashValue(c.value)
+	})
+}
+
+// only is im's values of the columns that another image has.
+func (im image) only(other image) image {
+	return slices.DeleteFunc(slices.Clone(im), func(c imageCell) bool { return !other.has(c.name) })
 }
 
 func equalNames(a, b string) bool { return schema.Same(a, b) }

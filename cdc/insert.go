@@ -11,8 +11,7 @@ import (
 // goes, else one by one, so that one that is refused stops no other.
 func (a *applier) insertRows(list []*action, news *[]remembered, again *[]wire.Change) error {
 	if a.metaOnly {
-		a.bearAll(list, news)
-		return nil
+		return a.bearAll(list, news)
 	}
 	args := make([]any, 0, len(list)*(len(a.tab.key)+len(a.insert)))
 	for _, act := range list {
@@ -33,18 +32,23 @@ func (a *applier) insertRows(list []*action, news *[]remembered, again *[]wire.C
 	default:
 		return a.refusedInsert(list[0], err, news, again)
 	}
-	a.bearAll(list, news)
-	return nil
+	return a.bearAll(list, news)
 }
 
-func (a *applier) bearAll(list []*action, news *[]remembered) {
+func (a *applier) bearAll(list []*action, news *[]remembered) error {
 	for _, act := range list {
 		a.bear(act)
+		if a.rekeys && !a.metaOnly {
+			if err := a.noteRekeyed(a.tab, a.origin, a.tab.imageOf(act.cells, act.values), act.c.Key); err != nil {
+				return err
+			}
+		}
 		*news = append(*news, remembered{act.c.Key, act.m})
 		if !a.metaOnly {
 			a.suspectRow(suspect{a.tab, act.c.Key, a.saw}, act.cells, act.values, false)
 		}
 	}
+	return nil
 }
 
 // bear makes the metadata that of the row the change carries.
@@ -103,11 +107,8 @@ func (a *applier) adopt(changes []wire.Change) error {
 			return err
 		}
 	}
-	for more := true; more; {
-		var err error
-		if more, err = a.seal(a.tab.ds); err != nil {
-			return err
-		}
+	if err := a.sealAll(a.tab.ds); err != nil {
+		return err
 	}
 	again := *a
 	again.adopting = true

@@ -78,7 +78,7 @@ func (s *Store) Measure(ctx context.Context, heard map[string]map[string]merge.V
 				*to, _ = row[i].(int64)
 			}
 			return nil
-		}, `SELECT (SELECT count(*) FROM sqlsync_conflict WHERE dismissed IS NULL), (SELECT coalesce(max(rowid), 0) FROM sqlsync_conflict),
+		}, `SELECT (SELECT count(*) FROM sqlsync_conflict WHERE dismissed IS NULL AND rekeyed IS NULL), (SELECT coalesce(max(rowid), 0) FROM sqlsync_conflict),
 			(SELECT count(*) FROM sqlsync_violation), (SELECT count(*) FROM sqlsync_held),
 			(SELECT count(DISTINCT d.table_id) FROM sqlsync_disagreement AS d JOIN sqlsync_table AS t ON t.id = d.table_id WHERE t.watched)`)
 	})

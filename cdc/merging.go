@@ -84,6 +84,14 @@ func (m merging) text() string {
 	return strings.Join(parts, " ")
 }
 
+// of is the policy of a column.
+func (m merging) of(column string) string {
+	if p, ok := m.Columns[strings.ToLower(column)]; ok {
+		return p
+	}
+	return m.policy
+}
+
 func (m merging) equal(o merging) bool { return m.text() == o.text() }
 
 func (m merging) rule() merge.Policy {

@@ -152,6 +152,7 @@ func (t *tx) displace(tab *table, it *heldItem) ([]*heldItem, error) {
 		if _, err := t.Exec(tab.tableSQL.remove, b.key...); err != nil {
 			return nil, err
 		}
+		t.suspectParent(suspect{tab, b.key, sawNone})
 		b.kind = heldUnique
 		b.m.state = held
 		if err := t.writeHeld(tab, b.key, b.im, errDisplaced); err != nil {

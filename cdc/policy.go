@@ -89,7 +89,7 @@ func (m merging) check(def *schema.Table, key schema.Key) error {
 	_, ofCells := kindNamed(m.policy)
 	if !ofCells && len(m.Columns) > 0 {
 		return refuse(fmt.Sprintf("its rows are merged whole (%s), so its columns cannot have policies of their own", m.policy),
-			"leave out --column, or use --merge lww")
+			"give each column lww (--column NAME=lww), or use --merge lww")
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Columns)) {
 		i := def.Column(name)

@@ -76,7 +76,7 @@ func (t *tx) retryAll(ds *dataset) error {
 			return err
 		}
 	}
-	return t.findViolations()
+	return t.finishMerge()
 }
 
 // replaySome merges the next batches that wait for a table and moves
@@ -92,10 +92,10 @@ func (t *tx) replaySome(tab *table) error {
 		return t.mergeSection(tab, pos, h, sec)
 	})
 	if errors.Is(err, errAwaits) {
-		return t.findViolations()
+		return t.finishMerge()
 	}
 	if err == nil {
-		err = t.findViolations()
+		err = t.finishMerge()
 	}
 	if err != nil {
 		return err

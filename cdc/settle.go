@@ -15,11 +15,14 @@ import (
 //   - its author had seen the loser and not the winner: then the loser was
 //     replaced by its own side, and is lost to nobody;
 //   - its author had not seen the loser, and the write wins: then it is that
-//     write which the loser has lost to, unless the two are equal.
+//     write which the loser has lost to, unless the two are equal;
+//   - its author had seen both and writes what was lost: then that is lost no
+//     longer. Of two baselines the other one is.
 
 // listed is one conflict of a row.
 type listed struct {
 	id            string
+	kind          merge.Kind
 	winner, loser image
 	won, lost     merge.Version
 }
@@ -54,7 +57,7 @@ func (t *tx) hasConflicts(tab *table) (bool, error) {
 
 func (a *applier) listedOf(key []wire.Value) (list []listed, err error) {
 	err = a.Query(func(row []any) error {
-		l := listed{id: row[0].(string)}
+		l := listed{id: row[0].(string), kind: merge.Kind(row[7].(string))}
 		var ok, ok2 bool
 		l.won, ok = a.version(row[3], row[4])
 		l.lost, ok2 = a.version(row[5], row[6])
@@ -68,8 +71,8 @@ func (a *applier) listedOf(key []wire.Value) (list []listed, err error) {
 		l.loser, err = decodeImage(row[2].([]byte))
 		list = append(list, l)
 		return err
-	}, `SELECT id, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin FROM sqlsync_conflict
-		WHERE table_id = ? AND key = ? AND kind <> ?`, a.tab.id, wire.AppendRow(nil, key), string(kindUnique))
+	}, `SELECT id, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin, kind FROM sqlsync_conflict
+		WHERE table_id = ? AND key = ? AND kind <> ?`, a.tab.id, a.tab.listedKey(key), string(kindUnique))
 	return list, err
 }
 
@@ -93,6 +96,11 @@ func (a *applier) settleOne(act *action, l *listed) error {
 		for i, c := range act.cells {
 			l.repoint(a.tab.cells[c].name, act.values[i])
 		}
+	case a.saw(l.lost) && a.saw(l.won) && a.wins(act) && a.putsBack(act, l):
+		if l.kind == merge.KindBaseline {
+			return a.turnListed(l.id)
+		}
+		l.loser = nil
 	default:
 		return nil
 	}
@@ -107,6 +115,23 @@ func (a *applier) settleOne(act *action, l *listed) error {
 	_, err = a.Exec(`UPDATE sqlsync_conflict SET winner = ?, loser = ?, winner_hlc = ?, winner_origin = ? WHERE id = ?`,
 		l.winner.encode(), l.loser.encode(), int64(l.won.HLC), origin, l.id)
 	return err
+}
+
+// putsBack reports whether after a change the row has what was lost.
+func (a *applier) putsBack(act *action, l *listed) bool {
+	writes := false
+	for _, c := range l.loser {
+		i := a.tab.cellNamed(c.name)
+		if at := slices.Index(act.cells, i); at >= 0 {
+			writes = true
+			if hashValue(act.values[at]) != hashValue(c.value) {
+				return false
+			}
+		} else if v, ok := l.winner.value(c.name); !ok || hashValue(v) != hashValue(c.value) {
+			return false
+		}
+	}
+	return writes
 }
 
 // wins reports whether something of the change stands.

@@ -77,7 +77,7 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 		}
 		st.Datasets = append(st.Datasets, *ds)
 	}
-	err = s.db.QueryRowxContext(ctx, `SELECT (SELECT count(*) FROM sqlsync_conflict WHERE dismissed IS NULL), (SELECT count(*) FROM sqlsync_violation),
+	err = s.db.QueryRowxContext(ctx, `SELECT (SELECT count(*) FROM sqlsync_conflict WHERE dismissed IS NULL AND rekeyed IS NULL), (SELECT count(*) FROM sqlsync_violation),
 		(SELECT count(*) FROM sqlsync_held)`).Scan(&st.Conflicts, &st.Violations, &st.Held)
 	if err != nil {
 		return nil, err

@@ -69,7 +69,7 @@ func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (
 			return nil, err
 		}
 	}
-	if err := t.findViolations(); err != nil {
+	if err := t.finishMerge(); err != nil {
 		return nil, err
 	}
 	if len(part.Cursor) == 0 {

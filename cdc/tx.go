@@ -25,9 +25,9 @@ type tx struct {
 	before merge.HLC
 	// args is room for a statement's arguments.
 	args []any
-	// rekeys are rows that lost their ids in this transaction.
-	rekeys   []rekeyed
-	suspects suspects
+	// keyLosses are rows that lost their keys in this transaction.
+	keyLosses []keyLoss
+	suspects  suspects
 	// claimBuf is room for a claim's name.
 	claimBuf []byte
 	// work is what the transaction did of which subscribers are told.

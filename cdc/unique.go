@@ -26,8 +26,8 @@ func (t *tx) listUnique(tab *table, it *heldItem) error {
 
 // unlistUnique takes a row off the list that is held no longer, or not as the
 // row that it was.
-func (t *tx) unlistUnique(tab *table, key []byte) error {
-	_, err := t.Exec(`DELETE FROM sqlsync_conflict WHERE table_id = ? AND kind = ? AND key = ?`, tab.id, string(kindUnique), key)
+func (t *tx) unlistUnique(tab *table, key []wire.Value) error {
+	_, err := t.Exec(`DELETE FROM sqlsync_conflict WHERE table_id = ? AND kind = ? AND key = ?`, tab.id, string(kindUnique), tab.listedKey(key))
 	return err
 }
 

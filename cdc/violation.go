@@ -24,52 +24,13 @@ const (
 	nullKey         = "null_key" // a row whose key has a NULL, which cannot be told to others
 )
 
-// reference is a foreign key of a table whose columns are all replicated.
-type reference struct {
-	name   string // of the constraint, for people
-	parent string
-	// columns are the parent's, cells the child's.
-	columns []string
-	cells   []int
-}
-
-// readConstraints finds what rows of a table may break.
-func (t *tx) readConstraints(tab *table) error {
-	tab.checks = tab.def.Checks()
-	for _, fk := range tab.def.ForeignKeys {
-		ref := reference{parent: fk.Parent, columns: fk.ParentColumns}
-		var names []string
-		for _, c := range fk.Columns {
-			names = append(names, tab.def.Columns[c].Name)
-			ref.cells = append(ref.cells, tab.cellNamed(tab.def.Columns[c].Name))
-		}
-		ref.name = strings.Join(names, ", ") + " → " + fk.Parent
-		parent, err := schema.Load(t.ctx, t.Conn, fk.Parent)
-		if err != nil {
-			continue // no such table: every child is an orphan, and was
-		}
-		if slices.ContainsFunc(ref.columns, func(c string) bool { return !parent.Has(c) }) {
-			continue
-		}
-		if len(ref.columns) == 0 {
-			for _, c := range parent.PrimaryKey {
-				ref.columns = append(ref.columns, parent.Columns[c].Name)
-			}
-		}
-		if len(ref.columns) == len(ref.cells) && !slices.Contains(ref.cells, -1) {
-			tab.references = append(tab.references, ref)
-		}
-	}
-	return nil
-}
-
 // suspects are the rows that one transaction has merged and that may break
 // something.
 type suspects struct {
 	children map[string]*claim  // by reference and values
 	rows     map[string]suspect // whose CHECKs are to be looked at
 	touched  map[int64]struct{} // tables
-	parents  []suspect          // that were deleted
+	parents  []suspect          // that were deleted or held
 }
 
 type suspect struct {
@@ -87,8 +48,11 @@ type claim struct {
 	keys   [][]wire.Value
 }
 
-// sawAll is for rows that no write brought.
+// sawAll is for rows that no write brought, sawNone for those that merging
+// takes out of the table, which nobody has seen.
 func sawAll(merge.Version) bool { return true }
+
+func sawNone(merge.Version) bool { return false }
 
 // suspectRow notes a row some of whose cells were written.
 func (t *tx) suspectRow(s suspect, cells []int, values []wire.Value, updated bool) {
@@ -104,12 +68,20 @@ next:
 	for i := range tab.references {
 		ref := &tab.references[i]
 		claimed := make([]wire.Value, len(ref.cells))
+		wrote := !updated
 		for j, c := range ref.cells {
+			if c < 0 {
+				claimed[j] = key[ref.keys[j]]
+				continue
+			}
 			at := slices.Index(cells, c)
 			if at < 0 || values[at] == nil {
 				continue next // not written, or refers to nothing
 			}
-			claimed[j] = values[at]
+			claimed[j], wrote = values[at], true
+		}
+		if !wrote {
+			continue
 		}
 		t.claimBuf = wire.AppendRow(binary.AppendVarint(binary.AppendVarint(t.claimBuf[:0], tab.id), int64(i)), claimed)
 		c := t.suspects.children[string(t.claimBuf)]
@@ -134,10 +106,18 @@ func (t *tx) touch(tab *table) {
 	t.suspects.touched[tab.id] = struct{}{}
 }
 
-// suspectParent notes a row that was deleted.
+// suspectParent notes a row that was deleted or held.
 func (t *tx) suspectParent(s suspect) {
 	t.touch(s.tab)
 	t.suspects.parents = append(t.suspects.parents, s)
+}
+
+// finishMerge does what depends on all that a transaction has merged.
+func (t *tx) finishMerge() error {
+	if err := t.rekey(); err != nil {
+		return err
+	}
+	return t.findViolations()
 }
 
 // findViolations looks at what this transaction has merged, and again at what
@@ -212,40 +192,35 @@ func (t *tx) parentThere(ref *reference, values []wire.Value) (there bool, err e
 // findOrphans looks for rows that refer to deleted ones by their keys.
 func (t *tx) findOrphans(parents []suspect) error {
 	for _, p := range parents {
-		for _, child := range t.cfg.tables {
-			for i := range child.references {
-				ref := &child.references[i]
+		for _, tab := range t.cfg.tables {
+			for i := range tab.references {
+				ref := &tab.references[i]
 				if !equalNames(ref.parent, p.tab.name) || !slices.EqualFunc(ref.columns, p.tab.keyNames(), equalNames) {
 					continue
 				}
-				terms := make([]string, len(ref.cells))
-				for j, c := range ref.cells {
-					terms[j] = child.cellEquals(c)
-				}
-				var keys [][]wire.Value
-				err := t.Query(func(row []any) error {
-					keys = append(keys, slices.Clone(row[:len(child.key)]))
-					return nil
-				}, child.readAll+` WHERE `+strings.Join(terms, " AND "), p.key...)
-				if err != nil {
+				if err := t.findOrphansOf(p, tab, ref); err != nil {
 					return err
-				}
-				if there, err := t.parentThere(ref, p.key); err != nil || there {
-					return err
-				}
-				metas, err := t.lookup(child, keys)
-				if err != nil {
-					return err
-				}
-				for i, key := range keys {
-					if p.saw(metas[i].row.Cell(child.cells[ref.cells[0]].slot)) {
-						continue
-					}
-					if err := t.noteViolation(child, key, brokenReference, ref.name); err != nil {
-						return err
-					}
 				}
 			}
+		}
+	}
+	return nil
+}
+
+func (t *tx) findOrphansOf(p suspect, tab *table, ref *reference) error {
+	if there, err := t.parentThere(ref, p.key); err != nil || there {
+		return err
+	}
+	children, err := t.children(tab, ref, p.key)
+	if err != nil {
+		return err
+	}
+	for _, c := range children {
+		if p.saw(ref.written(tab, &c.m)) {
+			continue
+		}
+		if err := t.noteViolation(tab, c.key, brokenReference, ref.name); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -344,11 +319,9 @@ func (t *tx) stillBroken(tab *table, key []wire.Value, kind, name string) (bool,
 			if err != nil || row == nil {
 				return false, err
 			}
-			values := make([]wire.Value, len(ref.cells))
-			for j, c := range ref.cells {
-				if values[j] = row[c]; row[c] == nil {
-					return false, nil
-				}
+			values, ok := ref.claims(key, row)
+			if !ok {
+				return false, nil
 			}
 			there, err := t.parentThere(ref, values)
 			return !there, err

@@ -71,3 +71,36 @@ func TestNullInKeyIsTold(t *testing.T) {
 		t.Errorf("status is %+v, %v", st, err)
 	}
 }
+
+// A parent that merging takes out of the table leaves orphans on the node that
+// wrote both, and a reference may be part of a key.
+func TestOrphansOfHiddenAndDeletedParents(t *testing.T) {
+	const ddl = `CREATE TABLE par (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
+		CREATE TABLE lines (p INTEGER REFERENCES par, n INT, PRIMARY KEY (p, n))`
+	a, b := pair(t, ddl, "par", "lines")
+	a.exec(`INSERT INTO par VALUES (1, 'x'), (5, 'five')`)
+	converge(t, a, b)
+	a.exec(`INSERT INTO par VALUES (2, 'y')`)
+	a.seal()
+	b.exec(`INSERT INTO par VALUES (3, 'y'); INSERT INTO lines VALUES (3, 1), (5, 1)`)
+	b.seal()
+	a.exec(`DELETE FROM par WHERE id = 5`)
+	converge(t, a, b)
+	for _, n := range []*node{a, b} {
+		if got := n.violations(); got != 2 {
+			t.Errorf("%d violations, want those of lines 3 and 5", got)
+		}
+		for _, c := range n.conflicts() {
+			if c.Kind == "foreign_key" && (c.Constraint == "" || c.WinnerVersion.Origin != b.Node()) {
+				t.Errorf("listed is %+v", c)
+			}
+		}
+	}
+	a.exec(`UPDATE par SET name = 'z' WHERE id = 2; INSERT INTO par VALUES (5, 'again')`)
+	converge(t, a, b)
+	for _, n := range []*node{a, b} {
+		if got := n.violations(); got != 0 {
+			t.Errorf("%d violations after they were mended", got)
+		}
+	}
+}

@@ -13,8 +13,9 @@ type agreement struct {
 	offers []wire.TableOffer
 	due    bool
 	asking bool
-	// adopting says that a schema was asked for in order to adopt it.
-	adopting bool
+	// wanted says that a schema was asked for in order to adopt it, adopting
+	// that this is not done.
+	wanted, adopting bool
 }
 
 // learn takes the peer's tables. One that may not change ours has no say in
@@ -44,15 +45,15 @@ func (s *session) agreed(e agreed) {
 		s.beBehind()
 	}
 	if e.wantsSchema && s.receives && !s.tellings.adopting {
-		s.tellings.adopting = true
+		s.tellings.wanted, s.tellings.adopting = true, true
 		s.outbox.post(&wire.SchemaRequest{})
 	}
 }
 
 // schemaTold takes the peer's schema, for whoever asked.
 func (s *session) schemaTold(m *wire.Schema) {
-	if s.tellings.adopting {
-		s.tellings.adopting = false
+	if s.tellings.wanted {
+		s.tellings.wanted = false
 		s.do(adopt{m})
 	}
 	s.do(gotSchema{m})

@@ -36,6 +36,8 @@ type (
 	offered struct{ tables []wire.TableOffer }
 	// agreed answers an agree.
 	agreed struct{ wantsSchema, wantsSnapshot bool }
+	// adopted answers an adopt.
+	adopted struct{}
 	// progressed says that part of a message has come in: a peer that sends
 	// something large over a slow line is not silent.
 	progressed struct{}
@@ -116,6 +118,7 @@ func (snapshotRead) event()  {}
 func (snapshotTaken) event() {}
 func (offered) event()       {}
 func (agreed) event()        {}
+func (adopted) event()       {}
 func (progressed) event()    {}
 func (ticked) event()        {}
 func (probed) event()        {}

@@ -139,6 +139,8 @@ func (s *session) handle(e event) {
 		s.reoffer(e.tables)
 	case agreed:
 		s.agreed(e)
+	case adopted:
+		s.tellings.adopting = false
 	case schemaRead:
 		s.readingSchema = false
 		s.outbox.post(s.shown(e.schema))

@@ -30,6 +30,9 @@ func (s *session) startSeal() {
 	if q.running || len(q.waiting.peers) == 0 && !q.waiting.own {
 		return
 	}
+	if s.agreeing() { // if we want the peer's schema, it is to be asked for before the peer may go
+		return
+	}
 	q.running, q.answering, q.waiting = true, q.waiting, sealers{}
 	s.do(seal{})
 }
@@ -102,8 +105,11 @@ func (s *session) finishSync() {
 	if !y.on || !y.weSealed || !y.theySealed || !s.own.Covers(y.theirs) || !s.theirs.Covers(y.ours) {
 		return
 	}
-	if !s.told.Covers(y.theirs) || s.outbox.busy {
+	if !s.told.Covers(y.theirs) || s.outbox.busy || s.readingSchema {
 		return // the peer is to hear of it before the connection may go
+	}
+	if s.agreeing() || s.tellings.adopting {
+		return
 	}
 	y.on = false
 	s.do(synced{})

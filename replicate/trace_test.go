@@ -150,6 +150,7 @@ func (d *duo) perform(i int, a action) {
 	case adopt:
 		d.say("%s   adopt %d tables", s.name, len(a.schema.Tables))
 		s.store.Adopt(ctx, s.config.peer, a.schema)
+		d.post(i, adopted{})
 	case readSchema:
 		d.say("%s   read schema", s.name)
 		schema, _ := s.store.Schema(ctx)

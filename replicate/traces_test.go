@@ -60,6 +60,14 @@ var traces = map[string]func(*duo){
 		d.commit(1, 1)
 		d.start()
 	},
+	"sync-adopting": func(d *duo) {
+		d.sides[0].store.follows = true
+		d.sides[1].store.follows = true
+		d.commit(1, 1)
+		d.start()
+		d.post(0, syncWanted{})
+		d.settle()
+	},
 	"sync": func(d *duo) {
 		d.sides[0].store.write(2)
 		d.sides[1].store.write(3)

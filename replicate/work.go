@@ -104,6 +104,7 @@ func (l *loop) adopt(ctx context.Context, a adopt) {
 	try(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, l.store.Adopt(ctx, l.config.peer, a.schema)
 	})
+	l.post(adopted{})
 }
 
 func (l *loop) load(ctx context.Context, a load) {

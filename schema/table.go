@@ -3,6 +3,7 @@ package schema
 import (
 	"encoding/hex"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -217,6 +218,25 @@ func (t *Table) ExactKey(k Key) bool {
 		}
 	}
 	return true
+}
+
+// Folded is one spelling of all the values that the column takes for equal, by
+// the collations that SQLite has of its own.
+func (c *Column) Folded(v any) any {
+	switch x := v.(type) {
+	case string:
+		switch strings.ToUpper(c.Collation) {
+		case "NOCASE":
+			return Fold(x)
+		case "RTRIM":
+			return strings.TrimRight(x, " ")
+		}
+	case float64:
+		if -1<<63 <= x && x < 1<<63 && x == math.Trunc(x) {
+			return int64(x)
+		}
+	}
+	return v
 }
 
 // Fingerprint names what nodes must agree about to replicate a table: the

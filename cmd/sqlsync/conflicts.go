@@ -59,7 +59,13 @@ func explainSettled(store *cdc.Store, id string, err error) error {
 	case errors.Is(err, cdc.ErrNoConflict):
 		return hint(err, "sqlsync conflicts list shows them")
 	case errors.Is(err, cdc.ErrMends):
-		return hint(err, "change or delete the row that is in the way; sqlsync conflicts show %s says which", id)
+		return hint(err, "sqlsync conflicts show %s says what is in the way: change or delete that", id)
+	case errors.Is(err, cdc.ErrRekeyed):
+		return hint(err, "sqlsync conflicts show %s says which; sqlsync conflicts dismiss %s takes it off the list", id, id)
+	case errors.Is(err, cdc.ErrOutranked):
+		return hint(err, "watch the column with another policy, or dismiss the conflict")
+	case errors.Is(err, cdc.ErrRefused):
+		return hint(err, "change or delete the row that is in the way, then restore again")
 	case err != nil:
 		return explain(store.Path(), err)
 	}
@@ -78,6 +84,8 @@ type conflictRow struct {
 	Time         string `json:"time"`
 	WinnerOrigin string `json:"winner_origin"`
 	LoserOrigin  string `json:"loser_origin"`
+	Constraint   string `json:"constraint,omitempty"`
+	Rekeyed      row    `json:"rekeyed,omitempty"`
 }
 
 func conflictOf(c cdc.Conflict) conflictRow {
@@ -85,6 +93,7 @@ func conflictOf(c cdc.Conflict) conflictRow {
 		ID: c.ID, Kind: c.Kind, Table: c.Table, Key: rowOf(c.Key), Winner: rowOf(c.Winner), Loser: rowOf(c.Loser),
 		Time:         max(c.WinnerVersion.HLC.Seal(), c.LoserVersion.HLC.Seal()).Time().Format(timeLayout),
 		WinnerOrigin: nodeKey(c.WinnerVersion.Origin), LoserOrigin: nodeKey(c.LoserVersion.Origin),
+		Constraint: c.Constraint, Rekeyed: rowOf(c.Rekeyed),
 	}
 }
 
@@ -104,6 +113,17 @@ func (r row) image(most int) string {
 	return r.join(most)
 }
 
+// lost is what the conflict cost, for people.
+func (r conflictRow) lost(most int) string {
+	switch {
+	case r.Constraint != "":
+		return "nothing: it breaks " + r.Constraint
+	case len(r.Rekeyed) > 0:
+		return r.Loser.image(most) + ", now " + r.Rekeyed.String()
+	}
+	return r.Loser.image(most)
+}
+
 // Run lists the conflicts.
 func (conflictsListCmd) Run(ctx context.Context, a *app) error {
 	list, err := a.conflicts(ctx)
@@ -117,7 +137,7 @@ func (conflictsListCmd) Run(ctx context.Context, a *app) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tTIME\tKIND\tTABLE\tKEY\tKEPT\tLOST")
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Time, r.Kind, cell(r.Table), r.Key, r.Winner.image(textShown), r.Loser.image(textShown))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Time, r.Kind, cell(r.Table), r.Key, r.Winner.image(textShown), r.lost(textShown))
 	}
 	return w.Flush()
 }
@@ -154,12 +174,20 @@ func (c *conflictsShowCmd) Run(ctx context.Context, a *app) error {
 		}
 		a.printf("conflict %s in %s, %s\n", r.ID, cell(r.Table), r.Key)
 		a.printf("rule  %s\n", rules[r.Kind])
+		if r.Constraint != "" {
+			a.printf("breaks  %s\n", r.Constraint)
+			a.printf("row   %s  %s  %s\n", r.Time, names(have.WinnerVersion.Origin), r.Winner.image(math.MaxInt))
+			return nil
+		}
 		for _, side := range []struct {
 			word  string
 			v     merge.Version
 			image row
 		}{{"kept", have.WinnerVersion, r.Winner}, {"lost", have.LoserVersion, r.Loser}} {
 			a.printf("%s  %s  %s  %s\n", side.word, side.v.HLC.Time().Format(timeLayout), names(side.v.Origin), side.image.image(math.MaxInt))
+		}
+		if len(r.Rekeyed) > 0 {
+			a.printf("now   the lost row is %s\n", r.Rekeyed)
 		}
 		return nil
 	}

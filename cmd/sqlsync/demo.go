@@ -16,6 +16,9 @@ import (
 	"sqlsync/fixtures"
 )
 
+// demoPatience is for machines on which the demo is slow; it takes seconds.
+const demoPatience = 10 * time.Minute
+
 type demoCmd struct {
 	Keep bool `help:"Keep the folder with the two databases."`
 }
@@ -23,7 +26,7 @@ type demoCmd struct {
 // Run shows two databases that become one. It uses this same program, by its
 // verbs, as a person would.
 func (c *demoCmd) Run(ctx context.Context, a *app) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, demoPatience)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "sqlsync-demo-")
 	if err != nil {

@@ -23,6 +23,9 @@ import (
 	"sqlsync/fixtures"
 )
 
+// patience is for what is sure to happen, however slow the machine.
+const patience = 3 * time.Minute
+
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"sqlsync": main})
 }
@@ -54,6 +57,10 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned(true), "unwarned": scriptWarned(false), "keyof": scriptKeyOf, "served": scriptServed, "conflict": scriptConflict, "until": scriptUntil, "invited": scriptInvited, "holds": scriptHolds,
 			"fetch": scriptFetch,
+		},
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", os.Getenv("GORACE"))
+			return nil
 		},
 		Condition: func(c string) (bool, error) {
 			if c != "systemd" {
@@ -162,7 +169,7 @@ func scriptPort(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func scriptListening(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(patience); ; {
 		c, err := net.Dial("tcp", args[0])
 		if err == nil {
 			c.Close()
@@ -176,7 +183,7 @@ func scriptListening(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func scriptLogged(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(patience); ; {
 		ts.Check(ts.Exec("sqlsync", "--db", ts.MkAbs(args[0]), "log"))
 		if strings.Contains(ts.ReadFile("stdout"), args[1]) {
 			return
@@ -189,7 +196,7 @@ func scriptLogged(ts *testscript.TestScript, _ bool, args []string) {
 
 func scriptWarned(want bool) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, args []string) {
-		for deadline := time.Now().Add(time.Minute); ; {
+		for deadline := time.Now().Add(patience); ; {
 			ts.Check(ts.Exec("sqlsync", "--db", ts.MkAbs(args[0]), "status"))
 			if strings.Contains(ts.ReadFile("stdout"), "warning: "+args[1]) == want {
 				return
@@ -202,7 +209,7 @@ func scriptWarned(want bool) func(*testscript.TestScript, bool, []string) {
 }
 
 func scriptServed(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(patience); ; {
 		ts.Check(ts.Exec("sqlsync", "--db", ts.MkAbs(args[0]), "status"))
 		if strings.Contains(ts.ReadFile("stdout"), ", being served") {
 			return
@@ -214,7 +221,7 @@ func scriptServed(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func scriptUntil(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(patience); ; {
 		ts.Exec("sqlsync", args[1:]...) // it may fail at first
 		if strings.Contains(ts.ReadFile("stdout")+ts.ReadFile("stderr"), args[0]) {
 			return
@@ -237,7 +244,7 @@ func scriptFetch(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+	for deadline := time.Now().Add(patience); ; <-tick.C {
 		status, text, err := fetch(args[1], args[2:])
 		if err == nil && status == args[0] {
 			ts.Stdout().Write([]byte(text))
@@ -276,7 +283,7 @@ func fetch(url string, headers []string) (status, text string, err error) {
 }
 
 func scriptHolds(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(patience); ; {
 		b, _ := os.ReadFile(ts.MkAbs(args[0]))
 		if strings.Contains(string(b), args[1]) {
 			return

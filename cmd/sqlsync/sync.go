@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -39,10 +40,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	defer cancel()
 	failed := false
 	for _, r := range list {
-		err := m.node.Sync(limited, r.Name)
-		for errors.Is(err, errMoved) && limited.Err() == nil { // as often as it had other keys
-			err = m.node.Sync(limited, r.Name)
-		}
+		err := m.sync(limited, r.Name)
 		if nerr := m.noteSync(context.WithoutCancel(ctx), r, err); nerr != nil {
 			m.log.Warn("note the state of a peer", "peer", r.Name, "err", nerr)
 		}
@@ -53,10 +51,50 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 		failed = true
 		a.complain(explainSync(r.Name, err, c.Timeout))
 	}
+	if err := m.waiting(ctx); err != nil {
+		failed = true
+		a.complain(err)
+	}
 	if failed {
 		return errQuiet
 	}
 	return nil
+}
+
+// sync syncs with a remote. What came may have changed rows of this node's own,
+// which were given other keys: then it goes on until those are there, too.
+func (m *member) sync(ctx context.Context, remote string) error {
+	err := m.node.Sync(ctx, remote)
+	for errors.Is(err, errMoved) && ctx.Err() == nil { // as often as it had other keys
+		err = m.node.Sync(ctx, remote)
+	}
+	if err != nil {
+		return err
+	}
+	st, err := m.store.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(st.Datasets, func(d cdc.DatasetStatus) bool { return d.Pending > 0 }) {
+		return nil
+	}
+	return m.node.Sync(ctx, remote)
+}
+
+// waiting says which tables are in sync with nobody, nil if all can be.
+func (m *member) waiting(ctx context.Context) error {
+	st, err := m.store.Status(ctx)
+	if err != nil {
+		return explain(m.store.Path(), err)
+	}
+	var errs []error
+	for _, table := range slices.Sorted(maps.Keys(st.Waiting)) {
+		errs = append(errs, fmt.Errorf("table %s waits, and is not in sync: %s", table, st.Waiting[table]))
+	}
+	if errs == nil {
+		return nil
+	}
+	return hint(errors.Join(errs...), "watch it in the same way on all nodes; nothing is lost meanwhile")
 }
 
 // choose returns the remotes that are named, or all that have an address.

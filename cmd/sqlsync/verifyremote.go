@@ -51,6 +51,9 @@ func (c *verifyCmd) remote(ctx context.Context, a *app) error {
 		f.printMore()
 		a.printf("compared %s with %s: %s\n", countOf(int64(len(tables)), "table"), c.Remote, countOf(f.total, "finding"))
 	}
+	if err == nil && len(tables) == 0 {
+		err = hint(fmt.Errorf("there is no table that can be compared with %s's", c.Remote), "sqlsync status and sqlsync tables, here and there, say what is watched and what waits")
+	}
 	if err != nil || f.total == 0 {
 		return err
 	}
