@@ -41,6 +41,7 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 				return s.vectorAfter(ctx, name, err)
 			}
 			late, done, changes := false, 0, int64(0)
+			var elsewhere []string
 			err := s.writeIn(ctx, name, func(t *tx) error {
 				begun := time.Now()
 				t.work.From = from
@@ -64,13 +65,18 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 					}
 					done++
 				}
-				changes = t.work.Applied.Changes
+				changes, elsewhere = t.work.Applied.Changes, t.lateElsewhere(ds)
 				now, err := t.chains(ds)
 				vector = now.vector()
 				return err
 			})
 			if err == nil && late { // what came earlier goes first
 				err = s.replay(ctx, name)
+			}
+			for _, other := range elsewhere {
+				if err == nil {
+					err = s.replay(ctx, other)
+				}
 			}
 			if err != nil {
 				return s.vectorAfter(ctx, name, err)
@@ -201,10 +207,10 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 	for i := range o.sections {
 		sec := &o.sections[i]
 		tab := t.cfg.byName[schema.Fold(sec.Table)]
-		if tab == nil || tab.ds.id != ds.id {
+		if tab == nil || !tab.takes(ds) {
 			continue // kept with the batch; watching the table replays it
 		}
-		waits, err := t.waits(tab, pos, h, sec)
+		waits, err := t.waits(tab, ds, pos, h, sec)
 		if err != nil {
 			return err
 		}
@@ -214,7 +220,10 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 	}
 	for _, sec := range t.inRounds(sections) {
 		tab := t.cfg.byName[schema.Fold(sec.Table)]
-		if err := t.mergeSection(tab, pos, h, sec); err != nil {
+		if err := t.mergeSection(tab, ds, pos, h, sec); err != nil {
+			return fmt.Errorf("apply to %s: %w", tab.name, err)
+		}
+		if err := t.adoptOrphans(tab, ds); err != nil {
 			return fmt.Errorf("apply to %s: %w", tab.name, err)
 		}
 	}
@@ -241,14 +250,14 @@ func (t *tx) inRounds(sections []*wire.Section) (out []*wire.Section) {
 }
 
 // waits reports whether a section is left to a later replay.
-func (t *tx) waits(tab *table, pos int64, h *wire.Header, sec *wire.Section) (bool, error) {
+func (t *tx) waits(tab *table, ds *dataset, pos int64, h *wire.Header, sec *wire.Section) (bool, error) {
 	switch {
 	case tab.def != nil && !tab.keyFits(sec):
-		return true, t.awaitKey(tab, pos, h, sec)
-	case tab.waiting == "" && tab.replayFrom == 0:
+		return true, t.awaitKey(tab, ds, pos, h, sec)
+	case tab.waiting == "" && tab.late(ds) == 0:
 		return false, nil
 	}
-	if err := t.replayLater(tab, pos); err != nil || tab.def == nil {
+	if err := t.replayLater(tab, ds, pos); err != nil || tab.def == nil {
 		return true, err
 	}
 	// The node that had the table with another key has it with ours now.
@@ -259,10 +268,10 @@ func (t *tx) waits(tab *table, pos int64, h *wire.Header, sec *wire.Section) (bo
 	return true, err
 }
 
-// mergeSection merges the changes of one section of the batch held at pos into
-// a table.
-func (t *tx) mergeSection(tab *table, pos int64, h *wire.Header, sec *wire.Section) error {
-	a, err := t.newApplier(tab, pos, h, sec)
+// mergeSection merges the changes of one section of the batch that a dataset
+// holds at pos into a table.
+func (t *tx) mergeSection(tab *table, ds *dataset, pos int64, h *wire.Header, sec *wire.Section) error {
+	a, err := t.newApplier(tab, ds, pos, h, sec)
 	if err != nil {
 		return err
 	}

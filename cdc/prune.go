@@ -227,6 +227,7 @@ func (t *tx) pruneBatch(ds *dataset, p prunable) error {
 func (t *tx) waitedFor(ds *dataset) (int64, error) {
 	from, err := t.Int(`SELECT min(p) FROM (
 		SELECT replay_from AS p FROM sqlsync_table WHERE dataset_id = ?1 AND replay_from IS NOT NULL AND watched
+		UNION ALL SELECT replay_from FROM sqlsync_moved WHERE dataset_id = ?1 AND replay_from IS NOT NULL
 		UNION ALL SELECT l.pos FROM sqlsync_lack AS l JOIN sqlsync_table AS t ON t.id = l.table_id WHERE t.dataset_id = ?1 AND t.watched)`, ds.id)
 	if from == 0 {
 		from = 1<<63 - 1
@@ -265,8 +266,8 @@ func (t *tx) pruneOld(ds *dataset, out *Pruned) error {
 			continue
 		}
 		for _, p := range points {
-			if tab.rule == merge.WholeRow {
-				break // a late update may stand against the deletion
+			if tab.rule == merge.WholeRow || len(tab.formers) > 0 {
+				break // a late update may stand against the deletion, or come in another dataset
 			}
 			n, err := t.Exec(`DELETE FROM `+metaName(tab.id)+` WHERE state = 1 AND coalesce(origin, birth_origin) = ? AND coalesce(version, birth) <= ?`, p.origin, p.hlc)
 			if err != nil {

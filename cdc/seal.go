@@ -235,7 +235,13 @@ func (s *sealer) finish() error {
 	}
 	own := chains[s.s.node]
 	b.Header.Seq, b.Header.Prev = own.Seq+1, own.hash
-	b.Header.Seen = chains.horizons(s.s.node)
+	var tables []*table
+	for _, id := range s.order {
+		tables = append(tables, s.cfg.byID[id])
+	}
+	if b.Header.Seen, err = s.joinHorizons(chains.horizons(s.s.node), tables); err != nil {
+		return err
+	}
 	sealed, err := wire.Seal(&b, s.s.sign)
 	if err != nil {
 		return err

@@ -97,7 +97,7 @@ func (t *tx) takeRows(ds *dataset, p *wire.Sealed) error {
 	for i := range b.Sections {
 		sec := &b.Sections[i]
 		tab := t.cfg.byName[schema.Fold(sec.Table)]
-		if tab == nil || tab.ds.id != ds.id {
+		if tab == nil || !tab.takes(ds) {
 			continue
 		}
 		if tab.waiting != "" || tab.def == nil || !tab.keyFits(sec) {
@@ -107,6 +107,9 @@ func (t *tx) takeRows(ds *dataset, p *wire.Sealed) error {
 			continue
 		}
 		if err := t.takeSection(tab, &b.Header, sec); err != nil {
+			return fmt.Errorf("table %s: %w", tab.name, err)
+		}
+		if err := t.adoptOrphans(tab, ds); err != nil {
 			return fmt.Errorf("table %s: %w", tab.name, err)
 		}
 	}
@@ -120,7 +123,7 @@ func (t *tx) need(tab *table) error {
 }
 
 func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section) error {
-	a, err := t.newApplier(tab, 0, h, &wire.Section{Table: sec.Table, Key: sec.Key, Columns: known(tab, sec.Columns), Changes: nil})
+	a, err := t.newApplier(tab, tab.ds, 0, h, &wire.Section{Table: sec.Table, Key: sec.Key, Columns: known(tab, sec.Columns), Changes: nil})
 	if err != nil {
 		return err
 	}
@@ -164,7 +167,14 @@ func (t *tx) forgottenUpTo(tab *table, origin merge.NodeID) (merge.HLC, error) {
 		return 0, err
 	}
 	chains, err := t.chains(tab.ds)
-	return chains[origin].HLC, err
+	upTo := chains[origin].HLC
+	for i := range tab.formers { // a row is told of in any of them
+		if chains, err = t.chains(tab.formers[i].ds); err != nil {
+			return 0, err
+		}
+		upTo = min(upTo, chains[origin].HLC)
+	}
+	return upTo, err
 }
 
 // endSnapshot makes the vector what the snapshot stood for.

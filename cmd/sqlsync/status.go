@@ -134,6 +134,11 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: %s", table, have.Waiting[table]))
 	}
 	for _, t := range have.Absent {
+		if t.In != "" {
+			st.Warnings = append(st.Warnings, fmt.Sprintf("table %s comes from %s in dataset %s and is in %s here: what is written there waits; sqlsync watch %s --dataset %s moves it",
+				t.Name, t.Peer, t.Dataset, t.In, t.Name, t.Dataset))
+			continue
+		}
 		todo := "create it, then sqlsync watch " + t.Name
 		if t.Exists {
 			todo = "sqlsync watch " + t.Name + " takes it"
