@@ -110,8 +110,8 @@ func (s *Store) datasetStatus(ctx context.Context, d *dataset) (*DatasetStatus, 
 	if ds.Vector, err = s.vector(ctx, d.name); err != nil {
 		return nil, err
 	}
-	rows, err := s.db.QueryxContext(ctx, `SELECT r.name, o.key, w.seq FROM sqlsync_watermark AS w
-		JOIN sqlsync_remote AS r ON r.id = w.remote_id JOIN sqlsync_origin AS o ON o.id = w.origin_id WHERE w.dataset_id = ?`, d.id)
+	rows, err := s.db.QueryxContext(ctx, `SELECT r.name, o.key, w.seq FROM sqlsync_remote AS r
+		CROSS JOIN sqlsync_watermark AS w ON w.remote_id = r.id AND w.dataset_id = ? JOIN sqlsync_origin AS o ON o.id = w.origin_id`, d.id)
 	if err != nil {
 		return nil, err
 	}
