@@ -176,7 +176,7 @@ func (c *cloneCmd) createTables(ctx context.Context, a *app, m *member, dataset 
 func (c *cloneCmd) fill(ctx context.Context, a *app, m *member, remote string) error {
 	done := make(chan struct{})
 	var told group
-	told.Go(func() { a.progress(ctx, m.store, done) })
+	told.Go(func() { a.progress(ctx, m, remote, done) })
 	err := m.node.Sync(ctx, remote)
 	close(done)
 	told.Wait()
