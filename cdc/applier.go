@@ -55,6 +55,8 @@ type action struct {
 	cells  []int
 	values []wire.Value
 	out    merge.Outcome
+	// carried is how a row has moved that lost its new key too.
+	carried *moved
 	// otherBaseline says that the author had another baseline of the row.
 	otherBaseline bool
 }
@@ -203,6 +205,11 @@ func (a *applier) decide(act *action, c *wire.Change, m *meta) {
 // metadata is to be written, or that the row is to be inserted with others.
 func (a *applier) enact(act *action) (write, insert bool, err error) {
 	if !a.metaOnly {
+		if a.rekeys && act.c.Op == merge.Insert && !a.remerging {
+			if err := a.insertedAnew(act); err != nil {
+				return false, false, err
+			}
+		}
 		if err := a.settle(act); err != nil {
 			return false, false, err
 		}

@@ -36,6 +36,9 @@ func (a *applier) logLosses(act *action) error {
 		if err := a.logLoss(act, l, cells); err != nil {
 			return fmt.Errorf("log conflict: %w", err)
 		}
+		if err := a.carry(act, l); err != nil {
+			return fmt.Errorf("log conflict: %w", err)
+		}
 	}
 	return nil
 }
@@ -167,11 +170,15 @@ func (t *tx) writeConflict(tab *table, key []wire.Value, l merge.Loss, winner, l
 	if more, err := t.extendConflict(id, winner, loser); err != nil || more {
 		return err
 	}
+	var shown any
+	if !l.Incoming {
+		shown = int64(t.clock.Next(0))
+	}
 	_, err = t.Exec(`INSERT INTO sqlsync_conflict
-		(id, table_id, kind, key, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin, noted)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		(id, table_id, kind, key, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin, noted, shown)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		id, tab.id, string(l.Kind), listed, winner.encode(), loser.encode(),
-		int64(l.Winner.HLC), winnerOrigin, int64(l.Loser.HLC), loserOrigin, t.now.UnixMilli())
+		int64(l.Winner.HLC), winnerOrigin, int64(l.Loser.HLC), loserOrigin, t.now.UnixMilli(), shown)
 	return err
 }
 

@@ -11,7 +11,8 @@ import (
 // goes, else one by one, so that one that is refused stops no other.
 func (a *applier) insertRows(list []*action, news *[]remembered, again *[]wire.Change) error {
 	if a.metaOnly {
-		return a.bearAll(list, news)
+		a.bearAll(list, news)
+		return nil
 	}
 	args := make([]any, 0, len(list)*(len(a.tab.key)+len(a.insert)))
 	for _, act := range list {
@@ -32,23 +33,18 @@ func (a *applier) insertRows(list []*action, news *[]remembered, again *[]wire.C
 	default:
 		return a.refusedInsert(list[0], err, news, again)
 	}
-	return a.bearAll(list, news)
+	a.bearAll(list, news)
+	return nil
 }
 
-func (a *applier) bearAll(list []*action, news *[]remembered) error {
+func (a *applier) bearAll(list []*action, news *[]remembered) {
 	for _, act := range list {
 		a.bear(act)
-		if a.rekeys && !a.metaOnly {
-			if err := a.noteRekeyed(a.tab, a.origin, a.tab.imageOf(act.cells, act.values), act.c.Key); err != nil {
-				return err
-			}
-		}
 		*news = append(*news, remembered{act.c.Key, act.m})
 		if !a.metaOnly {
 			a.suspectRow(suspect{a.tab, act.c.Key, a.saw}, act.cells, act.values, false)
 		}
 	}
-	return nil
 }
 
 // bear makes the metadata that of the row the change carries.

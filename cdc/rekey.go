@@ -24,6 +24,7 @@ type keyLoss struct {
 	// equal says that the other row has the same values: it is the same row,
 	// unless what it refers to is not.
 	equal bool
+	birth merge.Version
 }
 
 // moved is a row some columns of which have other values now.
@@ -31,6 +32,9 @@ type moved struct {
 	tab *table
 	was image
 	now image // only what changed
+	// A write here that refers to the row's key means this row and not another
+	// that had it if it was made after from and up to upTo, 0 for ever.
+	from, upTo merge.HLC
 }
 
 // noteKeyLoss notes a row of this node's that is about to lose its key, if it
@@ -46,7 +50,7 @@ func (a *applier) noteKeyLoss(act *action, l merge.Loss, equal bool) error {
 	if err != nil || im == nil {
 		return err
 	}
-	a.keyLosses = append(a.keyLosses, keyLoss{a.tab, act.m.key, a.tab.withKey(act.m.key, im), equal})
+	a.keyLosses = append(a.keyLosses, keyLoss{a.tab, act.m.key, a.tab.withKey(act.m.key, im), equal, l.Loser})
 	return nil
 }
 
@@ -95,9 +99,9 @@ func (tab *table) keyOf(im image) []wire.Value {
 // refuses under its new key stays in the conflict list, and what refers to it
 // as it was.
 func (t *tx) rekey() error {
-	rows := t.keyLosses
-	t.keyLosses = nil
-	if len(rows) == 0 {
+	rows, elsewhere := t.keyLosses, t.rekeyed
+	t.keyLosses, t.rekeyed = nil, nil
+	if len(rows) == 0 && len(elsewhere) == 0 {
 		return nil
 	}
 	moves, err := t.newKeys(rows)
@@ -113,12 +117,20 @@ func (t *tx) rekey() error {
 			moves[i].was, moves[i].now = moves[i].was.with(moves[i].now), moves[i].was.only(moves[i].now)
 		}
 	}
-	for len(moves) > 0 {
+	dirty := make(map[*dataset]bool)
+	for moves = append(moves, elsewhere...); len(moves) > 0; {
+		dirty[moves[0].tab.ds] = true
 		more, err := t.follow(moves[0])
 		if err != nil {
 			return err
 		}
 		moves = append(moves[1:], more...)
+	}
+	// A batch that comes later in this transaction must not count as seen.
+	for ds := range dirty {
+		if err := t.sealAll(ds); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -148,17 +160,48 @@ func (t *tx) insertMoved(m *moved, moves []moved) (bool, error) {
 	if err := t.mark(m.tab, key); err != nil {
 		return false, err
 	}
-	return true, t.noteRekeyed(m.tab, t.s.node, row, key)
+	_, err = t.noteRekeyed(m.tab, t.s.node, row, key)
+	return true, err
+}
+
+// insertedAnew looks whether a row that came is one which is listed as lost:
+// its origin has given it another key. What this node wrote to refer to it
+// before it knew of the other follows.
+func (a *applier) insertedAnew(act *action) error {
+	m, err := a.noteRekeyed(a.tab, a.origin, a.tab.imageOf(act.cells, act.values), act.c.Key)
+	if m == nil || err != nil {
+		return err
+	}
+	if act.out.Effect != merge.Replace { // it has lost that key too, and is given yet another
+		act.carried = m
+		return nil
+	}
+	a.rekeyed = append(a.rekeyed, *m)
+	return nil
+}
+
+// carry keeps with the conflict that a rekeyed row lost again where references
+// to it are.
+func (a *applier) carry(act *action, l merge.Loss) error {
+	if act.carried == nil || !l.Incoming || l.Kind != merge.KindKey {
+		return nil
+	}
+	_, err := a.Exec(`UPDATE sqlsync_conflict SET referred = ?, shown = ? WHERE id = ?`,
+		a.tab.listedKey(a.tab.keyOf(act.carried.was)), int64(act.carried.upTo), conflictID(a.tab.name, a.tab.listedKey(act.c.Key), l))
+	return err
 }
 
 // noteRekeyed notes of a row of a node that it is one which is listed as lost,
-// under another key.
-func (t *tx) noteRekeyed(tab *table, node merge.NodeID, row image, key []wire.Value) error {
+// under another key, and returns how it has moved; nil if it is not.
+func (t *tx) noteRekeyed(tab *table, node merge.NodeID, row image, key []wire.Value) (*moved, error) {
 	origin, err := t.origin(node)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var id string
+	var m *moved
+	var upTo int64
+	var shown bool
 	err = t.Query(func(r []any) error {
 		lost, err := decodeImage(r[1].([]byte))
 		if err != nil {
@@ -168,14 +211,26 @@ func (t *tx) noteRekeyed(tab *table, node merge.NodeID, row image, key []wire.Va
 			return nil
 		}
 		id = r[0].(string)
+		upTo, shown = r[3].(int64)
+		old, err := wire.DecodeRow(r[2].([]byte))
+		if err != nil || len(old) != len(tab.key) {
+			return errDamaged
+		}
+		was := tab.withKey(old, lost)
+		m = &moved{tab: tab, was: was, now: tab.withKey(key, row).changedFrom(was)}
 		return sqlconn.Stop
-	}, `SELECT id, loser FROM sqlsync_conflict WHERE table_id = ? AND kind = ? AND loser_origin = ? AND rekeyed IS NULL ORDER BY loser_hlc`,
+	}, `SELECT id, loser, coalesce(referred, key), shown FROM sqlsync_conflict WHERE table_id = ? AND kind = ? AND loser_origin = ? AND rekeyed IS NULL ORDER BY loser_hlc`,
 		tab.id, string(merge.KindKey), origin)
-	if err != nil || id == "" {
-		return err
+	if err != nil || m == nil {
+		return nil, err
 	}
-	_, err = t.Exec(`UPDATE sqlsync_conflict SET rekeyed = ? WHERE id = ?`, wire.AppendRow(nil, key), id)
-	return err
+	if _, err := t.Exec(`UPDATE sqlsync_conflict SET rekeyed = ? WHERE id = ?`, wire.AppendRow(nil, key), id); err != nil || !shown {
+		return nil, err
+	}
+	from, err := t.Int(`SELECT coalesce(max(shown), 0) FROM sqlsync_conflict WHERE table_id = ? AND kind = ? AND key = ? AND shown < ?`,
+		tab.id, string(merge.KindKey), tab.listedKey(tab.keyOf(m.was)), upTo)
+	m.from, m.upTo = merge.HLC(from), merge.HLC(upTo)
+	return m, err
 }
 
 // sameButReferences compares two images of a row without the key and the
@@ -196,6 +251,9 @@ func (tab *table) sameButReferences(a, b image) bool {
 // and for rows whose keys hold what they refer to, whatever that has become.
 // One that refers to a row which stays has no other key.
 func (t *tx) newKeys(rows []keyLoss) (moves []moved, err error) {
+	// Rows that are alike get their keys in the order of their births, by which
+	// others tell which is which.
+	slices.SortStableFunc(rows, func(a, b keyLoss) int { return a.birth.Compare(b.birth) })
 	next := make(map[int64]int64)
 	give := func(r keyLoss) error {
 		if next[r.tab.id] == 0 {
@@ -203,7 +261,7 @@ func (t *tx) newKeys(rows []keyLoss) (moves []moved, err error) {
 				return err
 			}
 		}
-		moves = append(moves, moved{r.tab, r.im, image{{r.tab.keyNames()[0], next[r.tab.id]}}})
+		moves = append(moves, moved{tab: r.tab, was: r.im, now: image{{r.tab.keyNames()[0], next[r.tab.id]}}})
 		next[r.tab.id]++
 		return nil
 	}
@@ -224,7 +282,7 @@ func (t *tx) newKeys(rows []keyLoss) (moves []moved, err error) {
 			now := r.tab.following(r.im, moves[i])
 			switch {
 			case slices.ContainsFunc(r.tab.keyNames(), now.has):
-				moves = append(moves, moved{r.tab, r.im, now})
+				moves = append(moves, moved{tab: r.tab, was: r.im, now: now})
 			case len(now) > 0 && r.tab.givesIDs():
 				if err := give(r); err != nil {
 					return nil, err
@@ -293,7 +351,7 @@ func (t *tx) follow(m moved) (more []moved, err error) {
 				return nil, err
 			}
 			for _, row := range rows {
-				child := moved{tab, row, tab.following(row, m)}
+				child := moved{tab, row, tab.following(row, m), m.from, m.upTo}
 				if did, err := t.move(child); err != nil {
 					return nil, err
 				} else if did {
@@ -340,13 +398,13 @@ func (t *tx) move(m moved) (did bool, err error) {
 	set := make([]string, len(m.now))
 	var values []wire.Value
 	for i, c := range m.now {
-		author := t.s.node
+		wrote := merge.Version{Origin: t.s.node}
 		if cell := m.tab.cellNamed(c.name); metas[0].exists() {
-			if author = metas[0].row.Birth.Origin; cell >= 0 && m.tab.cells[cell].key < 0 {
-				author = metas[0].row.Cell(m.tab.cells[cell].slot).Origin
+			if wrote = metas[0].row.Birth; cell >= 0 && m.tab.cells[cell].key < 0 {
+				wrote = metas[0].row.Cell(m.tab.cells[cell].slot)
 			}
 		}
-		if author != t.s.node {
+		if wrote.Origin != t.s.node || wrote.HLC <= m.from || m.upTo != 0 && wrote.HLC > m.upTo {
 			return false, nil
 		}
 		set[i], values = schema.Quote(c.name)+` = ?`, append(values, c.value)

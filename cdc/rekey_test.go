@@ -2,6 +2,8 @@ package cdc_test
 
 import (
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"sqlsync/cdc"
@@ -125,5 +127,59 @@ func TestRekeyThatIsRefused(t *testing.T) {
 		if list := n.conflicts(); len(list) != 1 || list[0].Kind != "key" || list[0].Rekeyed != nil {
 			t.Errorf("conflicts are %+v", list)
 		}
+	}
+}
+
+// However three nodes number, refer and meet: every row is there once, and
+// refers to what its author meant.
+func TestRekeyKeepsReferences(t *testing.T) {
+	const ddl = `CREATE TABLE orders (id INTEGER PRIMARY KEY, label TEXT);
+		CREATE TABLE lines (o INTEGER REFERENCES orders, n INTEGER, label TEXT, PRIMARY KEY (o, n));
+		CREATE TABLE notes (label TEXT PRIMARY KEY, o INTEGER REFERENCES orders)`
+	runs := 10
+	if testing.Short() {
+		runs = 3
+	}
+	for seed := range runs {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(uint64(seed), 1))
+			var nodes []*node
+			for i := range 3 {
+				n := newNode(t, byte(i+1), ddl)
+				n.watch(cdc.WatchOptions{IDs: "rekey"}, "orders")
+				n.watch(cdc.WatchOptions{}, "lines", "notes")
+				nodes = append(nodes, n)
+			}
+			made := 0
+			for range 60 {
+				i := random.IntN(3)
+				n := nodes[i]
+				made++
+				switch random.IntN(5) {
+				case 0:
+					n.exec(fmt.Sprintf(`INSERT INTO orders (label) VALUES ('o%d')`, made))
+				case 1: // each child's label ends in its parent's
+					n.exec(fmt.Sprintf(`INSERT INTO lines SELECT id, %d, 'l%d/' || label FROM orders ORDER BY abs(id * 7919 + %d) %% 101 LIMIT 1`, made, made, made))
+				case 2:
+					n.exec(fmt.Sprintf(`INSERT INTO notes (o, label) SELECT id, 'n%d/' || label FROM orders ORDER BY abs(id * 7919 + %d) %% 101 LIMIT 1`, made, made))
+				default:
+					n.seal()
+					n.pull(nodes[(i+1+random.IntN(2))%3])
+				}
+			}
+			exchange(nodes...)
+			exchange(nodes...)
+			converge(t, nodes...)
+			for _, n := range nodes {
+				for _, q := range []string{
+					`SELECT group_concat(l.label || ' at ' || coalesce(o.label, '-'), ', ') FROM lines AS l LEFT JOIN orders AS o ON o.id = l.o WHERE o.label IS NULL OR l.label NOT LIKE '%/' || o.label`,
+					`SELECT group_concat(n.label || ' at ' || coalesce(o.label, '-'), ', ') FROM notes AS n LEFT JOIN orders AS o ON o.id = n.o WHERE o.label IS NULL OR n.label NOT LIKE '%/' || o.label`,
+				} {
+					if got := n.text(q); got != "" {
+						t.Errorf("node %v: %s", n.Node(), got)
+					}
+				}
+			}
+		})
 	}
 }

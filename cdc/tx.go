@@ -25,6 +25,8 @@ type tx struct {
 	before merge.HLC
 	// args is room for a statement's arguments.
 	args []any
+	// rekeyed are rows of others that were given other keys.
+	rekeyed []moved
 	// keyLosses are rows that lost their keys in this transaction.
 	keyLosses []keyLoss
 	suspects  suspects
