@@ -36,7 +36,7 @@ func (m *member) admit(ctx context.Context, from net.Addr) func(crypto.PublicKey
 		case !errors.Is(err, cdc.ErrInvitation):
 			return fmt.Errorf("admit %s: %w", peer, err)
 		}
-		if err := (*m.shut.Load())[key]; err != nil {
+		if err := (*m.disabled.Load())[key]; err != nil {
 			return err
 		}
 		m.strangers.note(key, from, time.Now())

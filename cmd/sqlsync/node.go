@@ -29,7 +29,7 @@ type member struct {
 	respondOnly bool
 
 	remotes   sync.Mutex // held while the node is told the remotes
-	shut      atomic.Pointer[map[merge.NodeID]error]
+	disabled  atomic.Pointer[map[merge.NodeID]error]
 	strangers strangers
 }
 
@@ -63,10 +63,12 @@ func (m *member) readRemotes(ctx context.Context) (next time.Time, err error) {
 	}
 	now := time.Now()
 	var remotes []replicate.Remote
-	out := make(map[merge.NodeID]error)
+	off := make(map[merge.NodeID]error)
 	for _, r := range list {
-		if why := r.Shut(now); why != "" {
-			out[r.Key] = fmt.Errorf("%w: remote %s is %s", replicate.ErrRefused, r.Name, why)
+		if r.Shut(now) != "" {
+			if r.Disabled {
+				off[r.Key] = fmt.Errorf("%w: remote %s is disabled", replicate.ErrRefused, r.Name)
+			}
 			continue
 		}
 		if !r.Expires.IsZero() && (next.IsZero() || r.Expires.Before(next)) {
@@ -79,7 +81,7 @@ func (m *member) readRemotes(ctx context.Context) (next time.Time, err error) {
 			remotes[i].Addrs = nil
 		}
 	}
-	m.shut.Store(&out)
+	m.disabled.Store(&off)
 	m.node.SetRemotes(remotes)
 	return next, nil
 }
