@@ -166,7 +166,7 @@ func (t *tx) adopt(ds *dataset, ts wire.TableSchema) error {
 			continue
 		}
 		text := schema.ColumnText(ts.Create[0], name)
-		if _, err := t.Exec(`ALTER TABLE main.` + schema.Quote(tab.name) + ` ADD COLUMN ` + text); err != nil {
+		if err := t.foreign(tab.name, `ALTER TABLE main.`+schema.Quote(tab.name)+` ADD COLUMN `+text); err != nil {
 			return fmt.Errorf("add column %s: %w", name, err)
 		}
 		added = true

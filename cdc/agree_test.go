@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"sqlsync/cdc"
+	"sqlsync/merge"
+	"sqlsync/wire"
 )
 
 // meet tells two nodes of each other's tables, as a session does at first.
@@ -128,5 +130,76 @@ func TestWhatIsNotHereIsTold(t *testing.T) {
 	}
 	if len(st.Lacking) != 1 || st.Lacking[0] != "more.x" {
 		t.Errorf("lacking are %q", st.Lacking)
+	}
+}
+
+// A schema that a peer sends makes its tables and does nothing else, whatever
+// SQL it holds.
+func TestHostileSchema(t *testing.T) {
+	a := newNode(t, 1, items+`; CREATE TABLE wages (id INTEGER PRIMARY KEY, pay); INSERT INTO wages VALUES (1, 100)`)
+	follow := true
+	if err := a.SetDataset(t.Context(), cdc.DefaultDataset, cdc.DatasetChange{FollowSchema: &follow}); err != nil {
+		t.Fatal(err)
+	}
+	a.watch(cdc.WatchOptions{}, "items")
+	all := func() string {
+		return a.text(`SELECT group_concat(type || name || coalesce(sql, '')) FROM sqlite_master WHERE name NOT LIKE 'sqlsync%'`) +
+			a.text(`SELECT group_concat(id || pay) FROM wages`) + a.text(`SELECT count(*) FROM sqlsync_remote`)
+	}
+	was := all()
+	const evil = `CREATE TABLE evil (id INTEGER PRIMARY KEY, x)`
+	adopt := func(name string, create ...string) {
+		t.Helper()
+		from := &wire.Schema{Tables: []wire.TableSchema{{Name: name, Create: create, Key: []string{"id"}, Policy: "lww"}}}
+		if err := a.Stream(cdc.DefaultDataset).Adopt(t.Context(), merge.NodeID{9}, from); err != nil {
+			t.Errorf("%q: %v", create, err)
+		}
+	}
+	for _, q := range []string{
+		`DROP TABLE wages`, `DELETE FROM wages`, `UPDATE wages SET pay = 0`, `INSERT INTO wages VALUES (2, 1)`,
+		`INSERT INTO sqlsync_remote (name, key, addrs, pull, push, added) VALUES ('evil', x'00', '[]', 1, 1, '')`,
+		`CREATE TABLE other (id)`, `CREATE VIEW other AS SELECT 1`, `CREATE TRIGGER other AFTER INSERT ON wages BEGIN SELECT 1; END`,
+		`CREATE INDEX other ON wages (pay)`, `CREATE INDEX sqlsync_x ON evil (x)`, `ALTER TABLE wages ADD COLUMN y`, `ALTER TABLE wages RENAME TO evil2`,
+		`CREATE VIRTUAL TABLE other USING fts5(x)`, `CREATE TEMP TABLE wages (id)`, `ATTACH 'stolen.db' AS s`, `PRAGMA user_version = 7`,
+		`PRAGMA writable_schema = 1`, `VACUUM INTO 'stolen.db'`, `ANALYZE`, `COMMIT`, `ROLLBACK`, `SAVEPOINT x; DROP TABLE wages`,
+		`CREATE INDEX e ON evil (x); DROP TABLE wages`, `EXPLAIN SELECT 1; DELETE FROM wages`,
+	} {
+		adopt("evil", evil, q)
+		if got := all(); got != was {
+			t.Fatalf("%s: there is %s now, was %s", q, got, was)
+		}
+	}
+	adopt("evil", `CREATE TABLE evil AS SELECT id, pay AS x FROM wages`)
+	adopt("wages2", evil)
+	adopt("items", items+`, bad DEFAULT 1; DROP TABLE wages`)
+	adopt("items", `CREATE TABLE items (id INTEGER PRIMARY KEY, bad AS (1) ; DELETE FROM wages)`)
+	if got := all(); got != was {
+		t.Fatalf("there is %s now, was %s", got, was)
+	}
+	// One that is as it should be is made, with all that may belong to it.
+	adopt("evil", `CREATE TABLE evil (id INTEGER PRIMARY KEY AUTOINCREMENT, x TEXT NOT NULL DEFAULT (lower('A')) COLLATE NOCASE CHECK (length(x) < 9),
+		y AS (x || id), z REFERENCES wages, UNIQUE (x))`, `CREATE INDEX e ON evil (x, y) WHERE z IS NOT NULL`)
+	if got := a.text(`SELECT group_concat(name) FROM sqlite_master WHERE tbl_name = 'evil' AND sql IS NOT NULL AND name NOT LIKE 'sqlsync%'`); got != "evil,e" {
+		t.Errorf("made %s", got)
+	}
+}
+
+// Triggers that come with a clone leave alone what is sqlsync's.
+func TestHostileTriggers(t *testing.T) {
+	a := newNode(t, 1, "")
+	from := &wire.Schema{Tables: []wire.TableSchema{{
+		Name: "items", Create: []string{`CREATE TABLE items (id INTEGER PRIMARY KEY, x)`}, Key: []string{"id"}, Policy: "lww",
+		Triggers: []string{
+			`CREATE TRIGGER good AFTER INSERT ON items BEGIN UPDATE items SET x = 1 WHERE id = NEW.id; END`,
+			`CREATE TRIGGER bad AFTER INSERT ON items BEGIN UPDATE "SqlSync_remote" SET push = 1; END`,
+			`DROP TRIGGER good`, `CREATE TRIGGER sqlsync_9_i AFTER INSERT ON items BEGIN SELECT 1; END`,
+		},
+	}}}
+	skipped, err := a.Create(t.Context(), cdc.DefaultDataset, from)
+	if err != nil || len(skipped) != 3 {
+		t.Errorf("skipped %q, %v", skipped, err)
+	}
+	if got := a.text(`SELECT group_concat(name) FROM sqlite_master WHERE type = 'trigger' AND name NOT LIKE 'sqlsync%'`); got != "good" {
+		t.Errorf("triggers are %s", got)
 	}
 }

@@ -16,6 +16,10 @@ import (
 // commits and the next begins. A batch is never split.
 const groupChanges = 5000
 
+// groupBytes is the same in bytes before compression: few bytes of a peer may
+// become very many, and do so one batch at a time.
+const groupBytes = 32 << 20
+
 // opened is a batch that has been verified and decoded.
 type opened struct {
 	sealed   *wire.Sealed
@@ -151,7 +155,15 @@ func (s *Store) vectorAfter(ctx context.Context, name string, err error) (merge.
 // takes no lock. refused says why the batch after the group is none.
 func (s *Store) openGroup(batches []*wire.Sealed) (group []*opened, refused error) {
 	changes := 0
+	var bytes int64
 	for _, b := range batches {
+		claims, err := b.Claims()
+		if err != nil {
+			return group, err
+		}
+		if bytes += claims; bytes > groupBytes && len(group) > 0 {
+			break
+		}
 		o, err := s.openBatch(b)
 		if err != nil {
 			return group, err

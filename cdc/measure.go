@@ -64,7 +64,7 @@ func (s *Store) Measure(ctx context.Context, heard map[string]map[string]merge.V
 				return err
 			}
 			for _, r := range remotes {
-				if !ds.enabled || !r.Push || !r.has(ds.name) {
+				if !ds.enabled || !r.Direction(ds.name).Push || !r.has(ds.name) {
 					continue
 				}
 				if d.Lag[r.Name], err = t.measureLag(ds, r, heard[r.Name][ds.name]); err != nil {

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -103,13 +104,24 @@ func (t *tx) confirmedByAll(ds *dataset, chains chains) (map[merge.NodeID]limit,
 		if ms, ok := row[5].(int64); ok {
 			offline = ms
 		}
+<<<<<<< HEAD
 		if _, until := awayFrom(row[3].(string), seen, offline); !until.IsZero() && t.now.After(until) {
+=======
+		push, _ := row[6].(int64)
+		text, has := row[7].(string)
+		r := Remote{Push: push != 0}
+		var err error
+		if r.Directions, err = readDirections(sql.NullString{String: text, Valid: has}); err != nil || !r.Direction(ds.name).Push {
+			return err
+		}
+		if offline > 0 && t.now.UnixMilli()-seen > offline {
+>>>>>>> main
 			return nil
 		}
 		peers = append(peers, peer{row[0].(int64), row[1].(string), merge.NodeID(row[2].([]byte))})
 		return nil
-	}, `SELECT id, name, key, added, seen, max_offline FROM sqlsync_remote
-		WHERE push AND (datasets IS NULL OR instr(datasets, ?))`, jsonText(ds.name))
+	}, `SELECT id, name, key, added, seen, max_offline, push, directions FROM sqlsync_remote
+		WHERE datasets IS NULL OR instr(datasets, ?)`, jsonText(ds.name))
 	if err != nil {
 		return nil, err
 	}

@@ -21,8 +21,10 @@ type Remote struct {
 	Addrs []string
 	// Datasets are those exchanged with it, nil for all.
 	Datasets []string
-	// Pull and Push say what is exchanged: its changes, ours.
+	// Pull and Push say what is exchanged: its changes, ours. Directions say so
+	// of single datasets.
 	Pull, Push bool
+	Directions map[string]Direction
 	// MaxOffline is for how long nothing is pruned that it has not confirmed:
 	// nil is DefaultMaxOffline, 0 for ever.
 	MaxOffline *time.Duration
@@ -62,7 +64,11 @@ func (s *Store) Remotes(ctx context.Context) ([]Remote, error) {
 }
 
 func readRemotes(ctx context.Context, db *sql.DB) ([]Remote, error) {
+<<<<<<< HEAD
 	rows, err := db.QueryContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former, max_offline, coalesce(disabled, 0) FROM sqlsync_remote ORDER BY name`)
+=======
+	rows, err := db.QueryContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former, max_offline, directions FROM sqlsync_remote ORDER BY name`)
+>>>>>>> main
 	if err != nil {
 		return nil, fmt.Errorf("read remotes: %w", (&Store{}).explain(err))
 	}
@@ -73,8 +79,13 @@ func readRemotes(ctx context.Context, db *sql.DB) ([]Remote, error) {
 		var key, former []byte
 		var addrs string
 		var datasets *string
+		var directions sql.NullString
 		var expires, offline *int64
+<<<<<<< HEAD
 		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push, &expires, &former, &offline, &r.Disabled); err != nil {
+=======
+		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push, &expires, &former, &offline, &directions); err != nil {
+>>>>>>> main
 			return nil, fmt.Errorf("read remotes: %w", err)
 		}
 		r.Key = merge.NodeID(key)
@@ -87,6 +98,9 @@ func readRemotes(ctx context.Context, db *sql.DB) ([]Remote, error) {
 			r.Expires = time.UnixMilli(*expires).UTC()
 		}
 		if err := json.Unmarshal([]byte(addrs), &r.Addrs); err != nil {
+			return nil, fmt.Errorf("read remote %s: %w", r.Name, err)
+		}
+		if r.Directions, err = readDirections(directions); err != nil {
 			return nil, fmt.Errorf("read remote %s: %w", r.Name, err)
 		}
 		if datasets != nil {
@@ -127,11 +141,16 @@ func (s *Store) AddRemote(ctx context.Context, r Remote) error {
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {
+<<<<<<< HEAD
 		if err := t.checkBan(r.Key); err != nil {
 			return fmt.Errorf("add remote: %w", err)
 		}
 		if _, err := t.Exec(`INSERT INTO sqlsync_remote (name, key, addrs, datasets, pull, push, expires, max_offline, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			r.Name, r.Key[:], addrs, datasets, r.Pull, r.Push, r.expiry(), r.offline(), t.now.UTC().Format(time.RFC3339)); err != nil {
+=======
+		if _, err := t.Exec(`INSERT INTO sqlsync_remote (name, key, addrs, datasets, pull, push, expires, max_offline, directions, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			r.Name, r.Key[:], addrs, datasets, r.Pull, r.Push, r.expiry(), r.offline(), r.directions(), t.now.UTC().Format(time.RFC3339)); err != nil {
+>>>>>>> main
 			return fmt.Errorf("add remote: %w", err)
 		}
 		if err := t.forgetStranger(r.Key); err != nil {
@@ -163,8 +182,8 @@ func (s *Store) SetRemote(ctx context.Context, r Remote) error {
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.Exec(`UPDATE sqlsync_remote SET addrs = ?, datasets = ?, pull = ?, push = ?, expires = ?, max_offline = ? WHERE name = ?`,
-			addrs, datasets, r.Pull, r.Push, r.expiry(), r.offline(), r.Name)
+		n, err := t.Exec(`UPDATE sqlsync_remote SET addrs = ?, datasets = ?, pull = ?, push = ?, expires = ?, max_offline = ?, directions = ? WHERE name = ?`,
+			addrs, datasets, r.Pull, r.Push, r.expiry(), r.offline(), r.directions(), r.Name)
 		switch {
 		case err != nil:
 			return fmt.Errorf("change remote: %w", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"sqlsync/schema"
 	"sqlsync/wire"
@@ -203,7 +204,7 @@ func (t *tx) create(dataset string, ts wire.TableSchema) (isNew bool, err error)
 	isNew = errors.As(err, &missing)
 	if isNew {
 		for _, q := range ts.Create {
-			if _, err := t.Exec(q); err != nil {
+			if err := t.foreign(ts.Name, q); err != nil {
 				return false, err
 			}
 		}
@@ -231,12 +232,16 @@ func (t *tx) createTriggers(ts wire.TableSchema) (skipped []string, err error) {
 }
 
 // createTrigger creates an application's trigger, unless writes to its table
-// would not compile with it.
+// would not compile with it or it names what is sqlsync's: it would run whenever
+// the application writes.
 func (t *tx) createTrigger(table, q string) (ok bool, err error) {
+	if strings.Contains(schema.Fold(q), schema.Prefix) {
+		return false, nil
+	}
 	if _, err := t.Exec(`SAVEPOINT sqlsync_trigger`); err != nil {
 		return false, err
 	}
-	_, bad := t.Exec(q)
+	bad := t.foreign(table, q)
 	if bad == nil {
 		if err := t.reconfigure(); err != nil {
 			return false, err

@@ -14,6 +14,14 @@ import (
 // later prune, never data, so it is written along with something else.
 const flushAfter = time.Second
 
+const (
+	// maxUnwritten is how many confirmations wait to be written.
+	maxUnwritten = 1 << 17
+	// maxUnheld is how many confirmations of a remote's are kept about chains
+	// that are not here: it can make up as many as it likes.
+	maxUnheld = 4096
+)
+
 // watermarks are confirmations on their way into the database.
 type watermarks struct {
 	mu    sync.Mutex
@@ -48,6 +56,9 @@ func (d *Stream) Confirm(ctx context.Context, peer merge.NodeID, v merge.Vector)
 	defer w.mu.Unlock()
 	if len(w.m) == 0 {
 		w.m, w.since = make(map[confirmation]uint64), d.s.now()
+	}
+	if len(w.m) > maxUnwritten {
+		return nil // the next one will do
 	}
 	for origin, p := range v {
 		c := confirmation{d.name, peer, origin}
@@ -87,6 +98,7 @@ func (w *watermarks) stale(now time.Time) bool {
 
 // saveWatermarks writes confirmations in this transaction.
 func (t *tx) saveWatermarks(m map[confirmation]uint64) error {
+	kept := make(map[int64]int64) // by remote, once there is a chain that is not here
 	for c, seq := range m {
 		ds, err := t.dataset(c.dataset)
 		if err != nil {
@@ -98,6 +110,16 @@ func (t *tx) saveWatermarks(m map[confirmation]uint64) error {
 		}
 		if remote == 0 {
 			continue
+		}
+		if _, ok := t.cfg.origins.id[c.origin]; !ok {
+			if _, ok := kept[remote]; !ok {
+				if kept[remote], err = t.Int(`SELECT count(*) FROM sqlsync_watermark WHERE remote_id = ?`, remote); err != nil {
+					return err
+				}
+			}
+			if kept[remote]++; kept[remote] > maxUnheld {
+				continue
+			}
 		}
 		origin, err := t.origin(c.origin)
 		if err != nil {

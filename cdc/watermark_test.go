@@ -69,3 +69,45 @@ func TestRolledBackFileThatWentOnIsRefused(t *testing.T) {
 		t.Errorf("the forked chain gave %v", err)
 	}
 }
+
+// A remote may say that it has chains which are not here, but cannot fill the
+// file with them; what it says of others is kept.
+func TestConfirmationsOfUnknownChainsAreBounded(t *testing.T) {
+	a, b := pair(t, items, "items")
+	if err := a.AddRemote(t.Context(), cdc.Remote{Name: "b", Key: b.Node(), Pull: true, Push: true}); err != nil {
+		t.Fatal(err)
+	}
+	a.exec(`INSERT INTO items (id) VALUES (1)`)
+	converge(t, a, b)
+	stream := a.Stream(cdc.DefaultDataset)
+	for round := range 3 {
+		v, err := b.Stream(cdc.DefaultDataset).Vector(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3000 {
+			v[merge.NodeID{byte(i), byte(i >> 8), byte(round), 7}] = merge.Position{Seq: 1<<64 - 1, HLC: 1}
+		}
+		if err := stream.Confirm(t.Context(), b.Node(), v); err != nil {
+			t.Fatal(err)
+		}
+		a.exec(`UPDATE items SET qty = ?`, round)
+		a.seal() // writes what has waited
+		converge(t, a, b)
+	}
+	if got := a.text(`SELECT count(*) FROM sqlsync_watermark`); got != "4096" {
+		t.Errorf("%s confirmations are kept", got)
+	}
+	v, err := b.Stream(cdc.DefaultDataset).Vector(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Confirm(t.Context(), b.Node(), v); err != nil {
+		t.Fatal(err)
+	}
+	a.exec(`UPDATE items SET qty = 9`)
+	a.seal()
+	if got := a.text(`SELECT count(*) FROM sqlsync_watermark w JOIN sqlsync_origin o ON o.id = w.origin_id WHERE o.key = ? AND w.seq = ?`, func() []byte { k := a.Node(); return k[:] }(), v[a.Node()].Seq); got != "1" {
+		t.Errorf("of the own chain %s confirmations", got)
+	}
+}

@@ -50,9 +50,9 @@ type node struct {
 	name string
 	path string
 	addr string
-	// flags are more flags of serve.
-	flags []string
-	proc  *process
+	// flags are more flags of serve, within the command line that it runs in.
+	flags, within []string
+	proc          *process
 }
 
 func newNode(tb testing.TB, dir, name string) *node {
@@ -126,7 +126,9 @@ func (n *node) serve() {
 	if listen == "" {
 		listen = "127.0.0.1:0"
 	}
-	p := &process{cmd: exec.Command(binary, append([]string{"--db", n.path, "serve", "--listen", listen}, n.flags...)...), done: make(chan struct{})}
+	line := append(append([]string{}, n.within...), binary, "--db", n.path, "serve", "--listen", listen)
+	line = append(line, n.flags...)
+	p := &process{cmd: exec.Command(line[0], line[1:]...), done: make(chan struct{})}
 	p.cmd.Stderr = p
 	if err := p.cmd.Start(); err != nil {
 		n.tb.Fatal(err)

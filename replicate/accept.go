@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"time"
 
 	"sqlsync/merge"
 )
@@ -18,14 +19,25 @@ import (
 func (n *Node) Accept(ctx context.Context, nc net.Conn, peer merge.NodeID) error {
 	s := newStream(nc)
 	defer s.Close()
+	leave, err := n.enter(peer)
+	if err != nil {
+		turnAway(s, err)
+		return fmt.Errorf("accept %s: %w", n.nameOf(peer), err)
+	}
+	defer leave()
 	hello, err := greet(ctx, s, defaultLimits.helloWithin)
 	if errors.Is(err, io.EOF) {
 		return nil // it came to be let in, and wants no more for now
 	}
 	if err != nil {
+		n.judge(peer, "", time.Now(), err)
 		return fmt.Errorf("accept %s: %w", n.nameOf(peer), err)
 	}
-	l, err := n.inbound(peer, datasetName(hello.Dataset))
+	dataset := datasetName(hello.Dataset)
+	l, err := n.inbound(peer, dataset)
+	if err == nil {
+		err = n.suspended(peer, dataset, time.Now())
+	}
 	if err != nil {
 		turnAway(s, err)
 		return fmt.Errorf("accept %s: %w", n.nameOf(peer), err)
@@ -39,7 +51,9 @@ func (n *Node) Accept(ctx context.Context, nc net.Conn, peer merge.NodeID) error
 	if !hello.Pull && !hello.Push {
 		serve = l.serveAside
 	}
-	if err := serve(ctx, c, hello); !ordinary(err) && !errors.Is(err, errLost) {
+	err = serve(ctx, c, hello)
+	n.judge(peer, dataset, time.Now(), err)
+	if !ordinary(err) && !errors.Is(err, errLost) {
 		return fmt.Errorf("session of %s: %w", n.nameOf(peer), err)
 	}
 	return nil

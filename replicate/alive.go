@@ -47,6 +47,9 @@ func (l *life) patience(s *session) time.Time {
 
 func (l *life) due(s *session) time.Time {
 	due := l.patience(s)
+	if s.outbox.busy {
+		due = earlier(due, s.outbox.moved.Add(s.limits.stalledAfter))
+	}
 	if s.isOpen {
 		due = earlier(due, l.pinged.Add(s.limits.pingEvery))
 		if l.unconfirmed && !l.confirming {
@@ -62,6 +65,10 @@ func (s *session) keepAlive() {
 	}
 	if !s.now.Before(s.life.patience(s)) {
 		s.end(fmt.Errorf("%w for %v", errSilent, s.now.Sub(s.life.heard)))
+		return
+	}
+	if s.outbox.busy && !s.now.Before(s.outbox.moved.Add(s.limits.stalledAfter)) {
+		s.end(fmt.Errorf("%w for %v", errStalled, s.now.Sub(s.outbox.moved)))
 		return
 	}
 	if s.isOpen && !s.now.Before(s.life.pinged.Add(s.limits.pingEvery)) {

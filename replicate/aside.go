@@ -39,6 +39,6 @@ func (l *link) enterAside(c *conn) error {
 		l.asides = make(map[*conn]bool)
 	}
 	l.asides[c] = true
-	c.config.pull, c.config.push, c.config.datasets = l.remote.Pull, l.remote.Push, l.remote.Datasets
+	l.permit(c)
 	return nil
 }

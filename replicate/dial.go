@@ -80,7 +80,7 @@ func (l *link) dialOn(ctx context.Context) {
 func (l *link) await(ctx context.Context) bool {
 	for ctx.Err() == nil {
 		l.node.mu.Lock()
-		freed, addrs := l.freed, len(l.remote.Addrs)
+		freed, addrs := l.freed, len(l.node.addrs(l.remote))
 		l.node.mu.Unlock()
 		if freed == nil && addrs > 0 {
 			return true
@@ -120,7 +120,7 @@ func (l *link) dialOnce(ctx context.Context, attempt int) (reached bool, err err
 // is noted for the status.
 func (l *link) dial(ctx context.Context, attempt int) (*conn, error) {
 	l.node.mu.Lock()
-	addrs := l.remote.Addrs
+	addrs := l.node.addrs(l.remote)
 	l.node.mu.Unlock()
 	if len(addrs) == 0 {
 		return nil, ErrUnreachable

@@ -26,6 +26,7 @@ var (
 // Reasons for which a session ends and is begun anew, or was not wanted.
 var (
 	errSilent    = errors.New("peer went silent")
+	errStalled   = errors.New("peer has taken nothing")
 	errReplaced  = errors.New("replaced by another connection")
 	errRestarted = errors.New("settings changed")
 	errClosed    = errors.New("connection is closed")
@@ -41,6 +42,7 @@ const (
 	byeGap       = "gap"
 	byePruned    = "pruned"
 	byeSilent    = "silent"
+	byeStalled   = "stalled"
 	byeReplaced  = "replaced"
 	byeRestarted = "restarted"
 	byeStore     = "store"
@@ -54,7 +56,7 @@ var byeErrors = []struct {
 }{
 	{byeProtocol, ErrProtocol}, {byeNoDataset, ErrNoDataset}, {byeRefused, ErrRefused},
 	{byeInvalid, wire.ErrInvalid}, {byeGap, wire.ErrGap}, {byePruned, ErrPruned},
-	{byeSilent, errSilent}, {byeReplaced, errReplaced}, {byeRestarted, errRestarted},
+	{byeSilent, errSilent}, {byeStalled, errStalled}, {byeReplaced, errReplaced}, {byeRestarted, errRestarted},
 }
 
 // ByeError is a session's end as the peer explained it. It is the sentinel

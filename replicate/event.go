@@ -41,6 +41,8 @@ type (
 	// progressed says that part of a message has come in: a peer that sends
 	// something large over a slow line is not silent.
 	progressed struct{}
+	// drained says that the connection has taken part of a message.
+	drained struct{}
 	// ticked says that the deadline has come, or that time has passed.
 	ticked struct{}
 	// probed asks whether the peer is there; alive or an end follows.
@@ -120,6 +122,7 @@ func (offered) event()       {}
 func (agreed) event()        {}
 func (adopted) event()       {}
 func (progressed) event()    {}
+func (drained) event()       {}
 func (ticked) event()        {}
 func (probed) event()        {}
 func (syncWanted) event()    {}

@@ -174,6 +174,7 @@ func TestPermissionsTakenFromALiveSession(t *testing.T) {
 		{"pull taken", []Remote{{Name: "thief", Peer: nodeID(2), Push: true}}, byeRestarted},
 		{"push taken", []Remote{{Name: "thief", Peer: nodeID(2), Pull: true}}, byeRestarted},
 		{"dataset taken", []Remote{{Name: "thief", Peer: nodeID(2), Pull: true, Push: true, Datasets: []string{"payroll"}}}, byeRefused},
+		{"other datasets taken", []Remote{{Name: "thief", Peer: nodeID(2), Pull: true, Push: true, Datasets: []string{"primary"}}}, byeRestarted},
 		{"key replaced", []Remote{{Name: "thief", Peer: nodeID(3), Pull: true, Push: true}}, byeRefused},
 	} {
 		t.Run(test.name, func(t *testing.T) {

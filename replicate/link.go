@@ -44,13 +44,17 @@ func newLink(n *Node, key linkKey, r Remote) *link {
 func (l *link) change(r Remote) {
 	old := l.remote
 	l.remote = r
-	if old.Pull != r.Pull || old.Push != r.Push {
+	other := old.Direction(l.key.dataset) != r.Direction(l.key.dataset) || !sameDatasets(old.Datasets, r.Datasets)
+	if other {
 		l.interrupt(errRestarted)
 	}
-	if !slices.Equal(old.Addrs, r.Addrs) || old.Pull != r.Pull || old.Push != r.Push {
+	if other || !slices.Equal(old.Addrs, r.Addrs) {
 		l.signal()
 	}
 }
+
+// sameDatasets tells all of them, which is nil, from none.
+func sameDatasets(a, b []string) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
 
 // remove ends everything. The node's mutex is held.
 func (l *link) remove() {
@@ -141,8 +145,15 @@ func (l *link) take(c *conn) (rival *conn, freed <-chan struct{}, err error) {
 		return l.live, l.freed, nil
 	}
 	l.live, l.freed = c, make(chan struct{})
-	c.config.pull, c.config.push, c.config.datasets, c.config.hint = l.remote.Pull, l.remote.Push, l.remote.Datasets, l.hint
+	l.permit(c)
+	c.config.hint = l.hint
 	return nil, nil, nil
+}
+
+// permit gives a session what the remote may. The node's mutex is held.
+func (l *link) permit(c *conn) {
+	d := l.remote.Direction(l.key.dataset)
+	c.config.pull, c.config.push, c.config.datasets = d.Pull, d.Push, l.remote.Datasets
 }
 
 func (l *link) prefers(c, rival *conn) bool {

@@ -24,8 +24,9 @@ type loop struct {
 	// reading says that the reader has a permit.
 	reading bool
 	waiting []ask
-	arrived int64 // bytes, as of the last tick
-	ended   *end
+	// arrived and departed are bytes, as of the last tick.
+	arrived, departed int64
+	ended             *end
 }
 
 func newLoop(ctx context.Context, c *conn, growth, reoffers <-chan struct{}) *loop {
@@ -69,6 +70,10 @@ func (l *loop) tick() {
 		l.arrived = n
 		l.step(progressed{})
 	}
+	if n := l.stream.Departed(); n != l.departed {
+		l.departed = n
+		l.step(drained{})
+	}
 	l.step(ticked{})
 }
 
@@ -110,6 +115,7 @@ func (l *loop) step(e event) {
 	for _, a := range l.session.step(time.Now(), e) {
 		l.perform(a)
 	}
+	l.stream.Allow(l.session.takesLarge())
 	if !l.reading && l.session.wantsRead() {
 		l.reading = true
 		l.permit <- struct{}{}

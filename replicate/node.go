@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"time"
 
 	"sqlsync/merge"
 )
@@ -24,6 +25,19 @@ type Remote struct {
 	// Pull says that we take from it, Push that it gets from us. Where the
 	// two sides differ, the more restrictive holds.
 	Pull, Push bool
+	// Directions say so of single datasets.
+	Directions map[string]Direction
+}
+
+// Direction is Pull and Push.
+type Direction struct{ Pull, Push bool }
+
+// Direction is what is exchanged of a dataset that the remote may have.
+func (r Remote) Direction(dataset string) Direction {
+	if d, ok := r.Directions[dataset]; ok {
+		return d
+	}
+	return Direction{r.Pull, r.Push}
 }
 
 func (r Remote) allows(dataset string) bool {
@@ -53,6 +67,10 @@ type Node struct {
 	mu      sync.Mutex
 	remotes []Remote
 	links   map[linkKey]*link
+	// visits are of the peers that have connected, by peer.
+	visits map[merge.NodeID]*visits
+	// seen is where remotes were seen, the latest first.
+	seen map[merge.NodeID][]sight
 	// dialing is what Run started the dialing with, nil while it does not run.
 	dialing *dialing
 }
@@ -77,7 +95,7 @@ func NewNode(o Options) *Node {
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
-	return &Node{options: o, links: make(map[linkKey]*link)}
+	return &Node{options: o, links: make(map[linkKey]*link), visits: make(map[merge.NodeID]*visits), seen: make(map[merge.NodeID][]sight)}
 }
 
 // Run dials the remotes, and dials them again whenever a connection ends,
@@ -105,14 +123,65 @@ func (n *Node) Run(ctx context.Context) error {
 }
 
 // SetRemotes replaces the list of remotes, and looks again at which datasets
-// there are. Sessions with a remote that is gone, or whose directions are other
-// than before, end at once; what is new is dialed at once. Other sessions go
+// there are. Sessions with a remote that is gone, or that may have
+// something else than before, end at once; what is new is dialed at once. Other sessions go
 // on.
 func (n *Node) SetRemotes(remotes []Remote) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.remotes = slices.Clone(remotes)
 	n.reconcile()
+	for peer, v := range n.visits {
+		if v.here == 0 && !slices.ContainsFunc(remotes, func(r Remote) bool { return r.Peer == peer }) {
+			delete(n.visits, peer)
+		}
+	}
+	for peer := range n.seen {
+		if !slices.ContainsFunc(remotes, func(r Remote) bool { return r.Peer == peer }) {
+			delete(n.seen, peer)
+		}
+	}
+}
+
+// Seen says that a peer may be reached at an address for some time to come. If
+// it is a remote, and not connected, it is dialed there at once, and again among
+// its other addresses.
+func (n *Node) Seen(peer merge.NodeID, addr string, within time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := time.Now()
+	sights := slices.DeleteFunc(n.seen[peer], func(s sight) bool { return s.addr == addr || !now.Before(s.until) })
+	sights = append([]sight{{addr, now.Add(within)}}, sights...)
+	if !slices.ContainsFunc(n.remotes, func(r Remote) bool { return r.Peer == peer }) {
+		return
+	}
+	n.seen[peer] = sights[:min(len(sights), maxSights)]
+	for key, l := range n.links {
+		if key.peer == peer && l.live == nil {
+			l.signal()
+		}
+	}
+}
+
+// sight is where a peer was seen, and for how long that is worth a try.
+type sight struct {
+	addr  string
+	until time.Time
+}
+
+// maxSights is how many addresses of a peer are remembered, the latest.
+const maxSights = 4
+
+// addrs are where to dial a remote now. n.mu is held.
+func (n *Node) addrs(r Remote) []string {
+	addrs := r.Addrs
+	now := time.Now()
+	for _, s := range n.seen[r.Peer] {
+		if now.Before(s.until) && !slices.Contains(addrs, s.addr) {
+			addrs = append(addrs[:len(addrs):len(addrs)], s.addr)
+		}
+	}
+	return addrs
 }
 
 // reconcile makes links what remotes and datasets say. n.mu is held.
@@ -167,6 +236,17 @@ func (n *Node) linksOf(peer merge.NodeID) []*link {
 	}
 	slices.SortFunc(links, func(a, b *link) int { return cmp.Compare(a.key.dataset, b.key.dataset) })
 	return links
+}
+
+// Keys lists the keys of the remotes.
+func (n *Node) Keys() []merge.NodeID {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	list := make([]merge.NodeID, len(n.remotes))
+	for i, r := range n.remotes {
+		list[i] = r.Peer
+	}
+	return list
 }
 
 // Knows reports whether a peer is a remote, so that its connection is to be

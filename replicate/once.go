@@ -60,7 +60,7 @@ func (l *link) sync(ctx context.Context) error {
 
 // passing reports whether a session that ended with err may do better next time.
 func passing(err error) bool {
-	return errors.Is(err, errLost) || errors.Is(err, errSilent) || errors.Is(err, errClosed) || ordinary(err)
+	return errors.Is(err, errLost) || errors.Is(err, errSilent) || errors.Is(err, errStalled) || errors.Is(err, errClosed) || ordinary(err)
 }
 
 // syncOnce syncs over the session that there is, or over one of its own.

@@ -1,6 +1,8 @@
 package replicate
 
 import (
+	"time"
+
 	"sqlsync/merge"
 	"sqlsync/wire"
 )
@@ -10,8 +12,10 @@ import (
 // vector and a batch that the peer got from someone else meanwhile is not sent.
 // Nothing here grows with the time that a peer does not read.
 type outbox struct {
-	// busy says that the writer has a message.
-	busy bool
+	// busy says that the writer has a message, moved when it has got on with it
+	// last.
+	busy  bool
+	moved time.Time
 	// posted are messages that are said in order, before anything else. A peer
 	// that asks without reading the answers is not read from either.
 	posted []wire.Message
@@ -33,7 +37,7 @@ func (s *session) flush() {
 	if s.isEnded || m == nil {
 		return
 	}
-	s.outbox.busy = true
+	s.outbox.busy, s.outbox.moved = true, s.now
 	s.do(send{m})
 }
 

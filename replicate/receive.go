@@ -22,8 +22,11 @@ type inbox struct {
 // reading is what bounds the memory of a receiver that is slower than its
 // sender; the store's progress, which needs nobody, ends it.
 func (s *session) wantsRead() bool {
-	return !s.isEnded && s.inbox.bytes < s.limits.readAhead && len(s.outbox.posted) < maxPosted
+	return !s.isEnded && s.inbox.bytes < s.limits.readAhead && len(s.outbox.posted) < maxPosted && !s.pace.spent(s.now)
 }
+
+// takesLarge reports whether the peer may send what needs much room.
+func (s *session) takesLarge() bool { return s.isOpen && s.receives || s.askedSchema }
 
 func (s *session) take(batches []*wire.Sealed) {
 	if !s.receives {

@@ -34,6 +34,7 @@ type limits struct {
 	hold         time.Duration // see relays
 	pingEvery    time.Duration
 	deadAfter    time.Duration // nothing heard for so long is the end
+	stalledAfter time.Duration // nothing of a message taken for so long is, too
 	probeWithin  time.Duration
 	helloWithin  time.Duration
 	confirmEvery time.Duration
@@ -42,7 +43,7 @@ type limits struct {
 var defaultLimits = limits{
 	window: 4 << 20, message: 256 << 10, load: 1 << 20, readAhead: 4 << 20,
 	hold:      50 * time.Millisecond,
-	pingEvery: 3 * time.Second, deadAfter: 12 * time.Second, probeWithin: 4 * time.Second,
+	pingEvery: 3 * time.Second, deadAfter: 12 * time.Second, stalledAfter: 2 * time.Minute, probeWithin: 4 * time.Second,
 	helloWithin: 10 * time.Second, confirmEvery: 250 * time.Millisecond,
 }
 
@@ -64,6 +65,7 @@ type session struct {
 
 	isOpen, isEnded bool
 	readingSchema   bool
+	askedSchema     bool
 	// sends and receives are the effective directions, known when open.
 	sends, receives bool
 
@@ -74,6 +76,7 @@ type session struct {
 	theirs merge.Vector
 
 	life   life
+	pace   pace
 	outbox outbox
 	sender sender
 	inbox  inbox
@@ -113,11 +116,14 @@ func (s *session) handle(e event) {
 		s.told.Join(s.own)
 	case received:
 		s.life.hear(s)
+		s.pace.spend(s.now, price(e.message))
 		s.receive(e.message)
 	case progressed:
 		s.life.hear(s)
 	case written:
 		s.outbox.busy = false
+	case drained:
+		s.outbox.moved = s.now
 	case grown:
 		s.grow(e.vector)
 	case loaded:
@@ -149,6 +155,7 @@ func (s *session) handle(e event) {
 	case syncWanted:
 		s.sync.wanted = true
 	case schemaWanted:
+		s.askedSchema = true
 		s.outbox.post(&wire.SchemaRequest{})
 	case digestsWanted:
 		s.digests.wanted = true
@@ -176,6 +183,9 @@ func (s *session) deadline() time.Time {
 	due := s.life.due(s)
 	if s.sender.held && !s.outbox.busy {
 		due = earlier(due, s.sender.relays.due())
+	}
+	if s.pace.spent(s.now) {
+		due = earlier(due, s.pace.due())
 	}
 	return due
 }

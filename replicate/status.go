@@ -117,7 +117,7 @@ func (l *link) state() State {
 		return Connected
 	case errors.Is(l.lastError, ErrRefused):
 		return Refused
-	case l.node.dialing != nil && len(l.remote.Addrs) > 0:
+	case l.node.dialing != nil && len(l.node.addrs(l.remote)) > 0:
 		return Retrying
 	}
 	return Idle

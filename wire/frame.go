@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 )
 
 // A message travels in one or more frames:
@@ -61,16 +62,23 @@ func (w *Writer) Write(m Message) error {
 	}
 }
 
-// Reader reads messages from a connection. It is not safe for concurrent use.
+// Reader reads messages from a connection. It is not safe for concurrent use,
+// Allow excepted.
 type Reader struct {
-	r *bufio.Reader
-	l Limits
+	r    *bufio.Reader
+	most atomic.Int64 // for messages that may be large
 }
 
 // NewReader returns a Reader on r.
 func NewReader(r io.Reader, l Limits) *Reader {
-	return &Reader{r: bufio.NewReaderSize(r, 32<<10), l: l.withDefaults()}
+	reader := &Reader{r: bufio.NewReaderSize(r, 32<<10)}
+	reader.Allow(l.withDefaults().MaxMessage)
+	return reader
 }
+
+// Allow changes MaxMessage from the next frame on. It may be called while Read
+// is under way.
+func (r *Reader) Allow(maxMessage int) { r.most.Store(int64(maxMessage)) }
 
 // Read reads one message. It returns io.EOF where the connection ended between
 // messages, io.ErrUnexpectedEOF where it ended inside one, and an error that
@@ -93,8 +101,8 @@ func (r *Reader) Read() (Message, error) {
 			return nil, fmt.Errorf("%w: unknown type of message %d", ErrInvalid, head[0])
 		case !first && head[0] != kind, head[1] > 1, n > maxFrame, n == 0 && head[1] == 1:
 			return nil, fmt.Errorf("%w: bad frame", ErrInvalid)
-		case len(body)+int(n) > r.most(head[0]):
-			return nil, fmt.Errorf("%w: message is longer than %d bytes", ErrInvalid, r.most(head[0]))
+		case len(body)+int(n) > r.limit(head[0]):
+			return nil, fmt.Errorf("%w: message is longer than %d bytes", ErrInvalid, r.limit(head[0]))
 		}
 		kind = head[0]
 		var err error
@@ -125,10 +133,10 @@ func (r *Reader) more(body []byte, n int) ([]byte, error) {
 	return body, nil
 }
 
-// most is how long a message of a kind may be.
-func (r *Reader) most(kind byte) int {
+// limit is how long a message of a kind may be.
+func (r *Reader) limit(kind byte) int {
 	if large(kind) {
-		return r.l.MaxMessage
+		return int(r.most.Load())
 	}
 	return maxSmall
 }

@@ -77,3 +77,31 @@ func FuzzRow(f *testing.F) {
 		}
 	})
 }
+
+func FuzzHead(f *testing.F) {
+	s, err := Seal(small(), sign)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(s.Head)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, dir, err := decodeHead(b)
+		if err == nil && sameHead(b, &h, dir) != bytes.Equal(appendHead(nil, &h, dir), b) {
+			t.Fatal("sameHead is wrong")
+		}
+	})
+}
+
+func FuzzDecompress(f *testing.F) {
+	f.Add(compress([]byte("some text, some text, some text")), 31)
+	f.Add(compress(make([]byte, 1<<20)), 1000)
+	f.Add(compress(nil), 0)
+	f.Fuzz(func(t *testing.T, b []byte, size int) {
+		if size < 0 || size > 1<<20 {
+			return
+		}
+		if out, err := decompress(b, size); err == nil && len(out) != size {
+			t.Fatalf("%d bytes for %d", len(out), size)
+		}
+	})
+}

@@ -8,6 +8,9 @@ type Limits struct {
 	// MaxSection bounds a section's bytes before compression: 1,181,116,006,
 	// which has room for the longest row that SQLite makes.
 	MaxSection int
+	// MaxBatch bounds the same of all sections of a batch together:
+	// 2,147,483,647.
+	MaxBatch int
 	// MaxMessage bounds the bytes of a message that carries batches or a
 	// schema: 67,108,864.
 	MaxMessage int
@@ -22,6 +25,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxChanges, 1<<20)
 	set(&l.MaxCells, 8<<20)
 	set(&l.MaxSection, 1181116006)
+	set(&l.MaxBatch, 1<<31-1)
 	set(&l.MaxMessage, 64<<20)
 	return l
 }

@@ -123,3 +123,36 @@ func TestFramesOfManyZeros(t *testing.T) {
 }
 
 func appendUvarint(b []byte, n int) []byte { return binary.AppendUvarint(b, uint64(n)) }
+
+// A batch of sections each of which is within the limits costs no more than a
+// batch may.
+func TestBatchOfManyLargeSections(t *testing.T) {
+	b := &Batch{Header: Header{Dataset: "primary", Origin: origin(), Seq: 1, First: 1, Last: 1}}
+	for i := range 10 {
+		b.Sections = append(b.Sections, Section{Table: fmt.Sprint("t", i), Key: []string{"id"}, Columns: []string{"x"}, Changes: []Change{
+			{Op: merge.Insert, HLC: 1, Key: []Value{int64(1)}, Values: []Value{make([]byte, 4<<20)}},
+		}})
+	}
+	s := seal(t, b)
+	if s.Size() > 100_000 {
+		t.Fatalf("the batch takes %d bytes", s.Size())
+	}
+	if n, err := s.Claims(); err != nil || n < 40<<20 {
+		t.Errorf("claims %d: %v", n, err)
+	}
+	var err error
+	n := cost(func() { _, err = s.Open(Limits{MaxBatch: 39 << 20}) })
+	if !errors.Is(err, ErrInvalid) || n > 1<<20 {
+		t.Errorf("allocated %d: %v", n, err)
+	}
+	if _, err := s.Open(Limits{}); err != nil {
+		t.Error(err)
+	}
+	few, err := s.Without(func(table string) bool { return table == "t3" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := few.Open(Limits{MaxBatch: 39 << 20}); err != nil {
+		t.Errorf("of which one section is there: %v", err)
+	}
+}

@@ -48,12 +48,16 @@ func Seal(b *Batch, sign func(Hash) []byte) (*Sealed, error) {
 	}
 	s := &Sealed{}
 	dir := make([]SectionHead, len(b.Sections))
+	var total int64
 	var payload []byte
 	for i := range b.Sections {
 		sec := &b.Sections[i]
 		payload = appendSection(payload[:0], sec)
 		if len(payload) > (Limits{}).withDefaults().MaxSection {
 			return nil, fmt.Errorf("encode batch: table %s: %d bytes are more than a batch can hold", sec.Table, len(payload))
+		}
+		if total += int64(len(payload)); total > int64((Limits{}).withDefaults().MaxBatch) {
+			return nil, fmt.Errorf("encode batch: %d bytes are more than a batch can hold", total)
 		}
 		packed := compress(payload)
 		s.Sections = append(s.Sections, packed)
@@ -100,11 +104,15 @@ func (s *Sealed) Verify(check func(origin merge.NodeID, h Hash, signature []byte
 	return nil
 }
 
-// Open decodes the head and the sections that are there.
+// Open decodes the head and the sections that are there. Before it makes room
+// for any it sees what all of them claim.
 func (s *Sealed) Open(l Limits) (*Batch, error) {
 	h, dir, err := s.Header()
 	if err != nil {
 		return nil, err
+	}
+	if n, most := s.claims(dir), l.withDefaults().MaxBatch; n > int64(most) {
+		return nil, fmt.Errorf("%w: batch %d of %v: %d bytes before compression are more than %d", ErrInvalid, h.Seq, h.Origin, n, most)
 	}
 	b := &Batch{Header: h}
 	for i := range dir {
@@ -118,6 +126,22 @@ func (s *Sealed) Open(l Limits) (*Batch, error) {
 		b.Sections = append(b.Sections, *sec)
 	}
 	return b, nil
+}
+
+// Claims returns the bytes before compression of the sections that are there,
+// as the directory says; Open holds it to that.
+func (s *Sealed) Claims() (int64, error) {
+	_, dir, err := s.Header()
+	return s.claims(dir), err
+}
+
+func (s *Sealed) claims(dir []SectionHead) (n int64) {
+	for i := range min(len(dir), len(s.Sections)) {
+		if s.Sections[i] != nil {
+			n += int64(dir[i].Size)
+		}
+	}
+	return n
 }
 
 // OpenSection decodes the section at a place of the directory. One that was

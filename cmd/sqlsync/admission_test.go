@@ -23,6 +23,12 @@ func host(t *testing.T) (m *member, addr string) {
 	if err := cdc.CreateFile(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
+	return hostOf(t, db)
+}
+
+// hostOf is a host of a file that is there.
+func hostOf(t *testing.T, db string) (m *member, addr string) {
+	t.Helper()
 	a := &app{grammar: &grammar{LogLevel: "error"}, stdin: nil, stdout: io.Discard, stderr: io.Discard}
 	m, err := a.member(t.Context(), db, lockWait)
 	if err != nil {

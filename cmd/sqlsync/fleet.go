@@ -24,6 +24,7 @@ type fleet struct {
 	ports    []*port // none, one for all databases, or one for each of files
 	open     bool    // peers are let in
 	pages    *paging
+	near     *discovery // nil without --discover
 
 	ships  map[string]*ship
 	tasks  group // of the ships
@@ -114,9 +115,24 @@ func (f *fleet) openPages(p *pages) (err error) {
 	return err
 }
 
+// openDiscovery takes part in the local network's announcements.
+func (f *fleet) openDiscovery(ctx context.Context, wanted bool) error {
+	if !wanted {
+		return nil
+	}
+	a, err := openMulticast(ctx)
+	if err != nil {
+		f.closePorts()
+		return hint(fmt.Errorf("--discover: %w", err), "give remotes an address: sqlsync remote set NAME --addr HOST:PORT")
+	}
+	f.near = newDiscovery(a, f.log)
+	return nil
+}
+
 // openTo lets peers in.
 func (f *fleet) openTo(ctx context.Context) {
 	f.open = true
+	f.tasks.Go(func() { f.near.run(ctx) })
 	for _, p := range f.ports {
 		f.tasks.Go(func() { p.run(ctx) })
 	}
@@ -213,11 +229,12 @@ func (f *fleet) launch(ctx context.Context, s *ship) {
 	f.tasks.Go(func() {
 		service, err := f.cmd.begin(ctx, f.a, s.port, s.path)
 		if err == nil {
-			remove := f.pages.add(service.member)
+			remove, hide := f.pages.add(service.member), f.near.add(service.member, s.port)
 			f.news <- news{ship: s, service: service}
 			if err = service.run(ctx); err != nil && ctx.Err() == nil {
 				err = explainEnded(s.path, err)
 			}
+			hide()
 			remove()
 			service.close()
 		}

@@ -20,7 +20,7 @@ func checkListen(addr string) error {
 
 // warnIdle warns of a serve that has nothing to do so far. It takes note of
 // what is set up while it runs.
-func (m *member) warnIdle(ctx context.Context, listens bool) error {
+func (m *member) warnIdle(ctx context.Context, listens, discovers bool) error {
 	watched, err := m.store.Watched(ctx)
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func (m *member) warnIdle(ctx context.Context, listens bool) error {
 	if err != nil {
 		return err
 	}
-	reachable := false
+	reachable := discovers
 	for _, r := range remotes {
 		reachable = reachable || len(r.Addrs) > 0
 	}

@@ -74,7 +74,14 @@ func (m *member) readRemotes(ctx context.Context) (next time.Time, err error) {
 		if !r.Expires.IsZero() && (next.IsZero() || r.Expires.Before(next)) {
 			next = r.Expires
 		}
-		remotes = append(remotes, replicate.Remote{Name: r.Name, Peer: r.Key, Addrs: r.Addrs, Datasets: r.Datasets, Pull: r.Pull, Push: r.Push})
+		peer := replicate.Remote{Name: r.Name, Peer: r.Key, Addrs: r.Addrs, Datasets: r.Datasets, Pull: r.Pull, Push: r.Push}
+		for dataset, d := range r.Directions {
+			if peer.Directions == nil {
+				peer.Directions = make(map[string]replicate.Direction)
+			}
+			peer.Directions[dataset] = replicate.Direction(d)
+		}
+		remotes = append(remotes, peer)
 	}
 	if m.respondOnly {
 		for i := range remotes {

@@ -64,8 +64,7 @@ func (p *port) join(ctx context.Context, m *member) (leave func()) {
 func (p *port) run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { p.Close() })
 	defer stop()
-	// A stranger costs a handshake; no more than this many at a time.
-	slots := make(chan struct{}, 64)
+	var lobby lobby
 	var conns group
 	defer conns.Wait()
 	for {
@@ -78,15 +77,14 @@ func (p *port) run(ctx context.Context) {
 			rest(ctx, time.Second) // out of descriptors, mostly
 			continue
 		}
-		select {
-		case slots <- struct{}{}:
-		default:
+		leave, ok := lobby.enter(raw)
+		if !ok {
 			raw.Close()
 			continue
 		}
 		conns.Go(func() {
 			a, c, err := p.greet(ctx, raw)
-			<-slots
+			leave()
 			if err != nil {
 				raw.Close()
 				if a == nil { // whoever knocks here is not worth a line each

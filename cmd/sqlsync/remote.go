@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -33,6 +34,8 @@ type remoteFlags struct {
 	Pull    bool     `xor:"direction" help:"Only take the peer's changes."`
 	Push    bool     `xor:"direction" help:"Only give the peer ours."`
 
+	Direction map[string]string `mapsep:"none" placeholder:"DATASET=pull|push|both" help:"What is exchanged of one dataset, where it is not as --pull or --push say; may be repeated."`
+
 	MaxOffline *lifetime `placeholder:"DURATION" help:"Prune also what the peer has not confirmed once it has been away for so long, for example 30d; it gets a snapshot when it comes back. never keeps everything for it. The default is 90 days."`
 
 	Expires *lifetime `placeholder:"DURATION" help:"Refuse the peer after this time, for example 30d; never to allow it for good."`
@@ -48,6 +51,11 @@ func (f *remoteFlags) check() error {
 	for _, d := range f.Dataset {
 		if err := checkDataset(d); err != nil {
 			return err
+		}
+	}
+	for dataset, text := range f.Direction {
+		if _, err := cdc.ParseDirection(text); err != nil {
+			return usage(fmt.Sprintf("--direction %s=%s: %v", dataset, text, err), "for example --direction primary=pull")
 		}
 	}
 	return nil
@@ -76,7 +84,13 @@ func (f *remoteFlags) apply(r *cdc.Remote) {
 		r.Datasets = f.Dataset
 	}
 	if f.Pull || f.Push {
-		r.Pull, r.Push = f.Pull, f.Push
+		r.Pull, r.Push, r.Directions = f.Pull, f.Push, nil
+	}
+	for dataset, text := range f.Direction {
+		if r.Directions == nil {
+			r.Directions = make(map[string]cdc.Direction)
+		}
+		r.Directions[dataset], _ = cdc.ParseDirection(text) // it was checked
 	}
 	if f.Expires != nil {
 		r.Expires = f.Expires.after(time.Now())
@@ -184,7 +198,12 @@ type remoteRow struct {
 	Push     bool     `json:"push"`
 	Expires  string   `json:"expires"`
 	Former   string   `json:"former"`
+<<<<<<< HEAD
 	Disabled bool     `json:"disabled"`
+=======
+	// Directions are of datasets that have one of their own.
+	Directions map[string]string `json:"directions"`
+>>>>>>> main
 }
 
 // Run lists the peers.
@@ -206,7 +225,14 @@ func (c *remoteListCmd) Run(ctx context.Context, a *app) error {
 	}
 	rows := []remoteRow{}
 	for _, r := range list {
+<<<<<<< HEAD
 		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", "", r.Disabled}
+=======
+		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", "", make(map[string]string)}
+		for dataset, d := range r.Directions {
+			row.Directions[dataset] = d.String()
+		}
+>>>>>>> main
 		if !r.Expires.IsZero() {
 			row.Expires = r.Expires.Format(time.RFC3339)
 		}
@@ -232,7 +258,10 @@ func printRemotes(a *app, rows []remoteRow) error {
 		if len(r.Datasets) > 0 {
 			datasets = cells(r.Datasets)
 		}
-		allowed := direction(r.Pull, r.Push)
+		allowed := cdc.Direction{Pull: r.Pull, Push: r.Push}.String()
+		for _, dataset := range slices.Sorted(maps.Keys(r.Directions)) {
+			allowed += "," + cell(dataset) + "=" + r.Directions[dataset]
+		}
 		if r.Expires != "" {
 			allowed += " until " + r.Expires
 		}
@@ -246,18 +275,6 @@ func printRemotes(a *app, rows []remoteRow) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", cell(r.Name), dash(strings.Join(r.Addrs, ",")), datasets, allowed, key)
 	}
 	return w.Flush()
-}
-
-func direction(pull, push bool) string {
-	switch {
-	case pull && push:
-		return "both"
-	case pull:
-		return "pull"
-	case push:
-		return "push"
-	}
-	return "none"
 }
 
 func unknownRemote(name string, list []cdc.Remote) error {

@@ -42,10 +42,10 @@ func (c *remoteSetCmd) Run(ctx context.Context, a *app) error {
 		if r.Name != c.Name {
 			continue
 		}
-		c.apply(&r)
 		if c.Both {
-			r.Pull, r.Push = true, true
+			r.Pull, r.Push, r.Directions = true, true, nil
 		}
+		c.apply(&r)
 		if c.AllDatasets {
 			r.Datasets = nil
 		}

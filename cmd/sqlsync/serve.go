@@ -15,6 +15,7 @@ import (
 type serveCmd struct {
 	Listen      []string `sep:"none" placeholder:"ADDR" help:"Address to accept peers on, HOST:PORT; port 0 takes a free one. With several databases, one for all of them, or one for each in their order. Without it, this node only dials."`
 	RespondOnly bool     `help:"Never dial: wait for peers to connect."`
+	Discover    bool     `help:"Announce this node to the local network, without saying whose it is to those who do not know its key, and dial remotes that announce themselves."`
 	pages       `embed:""`
 }
 
@@ -34,6 +35,9 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if err := f.openPages(&c.pages); err != nil {
+		return err
+	}
+	if err := f.openDiscovery(ctx, c.Discover); err != nil {
 		return err
 	}
 	if err := f.run(ctx); err != nil {
@@ -112,7 +116,7 @@ func (c *serveCmd) begin(ctx context.Context, a *app, p *port, path string) (*se
 	} else {
 		a.say("serving %s as %s", path, nodeKey(m.store.Node()))
 	}
-	if err := m.warnIdle(ctx, p != nil); err != nil {
+	if err := m.warnIdle(ctx, p != nil, c.Discover); err != nil {
 		s.close()
 		return nil, explain(path, err)
 	}

@@ -203,7 +203,7 @@ func (st *status) readRemotes(ctx context.Context, store *cdc.Store, have *cdc.S
 		rs := remoteStatus{
 			Name: r.Name, Key: nodeKey(r.Key), Addr: strings.Join(r.Addrs, ","), Datasets: slices.Concat([]string{}, r.Datasets),
 			State: p.State, Error: p.Error, Lag: make(map[string]int64), Confirmed: make(map[string]map[string]uint64),
-			Pull: r.Pull, Push: r.Push, LagSeconds: make(map[string]float64),
+			Pull: r.Takes(), Push: r.Gets(), LagSeconds: make(map[string]float64),
 		}
 		rs.Remedy = remedyFor(rs.Error, r.Name, st.Node)
 		// A state of a serve that runs no more; what it or a sync met last stays.
@@ -220,6 +220,9 @@ func (st *status) readRemotes(ctx context.Context, store *cdc.Store, have *cdc.S
 		for _, d := range have.Datasets {
 			if r.Datasets != nil && !slices.Contains(r.Datasets, d.Name) {
 				continue
+			}
+			if own, ok := r.Directions[d.Name]; ok && !own.Push {
+				continue // it lacks nothing
 			}
 			confirmed := make(map[string]uint64)
 			for origin, pos := range d.Confirmed[r.Name] {

@@ -52,7 +52,7 @@ func (c *statusCmd) remote(ctx context.Context, store *cdc.Store) (*cdc.Remote, 
 	if i < 0 {
 		return nil, unknownRemote(c.Wait, list)
 	}
-	if !list[i].Push {
+	if !list[i].Gets() {
 		return nil, hint(fmt.Errorf("%s gets no changes from here", c.Wait), "sqlsync remote set %s --both has it get them", c.Wait)
 	}
 	return &list[i], nil
@@ -63,7 +63,7 @@ func (c *statusCmd) remote(ctx context.Context, store *cdc.Store) (*cdc.Remote, 
 func (c *statusCmd) confirmed(ctx context.Context, a *app, store *cdc.Store, r *cdc.Remote) error {
 	want := make(map[string]merge.Vector)
 	for _, d := range store.Datasets() {
-		if r.Datasets != nil && !slices.Contains(r.Datasets, d) {
+		if r.Datasets != nil && !slices.Contains(r.Datasets, d) || !r.Direction(d).Push {
 			continue
 		}
 		v, err := store.Stream(d).Seal(ctx)

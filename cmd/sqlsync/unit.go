@@ -20,8 +20,9 @@ type unit struct {
 	Databases []string
 	// Folders are all that it writes to.
 	Folders []string
-	// LowPort says that it listens below 1024.
-	LowPort bool
+	// LowPort says that it listens below 1024, Discover that it looks at the
+	// machine's networks.
+	LowPort, Discover bool
 }
 
 // text is what service install --print shows.
@@ -142,7 +143,7 @@ ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX{{if .Discover}} AF_NETLINK{{end}}
 RestrictNamespaces=yes
 RestrictSUIDSGID=yes
 MemoryDenyWriteExecute=yes

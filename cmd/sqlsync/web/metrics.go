@@ -170,7 +170,7 @@ func (o *output) counters(c *Counters, d *Database, s *snapshot, dataset string)
 	}
 	names := make(map[merge.NodeID]string)
 	for _, p := range s.peers {
-		if r := p.Remote; r.Pull && (r.Datasets == nil || slices.Contains(r.Datasets, dataset)) {
+		if r := p.Remote; r.Direction(dataset).Pull && (r.Datasets == nil || slices.Contains(r.Datasets, dataset)) {
 			names[r.Peer] = r.Name
 		}
 	}
