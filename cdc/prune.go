@@ -104,9 +104,6 @@ func (t *tx) confirmedByAll(ds *dataset, chains chains) (map[merge.NodeID]limit,
 		if ms, ok := row[5].(int64); ok {
 			offline = ms
 		}
-<<<<<<< HEAD
-		if _, until := awayFrom(row[3].(string), seen, offline); !until.IsZero() && t.now.After(until) {
-=======
 		push, _ := row[6].(int64)
 		text, has := row[7].(string)
 		r := Remote{Push: push != 0}
@@ -114,8 +111,7 @@ func (t *tx) confirmedByAll(ds *dataset, chains chains) (map[merge.NodeID]limit,
 		if r.Directions, err = readDirections(sql.NullString{String: text, Valid: has}); err != nil || !r.Direction(ds.name).Push {
 			return err
 		}
-		if offline > 0 && t.now.UnixMilli()-seen > offline {
->>>>>>> main
+		if _, until := awayFrom(row[3].(string), seen, offline); !until.IsZero() && t.now.After(until) {
 			return nil
 		}
 		peers = append(peers, peer{row[0].(int64), row[1].(string), merge.NodeID(row[2].([]byte))})

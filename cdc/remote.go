@@ -64,11 +64,7 @@ func (s *Store) Remotes(ctx context.Context) ([]Remote, error) {
 }
 
 func readRemotes(ctx context.Context, db *sql.DB) ([]Remote, error) {
-<<<<<<< HEAD
-	rows, err := db.QueryContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former, max_offline, coalesce(disabled, 0) FROM sqlsync_remote ORDER BY name`)
-=======
-	rows, err := db.QueryContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former, max_offline, directions FROM sqlsync_remote ORDER BY name`)
->>>>>>> main
+	rows, err := db.QueryContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former, max_offline, directions, coalesce(disabled, 0) FROM sqlsync_remote ORDER BY name`)
 	if err != nil {
 		return nil, fmt.Errorf("read remotes: %w", (&Store{}).explain(err))
 	}
@@ -81,11 +77,7 @@ func readRemotes(ctx context.Context, db *sql.DB) ([]Remote, error) {
 		var datasets *string
 		var directions sql.NullString
 		var expires, offline *int64
-<<<<<<< HEAD
-		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push, &expires, &former, &offline, &r.Disabled); err != nil {
-=======
-		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push, &expires, &former, &offline, &directions); err != nil {
->>>>>>> main
+		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push, &expires, &former, &offline, &directions, &r.Disabled); err != nil {
 			return nil, fmt.Errorf("read remotes: %w", err)
 		}
 		r.Key = merge.NodeID(key)
@@ -141,16 +133,11 @@ func (s *Store) AddRemote(ctx context.Context, r Remote) error {
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {
-<<<<<<< HEAD
 		if err := t.checkBan(r.Key); err != nil {
 			return fmt.Errorf("add remote: %w", err)
 		}
-		if _, err := t.Exec(`INSERT INTO sqlsync_remote (name, key, addrs, datasets, pull, push, expires, max_offline, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			r.Name, r.Key[:], addrs, datasets, r.Pull, r.Push, r.expiry(), r.offline(), t.now.UTC().Format(time.RFC3339)); err != nil {
-=======
 		if _, err := t.Exec(`INSERT INTO sqlsync_remote (name, key, addrs, datasets, pull, push, expires, max_offline, directions, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			r.Name, r.Key[:], addrs, datasets, r.Pull, r.Push, r.expiry(), r.offline(), r.directions(), t.now.UTC().Format(time.RFC3339)); err != nil {
->>>>>>> main
 			return fmt.Errorf("add remote: %w", err)
 		}
 		if err := t.forgetStranger(r.Key); err != nil {

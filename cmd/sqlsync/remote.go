@@ -198,12 +198,9 @@ type remoteRow struct {
 	Push     bool     `json:"push"`
 	Expires  string   `json:"expires"`
 	Former   string   `json:"former"`
-<<<<<<< HEAD
 	Disabled bool     `json:"disabled"`
-=======
 	// Directions are of datasets that have one of their own.
 	Directions map[string]string `json:"directions"`
->>>>>>> main
 }
 
 // Run lists the peers.
@@ -225,14 +222,10 @@ func (c *remoteListCmd) Run(ctx context.Context, a *app) error {
 	}
 	rows := []remoteRow{}
 	for _, r := range list {
-<<<<<<< HEAD
-		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", "", r.Disabled}
-=======
-		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", "", make(map[string]string)}
+		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", "", r.Disabled, make(map[string]string)}
 		for dataset, d := range r.Directions {
 			row.Directions[dataset] = d.String()
 		}
->>>>>>> main
 		if !r.Expires.IsZero() {
 			row.Expires = r.Expires.Format(time.RFC3339)
 		}
