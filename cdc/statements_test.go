@@ -23,6 +23,7 @@ var ofAll = map[string]string{
 	`coalesce(sum(changes), 0) FROM sqlsync_batch`:           "how much a clone has got so far",
 	`sealed FROM sqlsync_batch WHERE rowid = ?`:              "one batch, by its rowid",
 	`DELETE FROM sqlsync_watermark WHERE remote_id`:          "a remote is removed",
+	`count(*) FROM sqlsync_watermark WHERE remote_id = ?`:    "whether a remote has confirmed anything",
 	`DELETE FROM sqlsync_absent WHERE node = (SELECT`:        "a remote is removed",
 	`DELETE FROM sqlsync_hook_cursor WHERE hook_id`:          "a hook is removed",
 	`SELECT dataset_id, origin_id FROM sqlsync_vector UNION`: "verify goes through all chains",
