@@ -49,8 +49,11 @@ func (k *keeper) run(ctx context.Context) error {
 			again.Reset(rest)
 			continue
 		}
-		last = time.Now()
-		err := k.seal(ctx)
+		begun := time.Now()
+		some, err := k.seal(ctx)
+		if some {
+			last = begun
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -72,20 +75,19 @@ func (k *keeper) what() string {
 	return "seal dataset " + k.dataset
 }
 
-// seal merges what no longer waits, and seals what is pending.
-func (k *keeper) seal(ctx context.Context) error {
+// seal merges what no longer waits, and seals what is pending, if there is some.
+func (k *keeper) seal(ctx context.Context) (some bool, err error) {
 	anew := k.anew.Swap(false)
 	if anew {
 		if err := k.s.replay(ctx, k.dataset); err != nil {
 			k.anew.Store(true)
-			return err
+			return false, err
 		}
 	}
-	some, err := k.hasMarks(ctx)
-	if err != nil || !some && !anew {
-		return err
+	if some, err = k.hasMarks(ctx); err != nil || !some && !anew {
+		return false, err
 	}
-	return k.s.sealAll(ctx, k.dataset, true)
+	return some, k.s.sealAll(ctx, k.dataset, true)
 }
 
 // hasMarks reports whether something is pending, without a lock.
