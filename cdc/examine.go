@@ -29,6 +29,10 @@ type Examination struct {
 	Tables  []ExaminedTable
 	// Blocked are the remotes that keep datasets from being pruned.
 	Blocked []Blocked
+	// Capture is what is wrong with the triggers of watched tables.
+	Capture []Finding
+	// Listening is where a serve listens, or listened last.
+	Listening []string
 }
 
 // ExaminedTable is a table, watched or not, with what may go wrong with it.
@@ -44,8 +48,18 @@ type ExaminedTable struct {
 	// nobody needs here.
 	Function string
 
-	id  int64
-	ids string
+	id, dataset int64
+	ids         string
+}
+
+// Watched counts the watched tables.
+func (e *Examination) Watched() (n int) {
+	for _, t := range e.Tables {
+		if t.Watched {
+			n++
+		}
+	}
+	return n
 }
 
 // Examine reads all of that. It takes no write lock and makes nothing. The
@@ -70,14 +84,18 @@ func Examine(ctx context.Context, path string) (*Examination, error) {
 				return err
 			}
 		}
-		return e.judge(ctx, path, db)
+		if err := e.judge(ctx, path, db); err != nil || !e.IsNode {
+			return err
+		}
+		return e.checkCapture(ctx, db)
 	})
 	return e, err
 }
 
 func (e *Examination) readNode(ctx context.Context, db *sql.DB) error {
 	var key []byte
-	err := db.QueryRowContext(ctx, `SELECT key, hlc FROM sqlsync_node`).Scan(&key, &e.HLC)
+	var listening sql.NullString
+	err := db.QueryRowContext(ctx, `SELECT key, hlc, listening FROM sqlsync_node`).Scan(&key, &e.HLC, &listening)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -85,6 +103,9 @@ func (e *Examination) readNode(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	e.IsNode, e.Node = true, merge.NodeID(key)
+	if e.Listening, err = decodeListening(listening); err != nil {
+		return err
+	}
 	if e.Remotes, err = readRemotes(ctx, db); err != nil {
 		return err
 	}
@@ -95,7 +116,7 @@ func (e *Examination) readNode(ctx context.Context, db *sql.DB) error {
 }
 
 func (e *Examination) readWatched(ctx context.Context, db *sql.DB) error {
-	rows, err := db.QueryContext(ctx, `SELECT t.id, t.name, d.name, t.policy, coalesce(t.options, ''), t.key, coalesce((SELECT reason
+	rows, err := db.QueryContext(ctx, `SELECT t.id, t.name, d.id, d.name, t.policy, coalesce(t.options, ''), t.key, coalesce((SELECT reason
 		FROM sqlsync_disagreement WHERE table_id = t.id), '') FROM sqlsync_table t JOIN sqlsync_dataset d ON d.id = dataset_id WHERE watched ORDER BY t.id`)
 	if err != nil {
 		return err
@@ -104,7 +125,7 @@ func (e *Examination) readWatched(ctx context.Context, db *sql.DB) error {
 	for rows.Next() {
 		var t ExaminedTable
 		var policy, options, key string
-		if err := rows.Scan(&t.id, &t.Name, &t.Dataset, &policy, &options, &key, &t.Waiting); err != nil {
+		if err := rows.Scan(&t.id, &t.Name, &t.dataset, &t.Dataset, &policy, &options, &key, &t.Waiting); err != nil {
 			return err
 		}
 		m, err := decodeMerging(policy, options)
@@ -171,6 +192,25 @@ func (t *ExaminedTable) judge(ctx context.Context, db *sql.DB) error {
 		t.CanRange = def.Autoincrement()
 		return schema.Check(ctx, db, def, key)
 	})
+	return err
+}
+
+// checkCapture compares the triggers that there are with those that watched
+// tables are to have.
+func (e *Examination) checkCapture(ctx context.Context, db *sql.DB) error {
+	var wanted []wantedCapture
+	for _, t := range e.Tables {
+		if t.Watched {
+			wanted = append(wanted, wantedCapture{id: t.id, dataset: t.dataset, table: t.Name, keyCols: t.Key})
+		}
+	}
+	for i := range wanted {
+		if err := wanted[i].build(ctx, db); err != nil {
+			return fmt.Errorf("triggers of %s: %w", wanted[i].table, err)
+		}
+	}
+	have, err := installedTriggers(ctx, db)
+	e.Capture = compareTriggers(wanted, have)
 	return err
 }
 

@@ -103,6 +103,25 @@ func CountTables(ctx context.Context, path string) (n int, err error) {
 	return n, err
 }
 
+// Outline describes the application's tables.
+func Outline(ctx context.Context, path string) (tables []*schema.Table, err error) {
+	err = inspect(ctx, path, func(db *sql.DB) error {
+		names, err := schema.Names(ctx, db)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			t, err := schema.Load(ctx, db, name)
+			if err != nil {
+				return fmt.Errorf("table %s: %w", name, err)
+			}
+			tables = append(tables, t)
+		}
+		return nil
+	})
+	return tables, err
+}
+
 // CreateFile makes an empty database where there is no file.
 func CreateFile(ctx context.Context, path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)

@@ -156,6 +156,10 @@ func (s *Store) Listening(ctx context.Context) (addrs []string, err error) {
 	if err := s.db.GetContext(ctx, &text, `SELECT listening FROM sqlsync_node`); err != nil {
 		return nil, fmt.Errorf("read addresses: %w", s.explain(err))
 	}
+	return decodeListening(text)
+}
+
+func decodeListening(text sql.NullString) (addrs []string, err error) {
 	if text.Valid {
 		err = json.Unmarshal([]byte(text.String), &addrs)
 	}

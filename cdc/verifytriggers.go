@@ -31,12 +31,7 @@ func (s *Store) verifyTriggers(ctx context.Context) (list []Finding, err error) 
 		if err != nil {
 			return err
 		}
-		have := make(map[string]installed)
-		err = t.Query(func(row []any) error {
-			i := installed{row[0].(string), row[1].(string), row[2].(string)}
-			have[schema.Fold(i.name)] = i
-			return nil
-		}, `SELECT name, tbl_name, sql FROM main.sqlite_master WHERE type = 'trigger' AND name LIKE 'sqlsync\_%' ESCAPE '\' ORDER BY name`)
+		have, err := installedTriggers(ctx, t.Conn)
 		list = compareTriggers(wanted, have)
 		return err
 	})
@@ -44,6 +39,24 @@ func (s *Store) verifyTriggers(ctx context.Context) (list []Finding, err error) 
 		return nil, fmt.Errorf("verify triggers: %w", err)
 	}
 	return list, nil
+}
+
+// installedTriggers are those with a name of ours, by folded name.
+func installedTriggers(ctx context.Context, q schema.Queryer) (map[string]installed, error) {
+	have := make(map[string]installed)
+	rows, err := q.QueryContext(ctx, `SELECT name, tbl_name, sql FROM main.sqlite_master WHERE type = 'trigger' AND name LIKE 'sqlsync\_%' ESCAPE '\' ORDER BY name`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var i installed
+		if err := rows.Scan(&i.name, &i.table, &i.sql); err != nil {
+			return nil, err
+		}
+		have[schema.Fold(i.name)] = i
+	}
+	return have, rows.Err()
 }
 
 func (t *tx) wantedCapture() (list []wantedCapture, err error) {
@@ -61,21 +74,29 @@ func (t *tx) wantedCapture() (list []wantedCapture, err error) {
 		if err := json.Unmarshal([]byte(keys[i]), &w.keyCols); err != nil {
 			return nil, fmt.Errorf("read key of %s: %w", w.table, err)
 		}
-		def, err := schema.Load(t.ctx, t.Conn, w.table)
-		if errors.Is(err, schema.ErrNoTable) {
-			w.unknown = true
-			continue
-		}
-		if err != nil {
+		if err := w.build(t.ctx, t.Conn); err != nil {
 			return nil, err
 		}
-		key, err := def.Key(w.keyCols)
-		if w.unknown = err != nil; w.unknown {
-			continue
-		}
-		w.triggers = schema.Triggers(def, key, schema.Capture{Dataset: w.dataset, TableID: w.id})
 	}
 	return list, nil
+}
+
+// build makes the triggers that the table is to have.
+func (w *wantedCapture) build(ctx context.Context, q schema.Queryer) error {
+	def, err := schema.Load(ctx, q, w.table)
+	if refusal := (*schema.Refusal)(nil); errors.Is(err, schema.ErrNoTable) || errors.As(err, &refusal) {
+		w.unknown = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	key, err := def.Key(w.keyCols)
+	if w.unknown = err != nil; w.unknown {
+		return nil
+	}
+	w.triggers = schema.Triggers(def, key, schema.Capture{Dataset: w.dataset, TableID: w.id})
+	return nil
 }
 
 // compareTriggers uses up have.

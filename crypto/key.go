@@ -47,6 +47,10 @@ func (k PublicKey) String() string {
 	return encodeKey(publicPrefix, k)
 }
 
+// Short is the start of the text form, which is enough for people to tell keys
+// apart that nobody has made to look alike.
+func (k PublicKey) Short() string { return k.String()[:len("sqlsync1")+8] }
+
 // Verify reports whether sig is the signature of message by this key's owner.
 func (k PublicKey) Verify(message, sig []byte) bool {
 	return ed25519.Verify(k[:], message, sig)

@@ -3,9 +3,30 @@ package replicate
 import (
 	"context"
 	"fmt"
+	"net"
+	"time"
 
 	"sqlsync/wire"
 )
+
+// Greet returns what the peer at the other end of an authenticated connection
+// says of itself and a dataset, and closes the connection. Sessions that there
+// are stay.
+func Greet(ctx context.Context, nc net.Conn, dataset, software string) (*wire.Hello, error) {
+	s := newStream(nc)
+	defer s.Close()
+	defer context.AfterFunc(ctx, func() { s.Close() })()
+	s.SetWriteDeadline(time.Now().Add(defaultLimits.helloWithin))
+	err := s.Write(&wire.Hello{MinProtocol: wire.MinProtocol, MaxProtocol: wire.MaxProtocol, Software: software, Dataset: datasetName(dataset)})
+	if err != nil {
+		return nil, fmt.Errorf("write hello: %w", err)
+	}
+	hello, err := greet(ctx, s, defaultLimits.helloWithin)
+	if err == nil {
+		turnAway(s, nil)
+	}
+	return hello, err
+}
 
 // maxAsides bounds a peer's sessions beside the one of its link.
 const maxAsides = 4

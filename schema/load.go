@@ -214,6 +214,12 @@ func Find(names []string, name string) error {
 }
 
 func noTable(names []string, name string) error {
+	return &NoTable{Name: name, Near: Nearest(names, name)}
+}
+
+// Nearest lists up to three of the names that somebody may have meant by
+// another, the nearest first.
+func Nearest(names []string, name string) (nearest []string) {
 	type near struct {
 		name     string
 		distance int
@@ -225,9 +231,8 @@ func noTable(names []string, name string) error {
 		}
 	}
 	slices.SortStableFunc(list, func(a, b near) int { return cmp.Compare(a.distance, b.distance) })
-	e := &NoTable{Name: name}
 	for _, n := range list[:min(len(list), 3)] {
-		e.Near = append(e.Near, n.name)
+		nearest = append(nearest, n.name)
 	}
-	return e
+	return nearest
 }

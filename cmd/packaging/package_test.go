@@ -40,6 +40,8 @@ func TestDebHoldsWhatItShould(t *testing.T) {
 		for _, line := range []string{
 			"-rwxr-xr-x root/root", " ./usr/bin/sqlsync\n", " ./usr/share/doc/sqlsync/README.md\n",
 			" ./usr/share/doc/sqlsync/docs/service.md\n", " ./etc/sqlsync/\n",
+			" ./usr/share/man/man1/sqlsync.1.gz\n", " ./usr/share/bash-completion/completions/sqlsync\n",
+			" ./usr/share/zsh/vendor-completions/_sqlsync\n", " ./usr/share/fish/vendor_completions.d/sqlsync.fish\n",
 		} {
 			if !strings.Contains(string(out), line) {
 				t.Errorf("%s has no %q:\n%s", deb, line, out)

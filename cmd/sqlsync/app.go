@@ -20,7 +20,7 @@ import (
 	"sqlsync/crypto"
 	"sqlsync/merge"
 	"sqlsync/migrations"
-	"sqlsync/wire"
+	"sqlsync/replicate/mesh"
 )
 
 // app is what a verb works with.
@@ -124,81 +124,47 @@ func (a *app) path() (string, error) {
 	return "", usage("more than one --db", "only serve takes several")
 }
 
-// identity loads the identity of a database, making one where there is none
-// and the database has never been a node.
-func (a *app) identity(ctx context.Context, db string) (*crypto.Identity, error) {
-	if a.unlocked != nil {
-		return a.unlocked, nil
-	}
-	if err := settleRotation(ctx, db); err != nil {
-		return nil, err
-	}
-	id, err := a.unlock(ctx, keyPath(db))
-	if !errors.Is(err, fs.ErrNotExist) {
-		return id, err
-	}
-	if err := neverNode(ctx, db); err != nil {
-		return nil, err
-	}
-	if id, err = crypto.NewIdentity(nil); err != nil {
-		return nil, err
-	}
-	if err := id.Save(keyPath(db)); errors.Is(err, fs.ErrExist) {
-		return a.unlock(ctx, keyPath(db)) // another process was faster
-	} else if err != nil {
-		return nil, err
-	}
-	return id, nil
-}
-
-// neverNode is an error for a database whose key file is missing.
-func neverNode(ctx context.Context, db string) error {
-	was, err := cdc.IsNode(ctx, db)
-	if err == nil && was {
-		err = hint(fmt.Errorf("the key file of %s is missing: %s", db, keyPath(db)),
-			"put the key file back beside the database; a copy of a database is a node of its own: run sqlsync uninstall --yes on it first")
-	}
-	return err
-}
-
 // open opens the database that the verb is about, making it a node.
 func (a *app) open(ctx context.Context) (*cdc.Store, error) {
 	path, err := a.path()
 	if err != nil {
 		return nil, err
 	}
-	store, _, err := a.openPath(ctx, path, lockWait)
-	return store, err
+	store, _, err := mesh.OpenStore(ctx, path, a.meshOptions(ctx, path, lockWait))
+	return store, explain(path, err)
 }
 
-func (a *app) openPath(ctx context.Context, path string, wait time.Duration) (*cdc.Store, *crypto.Identity, error) {
-	if err := cdc.Probe(ctx, path); err != nil {
-		return nil, nil, explain(path, err)
-	}
-	id, err := a.identity(ctx, path)
-	if err != nil {
-		return nil, nil, explain(path, err)
-	}
-	var observe func(cdc.Work)
-	if a.observe != nil {
-		observe = a.observe(path)
-	}
-	store, err := cdc.Open(ctx, cdc.Options{
-		Path: path, Node: merge.NodeID(id.PublicKey()), LockWait: wait, Log: a.logger(), Observe: observe,
-		Sign: func(h wire.Hash) []byte { return id.Sign(h[:]) },
-		Verify: func(origin merge.NodeID, h wire.Hash, sig []byte) bool {
-			return crypto.PublicKey(origin).Verify(h[:], sig)
+// member opens a database as a member of its mesh.
+func (a *app) member(ctx context.Context, path string) (*mesh.Member, error) {
+	m, err := mesh.Open(ctx, path, a.meshOptions(ctx, path, lockWait))
+	return m, explain(path, err)
+}
+
+func (a *app) meshOptions(ctx context.Context, path string, wait time.Duration) mesh.Options {
+	o := mesh.Options{
+		Software: "sqlsync " + version(), LockWait: wait, Log: a.logger(),
+		Unlock: func(keyFile string) (*crypto.Identity, error) {
+			if a.unlocked != nil {
+				return a.unlocked, nil
+			}
+			id, _, err := a.unlock(ctx, keyFile)
+			return id, err
 		},
-	})
-	if err != nil {
-		return nil, nil, explain(path, err)
 	}
-	return store, id, nil
+	if a.observe != nil {
+		o.Observe = a.observe(path)
+	}
+	return o
 }
 
 // explain adds what to do to the errors that opening a database ends with.
 func explain(path string, err error) error {
 	switch {
+	case errors.Is(err, mesh.ErrServed):
+		return hint(fmt.Errorf("%s is already being served", path), "stop the other sqlsync serve first")
+	case errors.Is(err, mesh.ErrKeyMissing):
+		return hint(fmt.Errorf("the key file of %s is missing: %s", path, mesh.KeyPath(path)),
+			"put the key file back beside the database; a copy of a database is a node of its own: run sqlsync uninstall --yes on it first")
 	case errors.Is(err, fs.ErrNotExist):
 		return hint(fmt.Errorf("no database at %s", path), "check --db; sqlsync init --db %s makes a new one", path)
 	case errors.Is(err, cdc.ErrNotDatabase):
@@ -221,9 +187,9 @@ func explain(path string, err error) error {
 func explainKey(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return hint(fmt.Errorf("no key file at %s", keyPath(path)), "sqlsync init --db %s makes a node of a database", path)
+		return hint(fmt.Errorf("no key file at %s", mesh.KeyPath(path)), "sqlsync init --db %s makes a node of a database", path)
 	case errors.Is(err, crypto.ErrKeyPermissions):
-		return hint(err, "chmod 600 %s", keyPath(path))
+		return hint(err, "chmod 600 %s", mesh.KeyPath(path))
 	case errors.Is(err, crypto.ErrPassphrase):
 		return hint(err, "try again, and check $%s; without the passphrase this identity is lost", passphraseEnv)
 	}
@@ -234,7 +200,7 @@ func explainKey(path string, err error) error {
 func nodeKey(n merge.NodeID) string { return crypto.PublicKey(n).String() }
 
 // short is the start of a key's text form, which is enough for people.
-func short(n merge.NodeID) string { return nodeKey(n)[:len("sqlsync1")+8] }
+func short(n merge.NodeID) string { return crypto.PublicKey(n).Short() }
 
 // confirm asks on a terminal before something is destroyed. Elsewhere it wants
 // --yes.

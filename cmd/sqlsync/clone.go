@@ -12,7 +12,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/merge"
-	"sqlsync/wire"
+	"sqlsync/replicate/mesh"
 )
 
 type cloneCmd struct {
@@ -38,13 +38,13 @@ func (c *cloneCmd) Run(ctx context.Context, a *app) error {
 	}
 	ctx, cancel := within(ctx, c.Timeout)
 	defer cancel()
-	m, err := a.member(ctx, c.File, lockWait)
+	m, err := a.member(ctx, c.File)
 	if err != nil {
 		return err
 	}
-	defer m.store.Close()
+	defer m.Store.Close()
 	if occupied != nil {
-		peers, err := m.store.Peers(ctx)
+		peers, err := m.Store.Peers(ctx)
 		if err != nil {
 			return explain(c.File, err)
 		}
@@ -53,25 +53,18 @@ func (c *cloneCmd) Run(ctx context.Context, a *app) error {
 		}
 		a.say("going on with a clone that was broken off")
 	}
-	if err := c.add(ctx, m.store, r); err != nil {
+	if err := c.add(ctx, m.Store, r); err != nil {
 		return err
 	}
-	if _, err := m.readRemotes(ctx); err != nil {
+	if _, err := m.Reload(ctx); err != nil {
 		return err
 	}
 	return c.replicate(ctx, a, m, r)
 }
 
 // replicate fills a new file from a remote.
-func (c *cloneCmd) replicate(ctx context.Context, a *app, m *member, r *cdc.Remote) error {
-	if err := c.create(ctx, a, m, r); err != nil {
-		return explainSync(r.Name, err, c.Timeout)
-	}
-	err := c.fill(ctx, a, m, r.Name)
-	if nerr := m.noteSync(context.WithoutCancel(ctx), *r, err); nerr != nil {
-		m.log.Warn("note the state of a peer", "peer", r.Name, "err", nerr)
-	}
-	if err != nil {
+func (c *cloneCmd) replicate(ctx context.Context, a *app, m *mesh.Member, r *cdc.Remote) error {
+	if err := c.fill(ctx, a, m, r.Name); err != nil {
 		return explainSync(r.Name, err, c.Timeout)
 	}
 	return c.report(ctx, a, m)
@@ -139,32 +132,14 @@ func begunFrom(ctx context.Context, path string, key merge.NodeID) bool {
 	return err == nil && e.IsNode && slices.ContainsFunc(e.Remotes, func(r cdc.Remote) bool { return r.Key == key })
 }
 
-// create makes the tables of every dataset that the remote lets us have: those
-// that a ticket named, or all that it tells of.
-func (c *cloneCmd) create(ctx context.Context, a *app, m *member, r *cdc.Remote) error {
-	list := r.Datasets
-	if list == nil {
-		list = []string{cdc.DefaultDataset}
-	}
-	for i := 0; i < len(list); i++ {
-		s, err := m.node.Schema(ctx, r.Name, list[i])
-		if err != nil {
-			return err
-		}
-		for _, d := range s.Datasets {
-			if i == 0 && r.Datasets == nil && d != cdc.DefaultDataset {
-				list = append(list, d)
-			}
-		}
-		if err := c.createTables(ctx, a, m, list[i], s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *cloneCmd) createTables(ctx context.Context, a *app, m *member, dataset string, s *wire.Schema) error {
-	skipped, err := m.store.Create(ctx, dataset, s)
+// fill brings tables and rows, telling now and then how far it is.
+func (c *cloneCmd) fill(ctx context.Context, a *app, m *mesh.Member, remote string) error {
+	done := make(chan struct{})
+	var told group
+	told.Go(func() { a.progress(ctx, m, remote, done) })
+	skipped, err := m.Clone(ctx, remote)
+	close(done)
+	told.Wait()
 	for _, q := range skipped {
 		first, _, _ := strings.Cut(q, "\n")
 		a.say("left out a trigger that needs what is not in the clone: %s", first)
@@ -172,19 +147,8 @@ func (c *cloneCmd) createTables(ctx context.Context, a *app, m *member, dataset 
 	return err
 }
 
-// fill brings the rows, telling now and then how far it is.
-func (c *cloneCmd) fill(ctx context.Context, a *app, m *member, remote string) error {
-	done := make(chan struct{})
-	var told group
-	told.Go(func() { a.progress(ctx, m, remote, done) })
-	err := m.node.Sync(ctx, remote)
-	close(done)
-	told.Wait()
-	return err
-}
-
-func (c *cloneCmd) report(ctx context.Context, a *app, m *member) error {
-	tables, err := m.store.Tables(ctx)
+func (c *cloneCmd) report(ctx context.Context, a *app, m *mesh.Member) error {
+	tables, err := m.Store.Tables(ctx)
 	if err != nil {
 		return err
 	}
@@ -197,7 +161,7 @@ func (c *cloneCmd) report(ctx context.Context, a *app, m *member) error {
 		}
 	}
 	if a.JSON {
-		return a.printJSON(map[string]any{"file": c.File, "key": nodeKey(m.store.Node()), "tables": watched, "rows": rows})
+		return a.printJSON(map[string]any{"file": c.File, "key": nodeKey(m.Store.Node()), "tables": watched, "rows": rows})
 	}
 	a.printf("cloned %d tables, %d rows into %s\n", watched, rows, c.File)
 	return nil

@@ -64,7 +64,7 @@ func (a *app) datasets(ctx context.Context) ([]cdc.DatasetSettings, error) {
 }
 
 type datasetSetCmd struct {
-	Name           string         `arg:"" help:"The dataset."`
+	Name           string         `arg:"" complete:"dataset" help:"The dataset."`
 	BatchRows      *int64         `help:"Touched rows that one seal covers at most; a source transaction up to this size stays whole everywhere."`
 	Enabled        *bool          `negatable:"" help:"Whether the dataset is replicated."`
 	Retention      *lifetime      `placeholder:"DURATION" help:"For how long batches, tombstones and conflicts are kept that every peer has, for example 30d, the default; never drops none."`
@@ -156,18 +156,18 @@ func (a *app) setDataset(ctx context.Context, name string, change cdc.DatasetCha
 		return err
 	}
 	if store == nil {
-		return noDataset(fmt.Errorf("%w: %q", cdc.ErrNoDataset, name))
+		return noDataset(name, nil)
 	}
 	defer store.Close()
 	err = store.SetDataset(ctx, name, change)
 	if errors.Is(err, cdc.ErrNoDataset) {
-		return noDataset(err)
+		return noDataset(name, datasetNames(ctx, store))
 	}
 	return explain(store.Path(), err)
 }
 
 type datasetEnableCmd struct {
-	Name string `arg:"" help:"The dataset."`
+	Name string `arg:"" complete:"dataset" help:"The dataset."`
 }
 
 // Run has a dataset replicated again.
@@ -177,7 +177,7 @@ func (c *datasetEnableCmd) Run(ctx context.Context, a *app) error {
 }
 
 type datasetDisableCmd struct {
-	Name string `arg:"" help:"The dataset."`
+	Name string `arg:"" complete:"dataset" help:"The dataset."`
 }
 
 // Run stops replicating a dataset.
@@ -186,6 +186,11 @@ func (c *datasetDisableCmd) Run(ctx context.Context, a *app) error {
 	return a.setDataset(ctx, c.Name, cdc.DatasetChange{Enabled: &off})
 }
 
-func noDataset(err error) error {
-	return hint(err, "sqlsync dataset list shows them; watch TABLE --dataset makes a new one")
+// datasetNames are those of a hint: where they cannot be read it does without.
+func datasetNames(ctx context.Context, store *cdc.Store) (names []string) {
+	list, _ := store.DatasetSettings(ctx)
+	for _, d := range list {
+		names = append(names, d.Dataset)
+	}
+	return names
 }

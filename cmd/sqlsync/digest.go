@@ -10,7 +10,7 @@ import (
 )
 
 type digestCmd struct {
-	Tables []string `arg:"" optional:"" name:"table" help:"Tables to digest; without one, all that are watched."`
+	Tables []string `arg:"" optional:"" name:"table" complete:"table" help:"Tables to digest; without one, all that are watched."`
 }
 
 type digestRow struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -12,7 +13,9 @@ import (
 	"sqlsync/crypto"
 )
 
-type doctorCmd struct{}
+type doctorCmd struct {
+	Bundle string `placeholder:"FILE" help:"Write what support needs to know into a new .tar.gz file: no values of rows, no secrets."`
+}
 
 // What a check comes to.
 const (
@@ -43,11 +46,12 @@ type doctor struct {
 	ex *cdc.Examination
 	// id is this node's identity, nil where there is none to be read.
 	id     *crypto.Identity
+	served bool
 	report doctorReport
 }
 
 // Run checks the database, the machine and the configuration.
-func (doctorCmd) Run(ctx context.Context, a *app) error {
+func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	path, err := a.path()
 	if err != nil {
 		return err
@@ -60,7 +64,10 @@ func (doctorCmd) Run(ctx context.Context, a *app) error {
 	if a.JSON {
 		err = a.printJSON(d.report)
 	} else {
-		err = d.report.print(a)
+		err = d.report.print(a.stdout)
+	}
+	if err == nil && c.Bundle != "" {
+		err = a.writeBundle(d, c.Bundle)
 	}
 	if err != nil || d.report.Failures == 0 {
 		return err
@@ -73,19 +80,23 @@ func (d *doctor) run() {
 		return
 	}
 	d.checkFolder()
+	d.checkBeside()
 	d.checkSystem()
 	if !d.examine() {
 		return
 	}
 	d.checkIntegrity()
 	d.checkFormat()
+	d.checkWAL()
 	if !d.checkVersion() {
 		return
 	}
 	d.checkKey()
 	d.checkService()
+	d.checkAddresses()
 	d.checkClock()
 	d.checkTables()
+	d.checkCapture()
 	d.checkRemotes()
 	d.checkBlocked()
 }
@@ -123,10 +134,13 @@ func (d *doctor) failErr(name string, err error) {
 	d.fail(name, remedy, "%v", err)
 }
 
-func (r *doctorReport) print(a *app) error {
-	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+// shownState is what people read: short, to be seen at a glance.
+var shownState = map[string]string{checkOK: "ok", checkWarning: "warn", checkFailure: "fail"}
+
+func (r *doctorReport) print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	for _, c := range r.Checks {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", c.State, c.Name, c.Detail)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", shownState[c.State], c.Name, c.Detail)
 		if c.Remedy != "" {
 			fmt.Fprintf(w, "\t\tremedy: %s\n", c.Remedy)
 		}
@@ -134,8 +148,8 @@ func (r *doctorReport) print(a *app) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	a.printf("%s: %s, %s\n", countOf(int64(len(r.Checks)), "check"), countOf(int64(r.Failures), "failure"), countOf(int64(r.Warnings), "warning"))
-	return nil
+	_, err := fmt.Fprintf(out, "%s: %s, %s\n", countOf(int64(len(r.Checks)), "check"), countOf(int64(r.Failures), "failure"), countOf(int64(r.Warnings), "warning"))
+	return err
 }
 
 // failure names the first one's remedy.

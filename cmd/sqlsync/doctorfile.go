@@ -14,6 +14,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/migrations"
+	"sqlsync/replicate/mesh"
 	"sqlsync/schema"
 )
 
@@ -55,6 +56,38 @@ func (d *doctor) checkFolder() {
 			"%s cannot be written to", d.folder())
 	default:
 		d.ok("folder", "%s can be written to", d.folder())
+	}
+}
+
+// checkBeside looks at the files that SQLite and sqlsync keep beside the
+// database: one that another user left behind makes the database read-only.
+func (d *doctor) checkBeside() {
+	for _, suffix := range []string{"-wal", "-shm", "-journal", "-sqlsync.lock"} {
+		path := mesh.Beside(d.path, suffix)
+		fi, err := os.Stat(path)
+		if err != nil {
+			continue
+		}
+		if fi.Mode().Perm()&0o222 == 0 || !mayWrite(path) {
+			d.fail("file "+filepath.Base(path), "give it to the user that has the database: application and sqlsync run as one user, or as one group that may write",
+				"%s cannot be written to", path)
+		}
+	}
+}
+
+// walLarge is far more than the 4 MB at which SQLite begins to reset the
+// write-ahead log.
+const walLarge = 64 << 20
+
+func (d *doctor) checkWAL() {
+	fi, err := os.Stat(mesh.Beside(d.path, "-wal"))
+	switch {
+	case err != nil || d.ex.JournalMode != "wal":
+	case fi.Size() > walLarge:
+		d.warn("log size", "end transactions that stay open, of any program: they keep SQLite from resetting the write-ahead log; then PRAGMA wal_checkpoint(TRUNCATE) makes it small",
+			"the write-ahead log has %s", size(fi.Size()))
+	default:
+		d.ok("log size", "the write-ahead log has %s", size(fi.Size()))
 	}
 }
 

@@ -1,29 +1,31 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
+	"maps"
 	"os"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
 	"sqlsync/merge"
+	"sqlsync/replicate/mesh"
 	"sqlsync/schema"
 )
 
 func (d *doctor) checkKey() {
-	id, err := crypto.LoadIdentity(keyPath(d.path))
+	id, err := d.unlock()
 	switch {
 	case missing(err) && !d.ex.IsNode:
 		d.ok("key", "none yet: sqlsync init or watch makes it")
 	case missing(err):
 		d.fail("key", "put the key file back beside the database; a copy of a database is a node of its own: run sqlsync uninstall --yes on it first",
-			"%s is missing", keyPath(d.path))
+			"%s is missing", mesh.KeyPath(d.path))
+	case errors.Is(err, crypto.ErrProtected):
+		d.ok("key", "protected by a passphrase; with $%s set, it and the remotes are looked at more closely", passphraseEnv)
 	case err != nil:
 		d.failErr("key", err)
 	case d.ex.IsNode && merge.NodeID(id.PublicKey()) != d.ex.Node:
@@ -34,17 +36,29 @@ func (d *doctor) checkKey() {
 	}
 }
 
+// unlock asks nobody for a passphrase.
+func (d *doctor) unlock() (*crypto.Identity, error) {
+	id, err := crypto.LoadIdentity(mesh.KeyPath(d.path))
+	if p := os.Getenv(passphraseEnv); errors.Is(err, crypto.ErrProtected) && p != "" {
+		return crypto.UnlockIdentity(mesh.KeyPath(d.path), func() (string, error) { return p, nil })
+	}
+	return id, err
+}
+
 func (d *doctor) checkService() {
-	lock := d.path + "-sqlsync.lock"
-	if _, err := os.Stat(lock); err != nil || !served(d.path) {
+	d.served = mesh.Served(d.path)
+	if !d.served {
 		d.ok("service", "not being served")
 		return
 	}
 	by := ""
-	if pid := lockHolder(lock); pid != 0 {
+	if pid := lockHolder(mesh.LockPath(d.path)); pid != 0 {
 		by = fmt.Sprintf(" by process %d", pid)
 	}
 	d.ok("service", "being served%s", by)
+	for _, t := range readTroubles(d.path) {
+		d.fail("service", t.Remedy, "it cannot %s since %s: %s", t.What, t.Since, t.Error)
+	}
 }
 
 // longAgo is before this program was written.
@@ -64,12 +78,8 @@ func (d *doctor) checkClock() {
 }
 
 func (d *doctor) checkTables() {
-	watched := 0
 	for _, t := range d.ex.Tables {
 		name := "table " + t.Name
-		if t.Watched {
-			watched++
-		}
 		switch {
 		case t.Watched && t.Refused != nil:
 			d.fail(name, remedyOf(t.Refused), "it is watched and waits: %s", causeOf(t.Refused))
@@ -88,8 +98,22 @@ func (d *doctor) checkTables() {
 			d.ok(name, "not watched; it can be%s", needless(t.Function))
 		}
 	}
-	if d.ex.IsNode && watched == 0 {
+	if d.ex.IsNode && d.ex.Watched() == 0 {
 		d.warn("tables", "sqlsync watch --all, or watch TABLE…; on a new replica, sqlsync clone", "no table is watched")
+	}
+}
+
+// checkCapture looks at the triggers of watched tables.
+func (d *doctor) checkCapture() {
+	names := make(map[string][]string)
+	for _, f := range d.ex.Capture {
+		names[f.Table] = append(names[f.Table], f.Detail)
+	}
+	for _, table := range slices.Sorted(maps.Keys(names)) {
+		d.warn("triggers of "+table, "sqlsync repair "+table+" puts capture back and seals what it missed", "%s", strings.Join(names[table], "; "))
+	}
+	if n := d.ex.Watched(); n > 0 && len(names) == 0 {
+		d.ok("triggers", "capture of %s is as it should be", countOf(int64(n), "table"))
 	}
 }
 
@@ -118,66 +142,4 @@ func remedyOf(err error) string {
 		return h.Hint()
 	}
 	return ""
-}
-
-// dialTime is how long a remote has to be there.
-const dialTime = 2 * time.Second
-
-func (d *doctor) checkRemotes() {
-	if d.ex.IsNode && len(d.ex.Remotes) == 0 {
-		d.warn("remotes", "sqlsync remote add NAME KEY, here and there", "no remote is known: nothing is exchanged")
-	}
-	reached := make([][]error, len(d.ex.Remotes))
-	var all sync.WaitGroup
-	for i, r := range d.ex.Remotes {
-		reached[i] = make([]error, len(r.Addrs))
-		for j, addr := range r.Addrs {
-			all.Go(func() { reached[i][j] = d.reach(r.Key, addr) })
-		}
-	}
-	all.Wait()
-	for i, r := range d.ex.Remotes {
-		d.checkRemote(r, reached[i])
-	}
-}
-
-func (d *doctor) checkRemote(r cdc.Remote, reached []error) {
-	name := "remote " + r.Name
-	if len(r.Addrs) == 0 {
-		d.ok(name, "without an address: it has to dial this node, which needs serve --listen")
-		return
-	}
-	var failed []string
-	remedy := "start sqlsync serve --listen there, and check the address, the network and the firewall"
-	for j, err := range reached {
-		if err == nil {
-			d.ok(name, "%s answers%s", r.Addrs[j], ifTrue(d.id != nil, " and knows this node's key"))
-			return
-		}
-		if errors.Is(err, crypto.ErrRefused) {
-			remedy = "run sqlsync remote add there with this node's key, and check the remote's key here"
-		}
-		failed = append(failed, fmt.Sprintf("%s: %v", r.Addrs[j], err))
-	}
-	d.warn(name, remedy, "not reached within %v: %s", dialTime, strings.Join(failed, "; "))
-}
-
-// reach connects, and where there is an identity to do it with, asks whether
-// the peer takes it. No session is begun.
-func (d *doctor) reach(peer merge.NodeID, addr string) error {
-	ctx, cancel := context.WithTimeout(d.ctx, dialTime)
-	defer cancel()
-	var nd net.Dialer
-	raw, err := nd.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return err
-	}
-	if d.id == nil {
-		return raw.Close()
-	}
-	c, err := crypto.Client(ctx, raw, d.id, crypto.PublicKey(peer), nil, crypto.Options{})
-	if err != nil {
-		return err
-	}
-	return c.Close()
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
+	"sqlsync/replicate/mesh"
 	"sync/atomic"
 	"time"
 )
@@ -21,10 +23,10 @@ type fleet struct {
 
 	files    []string // named one by one
 	patterns []string
-	ports    []*port // none, one for all databases, or one for each of files
-	open     bool    // peers are let in
+	ports    []*mesh.Port // none, one for all databases, or one for each of files
+	open     bool         // peers are let in
 	pages    *paging
-	near     *discovery // nil without --discover
+	near     *mesh.Discovery // nil without --discover
 
 	ships  map[string]*ship
 	tasks  group // of the ships
@@ -38,7 +40,7 @@ type fleet struct {
 // ship is a database of a fleet: being opened, served, or to be tried again.
 type ship struct {
 	path    string
-	port    *port
+	port    *mesh.Port
 	matched bool        // by a pattern
 	file    fs.FileInfo // as it was when it was opened
 	cancel  context.CancelFunc
@@ -91,12 +93,12 @@ func (f *fleet) name(dbs []string) error {
 
 func (f *fleet) openPorts(addrs []string) error {
 	for _, addr := range addrs {
-		p, err := openPort(addr, f.log)
+		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			f.closePorts()
-			return err
+			return hint(fmt.Errorf("listen on %s: %w", addr, mesh.WithoutAddr(err)), "choose another --listen address, or end the program that has it")
 		}
-		f.ports = append(f.ports, p)
+		f.ports = append(f.ports, mesh.NewPort(l, f.log))
 	}
 	return nil
 }
@@ -120,21 +122,21 @@ func (f *fleet) openDiscovery(ctx context.Context, wanted bool) error {
 	if !wanted {
 		return nil
 	}
-	a, err := openMulticast(ctx)
+	d, err := mesh.OpenDiscovery(ctx, f.log)
 	if err != nil {
 		f.closePorts()
 		return hint(fmt.Errorf("--discover: %w", err), "give remotes an address: sqlsync remote set NAME --addr HOST:PORT")
 	}
-	f.near = newDiscovery(a, f.log)
+	f.near = d
 	return nil
 }
 
 // openTo lets peers in.
 func (f *fleet) openTo(ctx context.Context) {
 	f.open = true
-	f.tasks.Go(func() { f.near.run(ctx) })
+	f.tasks.Go(func() { f.near.Run(ctx) })
 	for _, p := range f.ports {
-		f.tasks.Go(func() { p.run(ctx) })
+		f.tasks.Go(func() { p.Run(ctx) })
 	}
 }
 
@@ -146,7 +148,7 @@ func (f *fleet) closePorts() {
 
 // portOf is where the i-th file is reached; files that patterns match have the
 // one port.
-func (f *fleet) portOf(i int) *port {
+func (f *fleet) portOf(i int) *mesh.Port {
 	switch len(f.ports) {
 	case 0:
 		return nil
@@ -229,7 +231,7 @@ func (f *fleet) launch(ctx context.Context, s *ship) {
 	f.tasks.Go(func() {
 		service, err := f.cmd.begin(ctx, f.a, s.port, s.path)
 		if err == nil {
-			remove, hide := f.pages.add(service.member), f.near.add(service.member, s.port)
+			remove, hide := f.pages.add(service.Member), f.near.Add(service.Member, s.port)
 			f.news <- news{ship: s, service: service}
 			if err = service.run(ctx); err != nil && ctx.Err() == nil {
 				err = explainEnded(s.path, err)

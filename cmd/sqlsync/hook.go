@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/replicate/mesh"
+	"sqlsync/schema"
 )
 
 type hookCmd struct {
@@ -24,8 +26,8 @@ type hookAddCmd struct {
 	Name     string        `arg:"" help:"What to call the hook."`
 	Exec     string        `xor:"to" placeholder:"COMMAND" help:"Command of the shell that gets the changes of a batch on its standard input, a line of JSON each."`
 	URL      string        `name:"url" xor:"to" placeholder:"URL" help:"Where the changes of a batch are posted, a line of JSON each."`
-	Dataset  string        `help:"Only changes of this dataset."`
-	Table    string        `help:"Only changes to this table."`
+	Dataset  string        `complete:"dataset" help:"Only changes of this dataset."`
+	Table    string        `complete:"table" help:"Only changes to this table."`
 	Timeout  time.Duration `default:"30s" help:"How long one call may take."`
 	Backfill bool          `help:"Begin with what is held already, not with what comes from now on."`
 }
@@ -41,15 +43,15 @@ func (c *hookAddCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer store.Close()
 	if c.Dataset != "" && !slices.Contains(store.Datasets(), c.Dataset) {
-		return hint(fmt.Errorf("no dataset %q", c.Dataset), "the datasets are: %s", strings.Join(store.Datasets(), ", "))
+		return noDataset(c.Dataset, store.Datasets())
 	}
 	if c.Table != "" {
 		known, err := store.LogTables(ctx)
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(known, func(t string) bool { return strings.EqualFold(t, c.Table) }) {
-			return hint(fmt.Errorf("no table %q", c.Table), "sqlsync tables lists them")
+		if err := schema.Find(known, c.Table); err != nil {
+			return err
 		}
 	}
 	h := &cdc.Hook{Name: c.Name, Command: c.Exec, URL: c.URL, Dataset: c.Dataset, Table: c.Table, Timeout: c.Timeout}
@@ -60,7 +62,7 @@ func (c *hookAddCmd) Run(ctx context.Context, a *app) error {
 	case err != nil:
 		return explain(store.Path(), err)
 	}
-	if !served(store.Path()) {
+	if !mesh.Served(store.Path()) {
 		a.say("sqlsync serve is not running here: it carries hooks out")
 	}
 	secret := ""
@@ -179,5 +181,5 @@ func (c *hookRemoveCmd) Run(ctx context.Context, a *app) error {
 	if len(names) == 0 {
 		return hint(err, "there are none: sqlsync hook add NAME adds one")
 	}
-	return hint(err, "the hooks are: %s", strings.Join(names, ", "))
+	return hint(err, "%sthe hooks are: %s", suggest(c.Name, names), strings.Join(names, ", "))
 }

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -15,16 +16,17 @@ import (
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/replicate/mesh"
 )
 
 // someMember opens a database without a command line.
-func someMember(t *testing.T, db string) *member {
+func someMember(t *testing.T, db string) *mesh.Member {
 	t.Helper()
-	m, err := (&app{grammar: &grammar{LogLevel: "error"}, stdout: io.Discard, stderr: io.Discard}).member(t.Context(), db, lockWait)
+	m, err := (&app{grammar: &grammar{LogLevel: "error"}, stdout: io.Discard, stderr: io.Discard}).member(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { m.store.Close() })
+	t.Cleanup(func() { m.Store.Close() })
 	return m
 }
 
@@ -48,7 +50,7 @@ func TestWebhook(t *testing.T) {
 	}
 	exec(`CREATE TABLE t (id INTEGER PRIMARY KEY, v)`)
 	m := someMember(t, db)
-	if _, err := m.store.Watch(t.Context(), []string{"t"}, cdc.WatchOptions{Dataset: cdc.DefaultDataset}); err != nil {
+	if _, err := m.Store.Watch(t.Context(), []string{"t"}, cdc.WatchOptions{Dataset: cdc.DefaultDataset}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -56,7 +58,7 @@ func TestWebhook(t *testing.T) {
 	answer, calls := http.StatusInternalServerError, []string{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		mac := hmac.New(sha256.New, []byte(m.store.HookSecret(h)))
+		mac := hmac.New(sha256.New, []byte(m.Store.HookSecret(h)))
 		mac.Write([]byte(r.Header.Get("Sqlsync-Timestamp") + "." + string(body)))
 		if got, want := r.Header.Get("Sqlsync-Signature"), "sha256="+hex.EncodeToString(mac.Sum(nil)); got != want {
 			t.Errorf("signature %s, want %s", got, want)
@@ -66,14 +68,14 @@ func TestWebhook(t *testing.T) {
 	}))
 	defer server.Close()
 	h.URL = server.URL
-	if err := m.store.AddHook(t.Context(), h, false); err != nil {
+	if err := m.Store.AddHook(t.Context(), h, false); err != nil {
 		t.Fatal(err)
 	}
-	list, err := m.store.Hooks(t.Context())
+	list, err := m.Store.Hooks(t.Context())
 	if err != nil || len(list) != 1 || !list[0].Trusted {
 		t.Fatalf("Hooks = %+v, %v", list, err)
 	}
-	c := &carrier{store: m.store, hook: list[0], log: m.log}
+	c := &carrier{store: m.Store, hook: list[0], log: slog.New(slog.DiscardHandler)}
 	deliver := func(wantErr string, wantCalls int) {
 		t.Helper()
 		err := c.deliver(t.Context())
@@ -87,7 +89,7 @@ func TestWebhook(t *testing.T) {
 	seal := func(q string) {
 		t.Helper()
 		exec(q)
-		if err := m.store.Seal(t.Context(), cdc.DefaultDataset); err != nil {
+		if err := m.Store.Seal(t.Context(), cdc.DefaultDataset); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -116,7 +118,7 @@ func TestHookThatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := someMember(t, db)
-	c := &carrier{store: m.store, log: m.log, hook: cdc.Hook{Name: "h", Command: "sleep 600 | sleep 600", Timeout: 50 * time.Millisecond}}
+	c := &carrier{store: m.Store, log: slog.New(slog.DiscardHandler), hook: cdc.Hook{Name: "h", Command: "sleep 600 | sleep 600", Timeout: 50 * time.Millisecond}}
 	if err := c.call(t.Context(), cdc.Cursor{}, []byte("x\n")); err == nil || !strings.Contains(err.Error(), "took longer than 50ms") {
 		t.Errorf("call = %v", err)
 	}

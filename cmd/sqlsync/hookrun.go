@@ -23,7 +23,7 @@ const (
 
 // hooks carries the hooks out, as they are added and removed, until ctx ends.
 func (s *service) hooks(ctx context.Context) error {
-	changed, stop := s.store.Reconfigured()
+	changed, stop := s.Store.Reconfigured()
 	defer stop()
 	ctx, cancel := context.WithCancel(ctx)
 	var all group
@@ -36,7 +36,7 @@ func (s *service) hooks(ctx context.Context) error {
 	}
 	run := make(map[string]running)
 	for {
-		list, err := s.store.Hooks(ctx)
+		list, err := s.Store.Hooks(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("read hooks", "err", err)
 		}
@@ -62,7 +62,7 @@ func (s *service) hooks(ctx context.Context) error {
 			run[name] = r
 			all.Go(func() {
 				defer close(r.done)
-				(&carrier{store: s.store, hook: h, log: s.log.With("hook", h.Name), failing: h.Error}).run(ctx)
+				(&carrier{store: s.Store, hook: h, log: s.log.With("hook", h.Name), failing: h.Error}).run(ctx)
 			})
 		}
 		select {
@@ -191,4 +191,14 @@ func (c *carrier) call(ctx context.Context, batch cdc.Cursor, body []byte) error
 		return c.exec(within, batch, body)
 	}
 	return c.post(within, batch, body)
+}
+
+// rest waits, but not longer than ctx.
+func rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
 }

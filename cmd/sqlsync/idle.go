@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-
-	"sqlsync/merge"
 )
 
 // checkListen makes sure that an address can be listened on.
@@ -20,15 +18,15 @@ func checkListen(addr string) error {
 
 // warnIdle warns of a serve that has nothing to do so far. It takes note of
 // what is set up while it runs.
-func (m *member) warnIdle(ctx context.Context, listens, discovers bool) error {
-	watched, err := m.store.Watched(ctx)
+func (s *service) warnIdle(ctx context.Context, listens, discovers bool) error {
+	watched, err := s.Store.Watched(ctx)
 	if err != nil {
 		return err
 	}
 	if watched == 0 {
-		m.log.Warn("no table is watched yet: sqlsync watch TABLE")
+		s.log.Warn("no table is watched yet: sqlsync watch TABLE")
 	}
-	remotes, err := m.store.Remotes(ctx)
+	remotes, err := s.Store.Remotes(ctx)
 	if err != nil {
 		return err
 	}
@@ -38,22 +36,9 @@ func (m *member) warnIdle(ctx context.Context, listens, discovers bool) error {
 	}
 	switch {
 	case len(remotes) == 0 && !listens:
-		m.log.Warn("there are no remotes and no --listen: sqlsync remote add NAME KEY --addr HOST:PORT")
+		s.log.Warn("there are no remotes and no --listen: sqlsync remote add NAME KEY --addr HOST:PORT")
 	case !reachable && !listens:
-		m.log.Warn("no remote has an address and there is no --listen: nobody can meet")
+		s.log.Warn("no remote has an address and there is no --listen: nobody can meet")
 	}
 	return nil
-}
-
-// nameOf is how people here call a node.
-func (m *member) nameOf(n merge.NodeID) string {
-	list, err := m.store.Remotes(context.Background())
-	if err == nil {
-		for _, r := range list {
-			if r.Key == n {
-				return r.Name
-			}
-		}
-	}
-	return short(n)
 }

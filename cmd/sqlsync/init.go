@@ -9,6 +9,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
+	"sqlsync/replicate/mesh"
 )
 
 type initCmd struct {
@@ -41,10 +42,10 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 
 // makeProtected makes the identity of a database that has none yet.
 func (a *app) makeProtected(ctx context.Context, db string) error {
-	if _, err := os.Lstat(keyPath(db)); err == nil {
-		return hint(fmt.Errorf("%s is there already", keyPath(db)), "sqlsync key passphrase gives it a passphrase")
+	if _, err := os.Lstat(mesh.KeyPath(db)); err == nil {
+		return hint(fmt.Errorf("%s is there already", mesh.KeyPath(db)), "sqlsync key passphrase gives it a passphrase")
 	}
-	if err := neverNode(ctx, db); err != nil {
+	if err := mesh.NeverNode(ctx, db); err != nil {
 		return explain(db, err)
 	}
 	passphrase, err := a.newPassphrase(ctx, false)
@@ -56,5 +57,5 @@ func (a *app) makeProtected(ctx context.Context, db string) error {
 		return err
 	}
 	a.unlocked = id
-	return id.SaveProtected(keyPath(db), passphrase)
+	return id.SaveProtected(mesh.KeyPath(db), passphrase)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -12,10 +11,11 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
+	"sqlsync/replicate/mesh"
 )
 
 type inviteCmd struct {
-	Dataset []string `sep:"none" help:"Dataset that the joining node may have; may be repeated. Without one, all of them."`
+	Dataset []string `sep:"none" complete:"dataset" help:"Dataset that the joining node may have; may be repeated. Without one, all of them."`
 	Expires lifetime `default:"1h" placeholder:"DURATION" help:"How long the ticket is good for, for example 1h or 7d."`
 	Addr    []string `sep:"none" placeholder:"HOST:PORT" help:"Where this node can be reached; may be repeated. Without one, where the running serve listens."`
 	Name    string   `help:"What to call the node that joins; the start of its key if not given."`
@@ -63,7 +63,7 @@ func (c *inviteCmd) checkDatasets(store *cdc.Store) error {
 	have := store.Datasets()
 	for _, d := range c.Dataset {
 		if !slices.Contains(have, d) {
-			return hint(fmt.Errorf("no dataset %q", d), "the datasets are: %s", strings.Join(have, ", "))
+			return noDataset(d, have)
 		}
 	}
 	return nil
@@ -71,7 +71,7 @@ func (c *inviteCmd) checkDatasets(store *cdc.Store) error {
 
 // addrs are those given, or those of the running serve.
 func (c *inviteCmd) addrs(ctx context.Context, a *app, store *cdc.Store) ([]string, error) {
-	running := served(store.Path())
+	running := mesh.Served(store.Path())
 	if len(c.Addr) > 0 {
 		if !running {
 			a.say("%s is not being served: nobody can join before sqlsync serve --listen runs", store.Path())

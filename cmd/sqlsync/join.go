@@ -15,6 +15,7 @@ import (
 	"sqlsync/crypto"
 	"sqlsync/merge"
 	"sqlsync/replicate"
+	"sqlsync/replicate/mesh"
 )
 
 type joinCmd struct {
@@ -44,11 +45,11 @@ func (c *joinCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	m, err := a.member(ctx, path, lockWait)
+	m, err := a.member(ctx, path)
 	if err != nil {
 		return err
 	}
-	defer m.store.Close()
+	defer m.Store.Close()
 	r, err := c.add(ctx, m, t)
 	if err != nil {
 		return err
@@ -91,24 +92,24 @@ func newFile(ctx context.Context, path string) (bool, error) {
 
 // add proves the ticket's secret to the inviter, who has this node as a remote
 // from then on, and adds the inviter here.
-func (c *joinCmd) add(ctx context.Context, m *member, t *crypto.Ticket) (*cdc.Remote, error) {
-	if merge.NodeID(t.Key) == m.store.Node() {
+func (c *joinCmd) add(ctx context.Context, m *mesh.Member, t *crypto.Ticket) (*cdc.Remote, error) {
+	if merge.NodeID(t.Key) == m.Store.Node() {
 		return nil, hint(errors.New("the ticket is this node's own"), "use it on the machine that is to join")
 	}
-	r, err := c.remote(ctx, m.store, t)
+	r, err := c.remote(ctx, m.Store, t)
 	if err != nil {
 		return nil, err
 	}
-	reached, err := prove(ctx, m.id, t)
+	reached, err := prove(ctx, m.Identity, t)
 	if err != nil {
 		return nil, err
 	}
 	r.Key = merge.NodeID(t.Key)
 	r.Addrs = append([]string{reached}, slices.DeleteFunc(slices.Clone(t.Addrs), func(s string) bool { return s == reached })...)
-	if err := m.store.AddRemote(ctx, *r); err != nil {
-		return nil, explain(m.store.Path(), err)
+	if err := m.Store.AddRemote(ctx, *r); err != nil {
+		return nil, explain(m.Store.Path(), err)
 	}
-	_, err = m.readRemotes(ctx)
+	_, err = m.Reload(ctx)
 	return r, err
 }
 
@@ -185,12 +186,12 @@ func proveAt(ctx context.Context, id *crypto.Identity, t *crypto.Ticket, addr st
 }
 
 // meet brings a database that has tables and the inviter's to the same state.
-func (c *joinCmd) meet(ctx context.Context, a *app, m *member, r *cdc.Remote) error {
-	prefer, err := newPreference(ctx, c.Prefer, m.store)
+func (c *joinCmd) meet(ctx context.Context, a *app, m *mesh.Member, r *cdc.Remote) error {
+	prefer, err := newPreference(ctx, c.Prefer, m.Store)
 	if err != nil {
 		return err
 	}
-	err = m.node.Sync(ctx, r.Name)
+	err = m.Sync(ctx, r.Name)
 	if errors.Is(err, replicate.ErrNoDataset) {
 		err = nil // nothing to exchange yet
 	}
@@ -199,18 +200,18 @@ func (c *joinCmd) meet(ctx context.Context, a *app, m *member, r *cdc.Remote) er
 	}
 	n, err := prefer.enforce(ctx)
 	if err != nil {
-		return explain(m.store.Path(), err)
+		return explain(m.Store.Path(), err)
 	}
 	if n > 0 {
-		if err := m.node.Sync(ctx, r.Name); err != nil {
+		if err := m.Sync(ctx, r.Name); err != nil {
 			return explainSync(r.Name, err, c.Timeout)
 		}
 	}
 	return c.report(ctx, a, m, r, n)
 }
 
-func (c *joinCmd) report(ctx context.Context, a *app, m *member, r *cdc.Remote, preferred int) error {
-	tables, err := m.store.Tables(ctx)
+func (c *joinCmd) report(ctx context.Context, a *app, m *mesh.Member, r *cdc.Remote, preferred int) error {
+	tables, err := m.Store.Tables(ctx)
 	if err != nil {
 		return err
 	}
@@ -221,7 +222,7 @@ func (c *joinCmd) report(ctx context.Context, a *app, m *member, r *cdc.Remote, 
 		}
 	}
 	if a.JSON {
-		return a.printJSON(map[string]any{"remote": r.Name, "key": nodeKey(m.store.Node()), "tables": watched, "preferred": preferred})
+		return a.printJSON(map[string]any{"remote": r.Name, "key": nodeKey(m.Store.Node()), "tables": watched, "preferred": preferred})
 	}
 	a.printf("joined %s with %s\n", r.Name, countOf(int64(watched), "watched table"))
 	if preferred > 0 {

@@ -6,6 +6,7 @@ import (
 
 	"sqlsync/crypto"
 	"sqlsync/merge"
+	"sqlsync/replicate/mesh"
 )
 
 type keyCmd struct {
@@ -45,7 +46,7 @@ func (c *keyPassphraseCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	path := keyPath(db)
+	path := mesh.KeyPath(db)
 	has, err := crypto.Protected(path)
 	if err != nil {
 		return explainKey(db, err)
@@ -53,7 +54,7 @@ func (c *keyPassphraseCmd) Run(ctx context.Context, a *app) error {
 	if c.Remove && !has {
 		return hint(fmt.Errorf("%s has no passphrase", path), "sqlsync key passphrase gives it one")
 	}
-	id, err := a.unlock(ctx, path)
+	id, _, err := a.unlock(ctx, path)
 	if err != nil {
 		return explainKey(db, err)
 	}

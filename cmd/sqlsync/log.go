@@ -16,14 +16,14 @@ import (
 )
 
 type logCmd struct {
-	Dataset *string `help:"Only changes of this dataset; without it, of all."`
-	Table   string  `help:"Only changes to this table."`
-	Key     string  `help:"Only the row with this key; with several key columns, values separated by commas."`
-	Origin  string  `help:"Only changes from this node: its key, the start of it, or a remote's name."`
-	Limit   int     `default:"100" help:"How many changes to show, the last ones; 0 is all."`
-	Since   string  `help:"Only changes since this time (2006-01-02, 2006-01-02T15:04:05Z) or so long ago (90m, 24h)."`
-	Follow  bool    `short:"f" help:"Go on with changes as they come."`
-	Cursor  string  `help:"Start behind this cursor, as an earlier log printed it with --json."`
+	Dataset *string  `complete:"dataset" help:"Only changes of this dataset; without it, of all."`
+	Table   []string `sep:"none" complete:"table" help:"Only changes to this table; may be repeated."`
+	Key     string   `help:"Only the row with this key; with several key columns, values separated by commas."`
+	Origin  string   `help:"Only changes from this node: its key, the start of it, or a remote's name."`
+	Limit   int      `default:"100" help:"How many changes to show, the last ones; 0 is all. With --follow, of each dataset."`
+	Since   string   `help:"Only changes since this time (2006-01-02, 2006-01-02T15:04:05Z) or so long ago (90m, 24h)."`
+	Follow  bool     `short:"f" help:"Go on with changes as they come."`
+	Cursor  []string `sep:"none" help:"Start behind this cursor, as an earlier log printed it with --json, in its dataset alone; may be repeated, once for each dataset."`
 
 	origins map[merge.NodeID]bool
 }
@@ -37,11 +37,9 @@ func (c *logCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	var start cdc.Cursor
-	if c.Cursor != "" {
-		if start, err = cdc.ParseCursor(c.Cursor); err != nil {
-			return usage(err.Error(), "take it from the cursor field of log --json")
-		}
+	start, err := c.start()
+	if err != nil {
+		return err
 	}
 	if c.Follow {
 		if err := a.awaitNode(ctx); err != nil {
@@ -76,11 +74,26 @@ func (c *logCmd) Run(ctx context.Context, a *app) error {
 	return explain(store.Path(), c.follow(ctx, store, cursors, p, grown))
 }
 
-// cursors are where to begin in each dataset that is wanted: a cursor's, the
+// start are the cursors that were given.
+func (c *logCmd) start() (list []cdc.Cursor, err error) {
+	for _, s := range c.Cursor {
+		at, err := cdc.ParseCursor(s)
+		if err != nil {
+			return nil, usage(err.Error(), "take it from the cursor field of log --json")
+		}
+		if slices.ContainsFunc(list, func(x cdc.Cursor) bool { return x.Dataset == at.Dataset }) {
+			return nil, usage(fmt.Sprintf("two cursors of dataset %s", at.Dataset), "give the later one")
+		}
+		list = append(list, at)
+	}
+	return list, nil
+}
+
+// cursors are where to begin in each dataset that is wanted: the cursors', the
 // one named, or all.
-func (c *logCmd) cursors(store *cdc.Store, start cdc.Cursor) ([]cdc.Cursor, error) {
-	if start.Dataset != "" {
-		return []cdc.Cursor{start}, nil
+func (c *logCmd) cursors(store *cdc.Store, start []cdc.Cursor) ([]cdc.Cursor, error) {
+	if start != nil {
+		return start, nil
 	}
 	all := store.Datasets()
 	var list []cdc.Cursor
@@ -90,7 +103,7 @@ func (c *logCmd) cursors(store *cdc.Store, start cdc.Cursor) ([]cdc.Cursor, erro
 		}
 	}
 	if len(list) == 0 && c.Dataset != nil {
-		return nil, hint(fmt.Errorf("no dataset %q", *c.Dataset), "the datasets are: %s", strings.Join(all, ", "))
+		return nil, noDataset(*c.Dataset, all)
 	}
 	return list, nil
 }
@@ -112,7 +125,7 @@ func (c *logCmd) since(now time.Time) (merge.HLC, error) {
 
 func (c *logCmd) wants(e *cdc.Entry, since merge.HLC) bool {
 	switch {
-	case c.Table != "" && !schema.Same(c.Table, e.Table),
+	case c.Table != nil && !slices.ContainsFunc(c.Table, func(t string) bool { return schema.Same(t, e.Table) }),
 		c.Origin != "" && !c.origins[e.Origin],
 		e.Change.HLC < since:
 		return false
@@ -130,11 +143,16 @@ func (c *logCmd) wants(e *cdc.Entry, since merge.HLC) bool {
 	return true
 }
 
-// past prints what is held, by time: the last Limit changes, or all behind a
-// cursor. The cursors move to the end.
+// streams says that everything behind the cursors is printed as it is read: a
+// reader of a feed may be slow, and take up the last cursor that it has seen.
+func (c *logCmd) streams() bool { return c.Cursor != nil || c.Follow && c.Limit == 0 }
+
+// past prints what is held: the last Limit changes, by time, or all behind a
+// cursor. What a feed begins with stays in the order in which it came to be
+// held, for its cursors to be taken up. The cursors move to the end.
 func (c *logCmd) past(ctx context.Context, store *cdc.Store, cursors []cdc.Cursor, p *logPrinter) error {
 	limit := c.Limit
-	if c.Cursor != "" {
+	if c.streams() {
 		limit = 0
 	}
 	var last []cdc.Entry
@@ -143,11 +161,11 @@ func (c *logCmd) past(ctx context.Context, store *cdc.Store, cursors []cdc.Curso
 		if err != nil {
 			return err
 		}
-		last = append(last, part...)
+		last = append(last, lastOf(part, limit)...)
 	}
-	slices.SortStableFunc(last, func(a, b cdc.Entry) int { return cmp.Compare(a.Change.HLC, b.Change.HLC) })
-	if limit > 0 && len(last) > limit {
-		last = last[len(last)-limit:]
+	if !c.Follow {
+		slices.SortStableFunc(last, func(a, b cdc.Entry) int { return cmp.Compare(a.Change.HLC, b.Change.HLC) })
+		last = lastOf(last, limit)
 	}
 	for i := range last {
 		if err := p.print(&last[i]); err != nil {
@@ -157,10 +175,17 @@ func (c *logCmd) past(ctx context.Context, store *cdc.Store, cursors []cdc.Curso
 	return p.out.Flush()
 }
 
+func lastOf(list []cdc.Entry, limit int) []cdc.Entry {
+	if limit > 0 && len(list) > limit {
+		return list[len(list)-limit:]
+	}
+	return list
+}
+
 // tail reads a dataset from its cursor on and returns the last changes that
-// are wanted. Behind a cursor of the user's it prints them as it goes.
+// are wanted. What streams it prints as it goes.
 func (c *logCmd) tail(ctx context.Context, store *cdc.Store, after *cdc.Cursor, limit int, p *logPrinter) ([]cdc.Entry, error) {
-	filtered := c.Table != "" || c.Key != "" || c.Origin != "" || c.Since != ""
+	filtered := c.Table != nil || c.Key != "" || c.Origin != "" || c.Since != ""
 	if limit > 0 && !filtered {
 		from, err := store.Tail(ctx, after.Dataset, limit)
 		if err != nil {
@@ -174,7 +199,7 @@ func (c *logCmd) tail(ctx context.Context, store *cdc.Store, after *cdc.Cursor, 
 		if !p.keep(e) {
 			return nil
 		}
-		if c.Cursor != "" {
+		if c.streams() {
 			return p.print(e)
 		}
 		if last = append(last, *e); limit > 0 && len(last) >= 2*limit {
@@ -185,6 +210,19 @@ func (c *logCmd) tail(ctx context.Context, store *cdc.Store, after *cdc.Cursor, 
 	return last, err
 }
 
+// joined adds the datasets that were made since, if all are wanted.
+func (c *logCmd) joined(store *cdc.Store, cursors []cdc.Cursor) []cdc.Cursor {
+	if c.Cursor != nil || c.Dataset != nil {
+		return cursors
+	}
+	for _, d := range store.Datasets() {
+		if !slices.ContainsFunc(cursors, func(x cdc.Cursor) bool { return x.Dataset == d }) {
+			cursors = append(cursors, cdc.Cursor{Dataset: d})
+		}
+	}
+	return cursors
+}
+
 // follow prints changes as they come to be held, by this process or another.
 func (c *logCmd) follow(ctx context.Context, store *cdc.Store, cursors []cdc.Cursor, p *logPrinter, grown <-chan struct{}) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -193,6 +231,7 @@ func (c *logCmd) follow(ctx context.Context, store *cdc.Store, cursors []cdc.Cur
 	defer cancel(nil)
 	all.Go(func() { cancel(store.Watchdog(ctx)) }) // it ends with ctx, or the store
 	for done := false; ; {
+		cursors = c.joined(store, cursors)
 		for i := range cursors { // once more after the end: what is sealed is printed
 			err := store.Log(context.WithoutCancel(ctx), cursors[i], func(e *cdc.Entry) error {
 				cursors[i] = e.Cursor

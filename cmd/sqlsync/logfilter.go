@@ -25,12 +25,12 @@ func (c *logCmd) check() error {
 // find makes sure that the table and the origin that are asked for are known:
 // a misspelled one would look like an empty log.
 func (c *logCmd) find(ctx context.Context, store *cdc.Store) error {
-	if c.Table != "" {
+	if c.Table != nil {
 		names, err := store.LogTables(ctx)
 		if err != nil {
 			return err
 		}
-		if err := schema.Find(names, c.Table); err != nil {
+		if err := c.findTables(names); err != nil {
 			return err
 		}
 	}
@@ -64,7 +64,7 @@ func (c *logCmd) find(ctx context.Context, store *cdc.Store) error {
 
 // nothing is the log of a database that is no node.
 func (c *logCmd) nothing(ctx context.Context, a *app) error {
-	if c.Table == "" {
+	if c.Table == nil {
 		return nil
 	}
 	list, err := cdc.TablesOf(ctx, a.DB[0])
@@ -75,7 +75,16 @@ func (c *logCmd) nothing(ctx context.Context, a *app) error {
 	for _, t := range list {
 		names = append(names, t.Name)
 	}
-	return schema.Find(names, c.Table)
+	return c.findTables(names)
+}
+
+func (c *logCmd) findTables(names []string) error {
+	for _, t := range c.Table {
+		if err := schema.Find(names, t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // awaitEvery is how often a database that is no node is looked at, by who

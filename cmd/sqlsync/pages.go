@@ -8,7 +8,12 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/cmd/sqlsync/web"
+	"sqlsync/replicate/mesh"
 )
+
+// tokenEnv holds the token of the pages for services, whose command line can be
+// read by everybody.
+const tokenEnv = "SQLSYNC_HTTP_TOKEN"
 
 // pages is what serve offers over HTTP.
 type pages struct {
@@ -33,7 +38,7 @@ func (p *pages) check() error {
 	}
 	if p.HTTPToken == "" && !web.Loopback(p.HTTP) {
 		return usage(fmt.Sprintf("--http %s is reached from other machines and has no token", p.HTTP),
-			"add --http-token or set $SQLSYNC_HTTP_TOKEN, or listen on 127.0.0.1")
+			"add --http-token or set $"+tokenEnv+", or listen on 127.0.0.1")
 	}
 	return nil
 }
@@ -70,23 +75,23 @@ func (p *paging) close() {
 }
 
 // add has a database shown until the function that it returns is called.
-func (p *paging) add(m *member) (remove func()) {
+func (p *paging) add(m *mesh.Member) (remove func()) {
 	if p == nil {
 		return func() {}
 	}
 	d := &web.Database{
-		Path: m.store.Path(), Store: m.store, Peers: m.node.Status, Resolve: settler{m.store},
+		Path: m.Store.Path(), Store: m.Store, Peers: m.Node.Status, Resolve: settler{m.Store},
 		Show: web.Show{
 			Key:    nodeKey,
-			Change: func(e *cdc.Entry) any { return logLineOf(e, m.store.Node()) },
-			Status: func(ctx context.Context) (any, error) { return readStatus(ctx, m.store) },
+			Change: func(e *cdc.Entry) any { return logLineOf(e, m.Store.Node()) },
+			Status: func(ctx context.Context) (any, error) { return readStatus(ctx, m.Store) },
 			Tables: func(ctx context.Context) (any, error) {
-				list, err := m.store.Tables(ctx)
-				return tableRows(list), explain(m.store.Path(), err)
+				list, err := m.Store.Tables(ctx)
+				return tableRows(list), explain(m.Store.Path(), err)
 			},
 			Conflicts: func(ctx context.Context) (any, error) {
-				list, err := m.store.Conflicts(ctx)
-				return conflictRows(list), explain(m.store.Path(), err)
+				list, err := m.Store.Conflicts(ctx)
+				return conflictRows(list), explain(m.Store.Path(), err)
 			},
 		},
 	}

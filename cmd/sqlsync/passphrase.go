@@ -15,14 +15,9 @@ import (
 // terminal.
 const passphraseEnv = "SQLSYNC_PASSPHRASE"
 
-// unlock loads a key file, asking for its passphrase if it has one.
-func (a *app) unlock(ctx context.Context, path string) (*crypto.Identity, error) {
-	id, _, err := a.unlockWith(ctx, path)
-	return id, err
-}
-
-// unlockWith returns the passphrase too, empty if there is none.
-func (a *app) unlockWith(ctx context.Context, path string) (id *crypto.Identity, passphrase string, err error) {
+// unlock loads a key file, asking for its passphrase, which it returns, empty if
+// there is none.
+func (a *app) unlock(ctx context.Context, path string) (id *crypto.Identity, passphrase string, err error) {
 	id, err = crypto.UnlockIdentity(path, func() (string, error) {
 		passphrase = os.Getenv(passphraseEnv)
 		if passphrase != "" {

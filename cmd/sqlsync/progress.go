@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"sqlsync/cdc"
+	"sqlsync/replicate/mesh"
 )
 
 // How often long work says how far it is: on a terminal, where it draws a bar,
@@ -22,7 +25,7 @@ const barWidth = 30
 
 // progress says now and then how many changes have come from a remote, and how
 // much that is of all, until done.
-func (a *app) progress(ctx context.Context, m *member, remote string, done <-chan struct{}) {
+func (a *app) progress(ctx context.Context, m *mesh.Member, remote string, done <-chan struct{}) {
 	f, ok := a.stderr.(*os.File)
 	draw := ok && term.IsTerminal(int(f.Fd()))
 	every := progressEvery
@@ -40,11 +43,11 @@ func (a *app) progress(ctx context.Context, m *member, remote string, done <-cha
 			return
 		case <-tick.C:
 		}
-		n, err := m.store.Changes(ctx)
+		n, err := m.Store.Changes(ctx)
 		if err != nil {
 			return
 		}
-		part := m.partOf(ctx, remote)
+		part := partOf(ctx, m, remote)
 		if draw {
 			fmt.Fprintf(a.stderr, "\r%s\x1b[K", bar(part, n))
 		} else if part > 0 {
@@ -56,8 +59,8 @@ func (a *app) progress(ctx context.Context, m *member, remote string, done <-cha
 }
 
 // partOf is how much of a remote's batches is here, 0 where that is not known.
-func (m *member) partOf(ctx context.Context, remote string) float64 {
-	list, err := m.node.Status(ctx)
+func partOf(ctx context.Context, m *mesh.Member, remote string) float64 {
+	list, err := m.Node.Status(ctx)
 	if err != nil {
 		return 0
 	}
@@ -70,16 +73,16 @@ func (m *member) partOf(ctx context.Context, remote string) float64 {
 			}
 		}
 	}
-	have, err := m.heldBatches(ctx)
+	have, err := heldBatches(ctx, m.Store)
 	if err != nil || !known || have == 0 {
 		return 0
 	}
 	return float64(have) / (float64(have) + float64(lacks))
 }
 
-func (m *member) heldBatches(ctx context.Context) (n uint64, err error) {
-	for _, d := range m.store.Datasets() {
-		v, err := m.store.Stream(d).Vector(ctx)
+func heldBatches(ctx context.Context, store *cdc.Store) (n uint64, err error) {
+	for _, d := range store.Datasets() {
+		v, err := store.Stream(d).Vector(ctx)
 		if err != nil {
 			return 0, err
 		}

@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
-	"time"
 
 	"sqlsync/cdc"
 )
 
 type pruneCmd struct {
-	Dataset string `placeholder:"NAME" help:"The dataset; all of them if it is left out."`
+	Dataset string `placeholder:"NAME" complete:"dataset" help:"The dataset; all of them if it is left out."`
 	Yes     bool   `help:"Do not ask."`
 }
 
@@ -68,34 +65,7 @@ func (c *pruneCmd) prune(ctx context.Context, store *cdc.Store) (rows []prunedRo
 		rows = append(rows, prunedRow{d.Dataset, p.Batches, p.Bytes, p.Tombstones, p.Conflicts, append([]string{}, p.Blocked...)})
 	}
 	if c.Dataset != "" && len(rows) == 0 {
-		return nil, hint(fmt.Errorf("%w: %q", cdc.ErrNoDataset, c.Dataset), "sqlsync dataset list shows them")
+		return nil, noDataset(c.Dataset, datasetNames(ctx, store))
 	}
 	return rows, nil
-}
-
-// pruneEvery is how often a running serve drops what is older than the
-// retention of its dataset.
-const pruneEvery = time.Hour
-
-// prune drops what is old, soon after the start and then now and again.
-func (s *service) prune(ctx context.Context) error {
-	timer := time.NewTimer(time.Minute)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-timer.C:
-		}
-		for _, dataset := range s.store.Datasets() {
-			p, err := s.store.Prune(ctx, dataset, cdc.PruneOptions{})
-			if err != nil && ctx.Err() == nil && !errors.Is(err, cdc.ErrLocked) {
-				s.log.Warn("cannot prune for now", "dataset", dataset, "err", err)
-			}
-			if p.Batches > 0 {
-				s.log.Info("pruned", "dataset", dataset, "batches", p.Batches, "bytes", p.Bytes)
-			}
-		}
-		timer.Reset(pruneEvery)
-	}
 }

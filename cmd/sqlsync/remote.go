@@ -30,7 +30,7 @@ type remoteCmd struct {
 // remoteFlags are what can be said of a remote at any time.
 type remoteFlags struct {
 	Addr    []string `sep:"none" placeholder:"HOST:PORT" help:"Where the peer listens; may be repeated. Without one, it has to dial us."`
-	Dataset []string `sep:"none" help:"Dataset to exchange; may be repeated. Without one, all of them. It need not exist yet."`
+	Dataset []string `sep:"none" complete:"dataset" help:"Dataset to exchange; may be repeated. Without one, all of them. It need not exist yet."`
 	Pull    bool     `xor:"direction" help:"Only take the peer's changes."`
 	Push    bool     `xor:"direction" help:"Only give the peer ours."`
 
@@ -278,7 +278,7 @@ func unknownRemote(name string, list []cdc.Remote) error {
 	if len(names) == 0 {
 		return hint(fmt.Errorf("no remote %q", name), "there are none: sqlsync remote add NAME KEY adds one")
 	}
-	return hint(fmt.Errorf("no remote %q", name), "the remotes are: %s", strings.Join(names, ", "))
+	return hint(fmt.Errorf("no remote %q", name), "%sthe remotes are: %s", suggest(name, names), strings.Join(names, ", "))
 }
 
 // printNoRemotes is the list of a database that is not set up.

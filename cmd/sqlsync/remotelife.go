@@ -8,7 +8,7 @@ import (
 )
 
 type remoteRemoveCmd struct {
-	Name      string `arg:"" help:"The peer."`
+	Name      string `arg:"" complete:"remote" help:"The peer."`
 	Emergency bool   `help:"Its machine or key file is in other hands: let the key in no more, not by a ticket either, until it is added with --readmit."`
 	Yes       bool   `help:"Do not ask."`
 }
@@ -32,7 +32,7 @@ func (c *remoteRemoveCmd) Run(ctx context.Context, a *app) error {
 }
 
 type remoteDisableCmd struct {
-	Name string `arg:"" help:"The peer."`
+	Name string `arg:"" complete:"remote" help:"The peer."`
 }
 
 // Run has a peer refused.
@@ -41,7 +41,7 @@ func (c *remoteDisableCmd) Run(ctx context.Context, a *app) error {
 }
 
 type remoteEnableCmd struct {
-	Name string `arg:"" help:"The peer."`
+	Name string `arg:"" complete:"remote" help:"The peer."`
 }
 
 // Run has a peer exchanged with again.

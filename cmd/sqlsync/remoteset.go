@@ -9,7 +9,7 @@ import (
 )
 
 type remoteSetCmd struct {
-	Name string `arg:"" help:"The peer."`
+	Name string `arg:"" complete:"remote" help:"The peer."`
 	remoteFlags
 	Rename      *string `name:"name" help:"A new name for the peer."`
 	Both        bool    `xor:"direction" help:"Exchange in both directions."`

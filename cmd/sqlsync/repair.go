@@ -11,7 +11,7 @@ import (
 )
 
 type repairCmd struct {
-	Tables []string `arg:"" optional:"" name:"table" help:"Tables to repair; without one, all that are watched, and the batches are verified too."`
+	Tables []string `arg:"" optional:"" name:"table" complete:"table" help:"Tables to repair; without one, all that are watched, and the batches are verified too."`
 }
 
 type repairReport struct {
@@ -43,7 +43,7 @@ func (c *repairCmd) Run(ctx context.Context, a *app) error {
 	}
 	r, err := store.Repair(ctx, o)
 	if errors.Is(err, cdc.ErrNotWatched) {
-		return hint(err, "sqlsync tables lists what is watched")
+		return a.notWatched(ctx, err, c.Tables)
 	}
 	if err != nil {
 		return explain(store.Path(), err)

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"archive/tar"
 	"bufio"
+	"compress/gzip"
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -44,10 +47,12 @@ func TestMain(m *testing.M) {
 //	unwarned FILE TEXT    wait until status no longer warns of the text
 //	served FILE           wait until status says that it is being served
 //	holds FILE TEXT       wait until a file has the text
-//	taken NAME            set $NAME to one that somebody listens on
+//	taken NAME [ADDR]     set $NAME to one that somebody listens on
 //	fetch STATUS URL [HEADER VALUE]…
 //	                      ask until the answer has the status, print its body
 //	conflict NAME FILE KIND   set $NAME to the id of the first conflict of a kind
+//	unpack FILE           print the files of a .tar.gz, each after its name
+//	secrets FILE          fail if the last output has a line of a file
 //	until TEXT ARGS       run sqlsync until its output has the text
 //	invited NAME ARGS     run sqlsync until it makes a ticket, set $NAME to it
 //	keyof NAME FILE       set $NAME to a database's public key
@@ -56,12 +61,9 @@ func TestScript(t *testing.T) {
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned(true), "unwarned": scriptWarned(false), "keyof": scriptKeyOf, "served": scriptServed, "conflict": scriptConflict, "until": scriptUntil, "invited": scriptInvited, "holds": scriptHolds,
-			"fetch": scriptFetch,
+			"fetch": scriptFetch, "unpack": scriptUnpack, "secrets": scriptSecrets,
 		},
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("GORACE", os.Getenv("GORACE"))
-			return nil
-		},
+		Setup: scriptSetup,
 		Condition: func(c string) (bool, error) {
 			if c != "systemd" {
 				return false, fmt.Errorf("unknown condition %q", c)
@@ -72,6 +74,11 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		RequireExplicitExec: false,
 	})
+}
+
+func scriptSetup(env *testscript.Env) error {
+	env.Setenv("GORACE", os.Getenv("GORACE"))
+	return nil
 }
 
 func openScript(ts *testscript.TestScript, file string) *sql.DB {
@@ -256,6 +263,33 @@ func scriptFetch(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+func scriptUnpack(ts *testscript.TestScript, _ bool, args []string) {
+	f, err := os.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	ts.Check(err)
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return
+		}
+		ts.Check(err)
+		fmt.Fprintf(ts.Stdout(), "== %s\n", h.Name)
+		_, err = io.Copy(ts.Stdout(), r)
+		ts.Check(err)
+	}
+}
+
+func scriptSecrets(ts *testscript.TestScript, _ bool, args []string) {
+	out := ts.ReadFile("stdout")
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if line = strings.TrimSpace(line); line != "" && strings.Contains(out, line) {
+			ts.Fatalf("the output has a line of %s", args[0])
+		}
+	}
+}
+
 // fetch returns an answer's status and body, of a stream its first event.
 func fetch(url string, headers []string) (status, text string, err error) {
 	r, err := http.NewRequest(http.MethodGet, url, nil)
@@ -296,7 +330,11 @@ func scriptHolds(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func scriptTaken(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr := "127.0.0.1:0"
+	if len(args) == 2 {
+		addr = args[1]
+	}
+	l, err := net.Listen("tcp", addr)
 	ts.Check(err)
 	ts.Defer(func() { l.Close() })
 	ts.Setenv(args[0], l.Addr().String())

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
-	"time"
 
 	"sqlsync/cdc"
-	"sqlsync/replicate"
+	"sqlsync/replicate/mesh"
 )
 
 type serveCmd struct {
@@ -81,161 +81,39 @@ func explainEnded(path string, err error) error {
 
 // service is one database that is served.
 type service struct {
-	*member
-	lock lock
-	// port is where it is reached, nil if it is not; leave takes it from there.
-	port  *port
-	leave func()
+	*mesh.Member
+	log *slog.Logger
+	run func(context.Context) error
 }
 
-func (c *serveCmd) begin(ctx context.Context, a *app, p *port, path string) (*service, error) {
-	// Looked at before the file is opened: SQLite gives a hard link a journal of
-	// its own name, and two names at once can destroy the file.
-	if served(path) {
-		return nil, explainLock(path, errServed)
-	}
-	m, err := a.member(ctx, path, 0)
+func (c *serveCmd) begin(ctx context.Context, a *app, p *mesh.Port, path string) (*service, error) {
+	o := a.meshOptions(ctx, path, 0)
+	o.Exclusive = true
+	m, err := mesh.Open(ctx, path, o)
 	if err != nil {
-		return nil, err
-	}
-	m.dialer.peers = newPresence(m.log, m.nameOf)
-	s := &service{member: m, port: p}
-	if s.lock, err = takeLock(path); err != nil {
-		m.store.Close()
-		return nil, explainLock(path, err)
-	}
-	if c.RespondOnly {
-		m.respondOnly = true
-		if _, err := m.readRemotes(ctx); err != nil {
-			s.close()
-			return nil, err
-		}
-	}
-	if p != nil {
-		a.say("serving %s on %s as %s", path, p.Addr(), nodeKey(m.store.Node()))
-	} else {
-		a.say("serving %s as %s", path, nodeKey(m.store.Node()))
-	}
-	if err := m.warnIdle(ctx, p != nil, c.Discover); err != nil {
-		s.close()
 		return nil, explain(path, err)
 	}
+	s := &service{Member: m, log: a.logger().With("db", path)}
 	if p != nil {
-		s.leave = p.join(ctx, m)
+		a.say("serving %s on %s as %s", path, p.Addr(), nodeKey(m.Store.Node()))
+	} else {
+		a.say("serving %s as %s", path, nodeKey(m.Store.Node()))
 	}
-	return s, nil
+	err = s.warnIdle(ctx, p != nil, c.Discover)
+	if err == nil {
+		var begun *mesh.Service
+		begun, err = m.Begin(ctx, mesh.ServeOptions{Port: p, RespondOnly: c.RespondOnly, Beside: []func(context.Context) error{s.reportTroubles, s.hooks}})
+		if err == nil {
+			s.run = begun.Run
+			return s, nil
+		}
+	}
+	s.close()
+	return nil, explain(path, err)
 }
 
 func (s *service) close() {
-	if err := s.store.Close(); err != nil {
+	if err := s.Close(); err != nil {
 		s.log.Error("close database", "err", err)
 	}
-	s.lock.release()
-}
-
-// run follows the database, keeps its sessions and accepts peers, and returns
-// when all of that has ended; the first to fail ends the others.
-func (s *service) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	parts := []func(context.Context) error{s.store.Follow, s.node.Run, s.reload, s.report, s.reportTroubles, s.roll, s.prune, s.noteListening, s.noteStrangers, s.hooks}
-	if s.port != nil {
-		parts = append(parts, func(ctx context.Context) error {
-			<-ctx.Done()
-			s.leave()
-			return nil
-		})
-	}
-	var all group
-	for _, part := range parts {
-		all.Go(func() {
-			if err := part(ctx); err != nil {
-				cancel(err)
-			}
-		})
-	}
-	all.Wait()
-	return context.Cause(ctx)
-}
-
-// roll compares rows with their metadata in the background.
-func (s *service) roll(ctx context.Context) error { return s.store.Roll(ctx, cdc.RollingOptions{}) }
-
-// expiryEvery is how often the clock is looked at while a remote is to expire: it
-// may be set, and a sleeping machine's timers stand still.
-const expiryEvery = 30 * time.Second
-
-// reload tells the node whatever other processes change of the remotes and the
-// datasets, and which remotes have expired.
-func (s *service) reload(ctx context.Context) error {
-	changed, stop := s.store.Reconfigured()
-	defer stop()
-	for {
-		next, err := s.readRemotes(ctx)
-		if err != nil && ctx.Err() == nil {
-			s.log.Error("read remotes", "err", err)
-		}
-		var expiry <-chan time.Time
-		if !next.IsZero() {
-			expiry = time.After(min(time.Until(next), expiryEvery))
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-changed:
-		case <-expiry:
-		}
-	}
-}
-
-// noteListening tells sqlsync invite where this node can be reached.
-func (s *service) noteListening(ctx context.Context) error {
-	var addrs []string
-	if s.port != nil {
-		addrs = append(addrs, s.port.Addr().String())
-	}
-	if err := s.store.NoteListening(ctx, addrs); err != nil && ctx.Err() == nil {
-		s.log.Warn("note addresses", "err", err)
-	}
-	return nil
-}
-
-// reportEvery is how often what is known of peers is noted in the database,
-// where status reads it. Nothing is written where nothing has changed.
-const reportEvery = 500 * time.Millisecond
-
-// lastWait is how long what is noted at the end may wait for an application's
-// lock.
-const lastWait = time.Second
-
-func (s *service) report(ctx context.Context) error {
-	tick := time.NewTicker(reportEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
-			defer cancel()
-			return s.note(last, true)
-		case <-tick.C:
-		}
-		if err := s.note(ctx, false); err != nil && ctx.Err() == nil {
-			s.log.Warn("note the state of peers", "err", err)
-		}
-	}
-}
-
-func (s *service) note(ctx context.Context, ending bool) error {
-	list, err := s.node.Status(ctx)
-	if err != nil {
-		return err
-	}
-	states := make([]cdc.PeerState, len(list))
-	for i, p := range list {
-		states[i] = cdc.PeerState{Peer: p.Remote.Peer, State: string(p.State), Error: p.Error, LastSync: p.LastSync}
-		if ending {
-			states[i].State = string(replicate.Idle)
-		}
-	}
-	return s.store.NotePeers(ctx, states)
 }

@@ -15,6 +15,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
+	"sqlsync/replicate/mesh"
 )
 
 // spec is the service that the command line asks for.
@@ -122,14 +123,14 @@ func (c *serviceInstallCmd) fit(ctx context.Context, a *app, u *unit) error {
 		if err := cdc.Probe(ctx, db); err != nil {
 			return explain(a.DB[i], err)
 		}
-		if _, err := os.Stat(keyPath(db)); err != nil {
+		if _, err := os.Stat(mesh.KeyPath(db)); err != nil {
 			continue // the service makes it
 		}
-		if _, err := crypto.LoadIdentity(keyPath(db)); err != nil {
+		if _, err := crypto.LoadIdentity(mesh.KeyPath(db)); err != nil {
 			return explain(a.DB[i], err)
 		}
-		if owner, err := ownerOf([]string{keyPath(db)}); err == nil && u.User != "" && owner != u.User && c.RunAs == "" {
-			return hint(fmt.Errorf("%s belongs to %s, and the service runs as %s", keyPath(db), owner, u.User), "chown %s %s", u.User, keyPath(db))
+		if owner, err := ownerOf([]string{mesh.KeyPath(db)}); err == nil && u.User != "" && owner != u.User && c.RunAs == "" {
+			return hint(fmt.Errorf("%s belongs to %s, and the service runs as %s", mesh.KeyPath(db), owner, u.User), "chown %s %s", u.User, mesh.KeyPath(db))
 		}
 	}
 	return nil

@@ -29,7 +29,7 @@ const snapshotMagic = "sqlsync snapshot 1\n"
 
 type snapshotExportCmd struct {
 	File    string   `arg:"" help:"The file to write. It must not exist."`
-	Dataset []string `sep:"none" placeholder:"NAME" help:"A dataset; may be repeated. All of them if left out."`
+	Dataset []string `sep:"none" placeholder:"NAME" complete:"dataset" help:"A dataset; may be repeated. All of them if left out."`
 }
 
 // Run writes a snapshot file, whole or not at all.
@@ -56,7 +56,9 @@ func (c *snapshotExportCmd) Run(ctx context.Context, a *app) (err error) {
 	rows, err := export(ctx, store, names, f)
 	switch {
 	case errors.Is(err, cdc.ErrNoDataset):
-		return hint(err, "sqlsync dataset list shows them")
+		known := datasetNames(ctx, store)
+		i := slices.IndexFunc(names, func(n string) bool { return !slices.Contains(known, n) })
+		return noDataset(names[max(i, 0)], known)
 	case err != nil:
 		return explain(store.Path(), err)
 	}
@@ -124,6 +126,10 @@ type snapshotImportCmd struct {
 
 // Run merges a snapshot file. It is read whole before anything is changed.
 func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
+	path, err := a.path()
+	if err != nil {
+		return err
+	}
 	found, err := c.check()
 	if err != nil {
 		return hint(fmt.Errorf("%s is not a whole snapshot: %w", c.File, err), "copy it again, or make another: sqlsync snapshot export")
@@ -132,10 +138,6 @@ func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 		if !slices.Contains(found, name) {
 			return hint(fmt.Errorf("no dataset %q in %s", name, c.File), "it has %v", found)
 		}
-	}
-	path, err := a.path()
-	if err != nil {
-		return err
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		if err := cdc.CreateFile(ctx, path); err != nil {

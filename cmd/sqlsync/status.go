@@ -11,11 +11,12 @@ import (
 	"sqlsync/cdc"
 	"sqlsync/merge"
 	"sqlsync/replicate"
+	"sqlsync/replicate/mesh"
 )
 
 type statusCmd struct {
 	Watch   bool          `xor:"how" help:"Go on showing it, until interrupted."`
-	Wait    string        `xor:"how" placeholder:"REMOTE" help:"Wait until the remote has confirmed everything that is written here until now."`
+	Wait    string        `xor:"how" placeholder:"REMOTE" complete:"remote" help:"Wait until the remote has confirmed everything that is written here until now."`
 	Timeout time.Duration `default:"30s" help:"How long to wait with --wait; 0 is as long as it takes."`
 }
 
@@ -114,7 +115,7 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		return nil, err
 	}
 	st := &status{
-		Node: nodeKey(store.Node()), Serving: served(store.Path()), Datasets: []datasetStatus{}, Remotes: []remoteStatus{},
+		Node: nodeKey(store.Node()), Serving: mesh.Served(store.Path()), Datasets: []datasetStatus{}, Remotes: []remoteStatus{},
 		Conflicts: have.Conflicts, Violations: have.Violations, Quarantined: have.Held, Warnings: []string{},
 	}
 	for _, d := range have.Datasets {
@@ -202,7 +203,7 @@ func (st *status) readRemotes(ctx context.Context, store *cdc.Store, have *cdc.S
 		p := peers[r.Key]
 		rs := remoteStatus{
 			Name: r.Name, Key: nodeKey(r.Key), Addr: strings.Join(r.Addrs, ","), Datasets: slices.Concat([]string{}, r.Datasets),
-			State: p.State, Error: p.Error, Lag: make(map[string]int64), Confirmed: make(map[string]map[string]uint64),
+			State: p.State, Error: oneLine(p.Error), Lag: make(map[string]int64), Confirmed: make(map[string]map[string]uint64),
 			Pull: r.Takes(), Push: r.Gets(), LagSeconds: make(map[string]float64),
 		}
 		rs.Remedy = remedyFor(rs.Error, r.Name, st.Node)

@@ -9,6 +9,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/merge"
+	"sqlsync/replicate/mesh"
 )
 
 // wait returns when a remote has confirmed everything that was written here
@@ -79,7 +80,7 @@ func (c *statusCmd) confirmed(ctx context.Context, a *app, store *cdc.Store, r *
 	defer all.Wait()
 	defer cancel(nil)
 	all.Go(func() { cancel(store.Watchdog(following)) })
-	if !served(store.Path()) && !a.JSON {
+	if !mesh.Served(store.Path()) && !a.JSON {
 		a.say("sqlsync serve is not running here: waiting for it, or for a sync")
 	}
 	for {

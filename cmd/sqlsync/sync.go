@@ -11,10 +11,11 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/replicate"
+	"sqlsync/replicate/mesh"
 )
 
 type syncCmd struct {
-	Remotes []string      `arg:"" optional:"" name:"remote" help:"Remotes to sync with; without one, all that have an address."`
+	Remotes []string      `arg:"" optional:"" name:"remote" complete:"remote" help:"Remotes to sync with; without one, all that have an address."`
 	Timeout time.Duration `default:"30s" help:"How long it may take; 0 is as long as it takes."`
 }
 
@@ -27,11 +28,11 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if is, err := a.isNode(ctx); err != nil || !is {
 		return cmp.Or(err, c.noRemotes(nil))
 	}
-	m, err := a.member(ctx, a.DB[0], lockWait)
+	m, err := a.member(ctx, a.DB[0])
 	if err != nil {
 		return err
 	}
-	defer m.store.Close()
+	defer m.Store.Close()
 	list, err := c.choose(ctx, m)
 	if err != nil {
 		return err
@@ -40,10 +41,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	defer cancel()
 	failed := false
 	for _, r := range list {
-		err := m.sync(limited, r.Name)
-		if nerr := m.noteSync(context.WithoutCancel(ctx), r, err); nerr != nil {
-			m.log.Warn("note the state of a peer", "peer", r.Name, "err", nerr)
-		}
+		err := m.Sync(limited, r.Name)
 		if err == nil {
 			a.say("in sync with %s", r.Name)
 			continue
@@ -51,7 +49,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 		failed = true
 		a.complain(explainSync(r.Name, err, c.Timeout))
 	}
-	if err := m.waiting(ctx); err != nil {
+	if err := waiting(ctx, m.Store); err != nil {
 		failed = true
 		a.complain(err)
 	}
@@ -61,31 +59,11 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// sync syncs with a remote. What came may have changed rows of this node's own,
-// which were given other keys: then it goes on until those are there, too.
-func (m *member) sync(ctx context.Context, remote string) error {
-	err := m.node.Sync(ctx, remote)
-	for errors.Is(err, errMoved) && ctx.Err() == nil { // as often as it had other keys
-		err = m.node.Sync(ctx, remote)
-	}
-	if err != nil {
-		return err
-	}
-	st, err := m.store.Status(ctx)
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(st.Datasets, func(d cdc.DatasetStatus) bool { return d.Pending > 0 }) {
-		return nil
-	}
-	return m.node.Sync(ctx, remote)
-}
-
 // waiting says which tables are in sync with nobody, nil if all can be.
-func (m *member) waiting(ctx context.Context) error {
-	st, err := m.store.Status(ctx)
+func waiting(ctx context.Context, store *cdc.Store) error {
+	st, err := store.Status(ctx)
 	if err != nil {
-		return explain(m.store.Path(), err)
+		return explain(store.Path(), err)
 	}
 	var errs []error
 	for _, table := range slices.Sorted(maps.Keys(st.Waiting)) {
@@ -98,8 +76,8 @@ func (m *member) waiting(ctx context.Context) error {
 }
 
 // choose returns the remotes that are named, or all that have an address.
-func (c *syncCmd) choose(ctx context.Context, m *member) (chosen []cdc.Remote, err error) {
-	list, err := m.store.Remotes(ctx)
+func (c *syncCmd) choose(ctx context.Context, m *mesh.Member) (chosen []cdc.Remote, err error) {
+	list, err := m.Store.Remotes(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -145,58 +123,6 @@ func noAddress(name string) error {
 	return fmt.Errorf("%s has no address: it dials us; or give it one: sqlsync remote set %s --addr HOST:PORT", name, name)
 }
 
-// noteSync keeps for status how a sync has ended, and what the remote has
-// confirmed. Beside a running serve only the time is news.
-func (m *member) noteSync(ctx context.Context, r cdc.Remote, failure error) error {
-	if errors.Is(failure, context.Canceled) {
-		return nil // nobody's trouble
-	}
-	p := cdc.PeerState{Peer: r.Key, State: string(replicate.Idle)}
-	if served(m.store.Path()) {
-		if failure != nil {
-			return nil
-		}
-		had, err := m.store.Peers(ctx)
-		if err != nil {
-			return err
-		}
-		p = had[r.Key]
-		p.Peer = r.Key
-	}
-	switch {
-	case failure == nil:
-		p.LastSync = time.Now()
-	case errors.Is(failure, replicate.ErrRefused):
-		p.State = string(replicate.Refused)
-	}
-	if failure != nil {
-		p.Error = oneLine(failure.Error())
-	}
-	if err := m.confirm(ctx, r); err != nil {
-		return err
-	}
-	return m.store.NotePeers(ctx, []cdc.PeerState{p})
-}
-
-// confirm keeps what the node knows that a remote has.
-func (m *member) confirm(ctx context.Context, r cdc.Remote) error {
-	list, err := m.node.Status(ctx)
-	if err != nil {
-		return err
-	}
-	for _, st := range list {
-		if st.Remote.Peer != r.Key {
-			continue
-		}
-		for dataset, v := range st.Confirmed {
-			if err := m.store.Stream(dataset).Confirm(ctx, r.Key, v); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // within bounds a context; 0 is as long as it takes.
 func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if d == 0 {
@@ -214,16 +140,16 @@ func checkTimeout(d time.Duration) error {
 
 // explainSync says what to do about a sync that failed.
 func explainSync(name string, err error, timeout time.Duration) error {
-	var unknown *unknownHere
+	var unknown *mesh.UnknownHereError
 	switch {
 	case errors.As(err, &unknown):
 		return hint(fmt.Errorf("%s refused the connection: it does not know this node's key, or the address is another node's", name),
-			"run there: sqlsync remote add NAME %s", unknown.self)
+			"run there: sqlsync remote add NAME %s", unknown.Self)
 	case errors.Is(err, replicate.ErrRefused):
 		return hint(err, "sqlsync remote list, here and there, shows what the two sides allow each other")
 	case errors.Is(err, replicate.ErrUnreachable):
 		return noAddress(name)
-	case errors.Is(err, errMoved):
+	case errors.Is(err, mesh.ErrMoved):
 		return hint(err, "it was noted: try again, with the new key where you gave the old one")
 	case errors.Is(err, context.DeadlineExceeded):
 		return hint(fmt.Errorf("sync with %s did not end within %v: %w", name, timeout, err), "check that the peer is running and that the address is right, or allow more --timeout")

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"sqlsync/cdc"
+	"sqlsync/schema"
 	"strconv"
 	"strings"
 	"unicode"
@@ -50,4 +53,22 @@ func oneLine(s string) string {
 		}
 	}
 	return strings.Join(out, ": ")
+}
+
+// suggest begins a hint about a name that is not there with those that may have
+// been meant.
+func suggest(name string, names []string) string {
+	near := schema.Nearest(names, name)
+	if len(near) == 0 {
+		return ""
+	}
+	return "did you mean " + strings.Join(near, " or ") + "? "
+}
+
+// noDataset is the error of a dataset that is not there.
+func noDataset(name string, names []string) error {
+	if len(names) == 0 {
+		return hint(fmt.Errorf("%w: %q", cdc.ErrNoDataset, name), "sqlsync watch TABLE --dataset makes one")
+	}
+	return hint(fmt.Errorf("%w: %q", cdc.ErrNoDataset, name), "%sthe datasets are: %s", suggest(name, names), strings.Join(names, ", "))
 }

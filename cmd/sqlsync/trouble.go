@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/replicate/mesh"
 )
 
 // trouble is what a serve cannot do for now, as it leaves it for status.
@@ -35,10 +36,10 @@ const (
 
 // reportTroubles keeps the troubles of a store in the lock file until ctx ends.
 func (s *service) reportTroubles(ctx context.Context) error {
-	changed, stop := s.store.Troubled()
+	changed, stop := s.Store.Troubled()
 	defer stop()
 	for {
-		if err := writeTroubles(lockPath(s.store.Path()), s.store.Troubles()); err != nil {
+		if err := writeTroubles(mesh.LockPath(s.Store.Path()), s.Store.Troubles()); err != nil {
 			s.log.Warn("note what does not work", "err", err)
 		}
 		select {
@@ -87,7 +88,7 @@ func remedy(err error) string {
 
 // sayTroubles says what the serve of a database cannot do that cannot be opened.
 func (a *app) sayTroubles() {
-	if path, err := a.path(); err == nil && served(path) {
+	if path, err := a.path(); err == nil && mesh.Served(path) {
 		for _, t := range readTroubles(path) {
 			a.say("serve %s", t)
 		}
@@ -97,7 +98,7 @@ func (a *app) sayTroubles() {
 // readTroubles reads what the serve of a database has left. Nothing can be
 // done about an error.
 func readTroubles(db string) []trouble {
-	f, err := os.Open(lockPath(db))
+	f, err := os.Open(mesh.LockPath(db))
 	if err != nil {
 		return nil
 	}

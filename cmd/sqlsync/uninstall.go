@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"sqlsync/cdc"
+	"sqlsync/replicate/mesh"
 )
 
 type uninstallCmd struct {
@@ -23,7 +24,7 @@ func (c *uninstallCmd) Run(ctx context.Context, a *app) error {
 	if err := a.confirm(c.Yes, "remove sqlsync from "+path); err != nil {
 		return err
 	}
-	if served(path) {
+	if mesh.Served(path) {
 		return hint(errors.New(path+" is being served"), "stop sqlsync serve first")
 	}
 	peers, err := a.remotes(ctx)
@@ -33,9 +34,9 @@ func (c *uninstallCmd) Run(ctx context.Context, a *app) error {
 	if err := cdc.Uninstall(ctx, path); err != nil {
 		return explain(path, err)
 	}
-	files := []string{lockPath(path)}
+	files := []string{mesh.LockPath(path)}
 	if !c.KeepKey {
-		files = append(files, keyPath(path), nextKeyPath(path))
+		files = append(files, mesh.KeyPath(path), mesh.NextKeyPath(path))
 	}
 	for _, f := range files {
 		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -17,7 +17,7 @@ const (
 )
 
 type verifyCmd struct {
-	Remote  string        `arg:"" optional:"" help:"Compare rows with this remote's; without it, with the metadata here."`
+	Remote  string        `arg:"" optional:"" complete:"remote" help:"Compare rows with this remote's; without it, with the metadata here."`
 	Timeout time.Duration `default:"10m" help:"How long a remote may take; 0 is as long as it takes."`
 }
 

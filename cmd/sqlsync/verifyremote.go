@@ -12,6 +12,7 @@ import (
 	"sqlsync/cdc"
 	"sqlsync/merge"
 	"sqlsync/replicate"
+	"sqlsync/replicate/mesh"
 	"sqlsync/wire"
 )
 
@@ -24,11 +25,11 @@ func (c *verifyCmd) remote(ctx context.Context, a *app) error {
 	if is, err := a.isNode(ctx); err != nil || !is {
 		return cmp.Or(err, unknownRemote(c.Remote, nil))
 	}
-	m, err := a.member(ctx, a.DB[0], lockWait)
+	m, err := a.member(ctx, a.DB[0])
 	if err != nil {
 		return err
 	}
-	defer m.store.Close()
+	defer m.Store.Close()
 	datasets, err := c.datasets(ctx, m)
 	if err != nil {
 		return err
@@ -61,8 +62,8 @@ func (c *verifyCmd) remote(ctx context.Context, a *app) error {
 }
 
 // datasets are those that the remote may have.
-func (c *verifyCmd) datasets(ctx context.Context, m *member) ([]string, error) {
-	list, err := m.store.Remotes(ctx)
+func (c *verifyCmd) datasets(ctx context.Context, m *mesh.Member) ([]string, error) {
+	list, err := m.Store.Remotes(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -73,19 +74,19 @@ func (c *verifyCmd) datasets(ctx context.Context, m *member) ([]string, error) {
 	if list[i].Shut(time.Now()) != "" {
 		return nil, shut(&list[i])
 	}
-	return slices.DeleteFunc(m.store.Datasets(), func(d string) bool {
+	return slices.DeleteFunc(m.Store.Datasets(), func(d string) bool {
 		return list[i].Datasets != nil && !slices.Contains(list[i].Datasets, d)
 	}), nil
 }
 
 // ask digests both sides until they stand for the same.
-func (c *verifyCmd) ask(ctx context.Context, m *member, dataset string) (here, there *wire.Digests, err error) {
+func (c *verifyCmd) ask(ctx context.Context, m *mesh.Member, dataset string) (here, there *wire.Digests, err error) {
 	for range remoteTries {
-		if there, err = m.node.Digests(ctx, c.Remote, dataset); err != nil {
+		if there, err = m.Node.Digests(ctx, c.Remote, dataset); err != nil {
 			return nil, nil, c.explain(err)
 		}
-		if here, err = m.store.Stream(dataset).Digests(ctx); err != nil {
-			return nil, nil, explain(m.store.Path(), err)
+		if here, err = m.Store.Stream(dataset).Digests(ctx); err != nil {
+			return nil, nil, explain(m.Store.Path(), err)
 		}
 		if !here.Pending && !there.Pending && here.Vector.Covers(there.Vector) && there.Vector.Covers(here.Vector) {
 			return here, there, nil

@@ -165,7 +165,7 @@ func (f *fleet) summary() string {
 			opening++
 		default:
 			served++
-			c, p := s.service.node.Peers()
+			c, p := s.service.Node.Peers()
 			connected, peers = connected+c, peers+p
 		}
 	}

@@ -13,9 +13,9 @@ import (
 )
 
 type watchCmd struct {
-	Tables  []string `arg:"" optional:"" name:"table" help:"Tables to watch."`
+	Tables  []string `arg:"" optional:"" name:"table" complete:"table" help:"Tables to watch."`
 	All     bool     `help:"Watch every table that can be watched."`
-	Dataset *string  `help:"Dataset that the tables belong to, primary if not given; it is created if it does not exist. A table that is watched in another one is moved."`
+	Dataset *string  `complete:"dataset" help:"Dataset that the tables belong to, primary if not given; it is created if it does not exist. A table that is watched in another one is moved."`
 	Merge   string   `placeholder:"POLICY" help:"How rows merge: lww (per cell, the last writer; the default), row (the whole row), append (rows are only added), or for the columns it fits json, counter, max, min, sql:EXPR."`
 	Column  []string `sep:"none" placeholder:"COL=POLICY" help:"How one column merges; may be repeated."`
 	Key     string   `placeholder:"COLS" help:"Columns of a UNIQUE NOT NULL index to use as the key, separated by commas."`
@@ -199,7 +199,7 @@ func reason(err error) string {
 }
 
 type unwatchCmd struct {
-	Tables []string `arg:"" name:"table" help:"Tables to stop watching."`
+	Tables []string `arg:"" name:"table" complete:"table" help:"Tables to stop watching."`
 	Yes    bool     `help:"Do not ask."`
 }
 
@@ -213,7 +213,7 @@ func (c *unwatchCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if store == nil {
-		return notWatched(c.Tables)
+		return a.notWatched(ctx, nil, c.Tables)
 	}
 	defer store.Close()
 	unknown, err := store.Unwatch(ctx, c.Tables)
@@ -226,11 +226,29 @@ func (c *unwatchCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	if len(unknown) > 0 {
-		return notWatched(unknown)
+		return a.notWatched(ctx, nil, unknown)
 	}
 	return nil
 }
 
-func notWatched(names []string) error {
-	return hint(fmt.Errorf("not watched: %s", strings.Join(names, ", ")), "sqlsync tables lists what is")
+// notWatched is err, or that tables are not watched, with those that are and may
+// have been meant.
+func (a *app) notWatched(ctx context.Context, err error, names []string) error {
+	if err == nil {
+		err = fmt.Errorf("not watched: %s", strings.Join(names, ", "))
+	}
+	list, _ := a.tables(ctx) // the hint does without
+	var watched []string
+	for _, t := range list {
+		if t.Watched {
+			watched = append(watched, t.Name)
+		}
+	}
+	meant := ""
+	for _, name := range names {
+		if schema.Find(watched, name) != nil && meant == "" {
+			meant = suggest(name, watched)
+		}
+	}
+	return hint(err, "%ssqlsync tables lists what is watched", meant)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -84,6 +85,9 @@ func (e *editor) close() (err error) {
 	defer func() { err = errors.Join(err, e.line.Close()) }()
 	if e.history == "" {
 		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(e.history), 0o700); err != nil {
+		return fmt.Errorf("write history: %w", err)
 	}
 	f, err := os.OpenFile(e.history, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {

@@ -125,7 +125,7 @@ const (
 
 func TestTerminal(t *testing.T) {
 	dir := t.TempDir()
-	db, history := filepath.Join(dir, "a.db"), filepath.Join(dir, "history")
+	db, history := filepath.Join(dir, "a.db"), filepath.Join(dir, "not", "there", "history")
 	if _, _, err := runScript(t, openDB(t, db), "CREATE TABLE customers(id, nickname); INSERT INTO customers VALUES (1, 'ann');"); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,0 @@
-//go:build !unix
-
-package main
-
-// inodeLockPath names nothing: what has no inodes has no lock by them.
-func inodeLockPath(string) (path string, linked bool) { return "", false }

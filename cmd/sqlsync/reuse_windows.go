@@ -1,8 +1,0 @@
-package main
-
-import "syscall"
-
-// reuse lets several programs listen for announcements.
-func reuse(fd uintptr) error {
-	return syscall.SetsockoptInt(syscall.Handle(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
-}

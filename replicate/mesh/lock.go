@@ -1,0 +1,120 @@
+package mesh
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// Beside names a file of ours Beside a database: Beside the file itself, by
+// whatever symbolic link it was named.
+func Beside(db, suffix string) string {
+	if real, err := filepath.EvalSymlinks(db); err == nil {
+		db = real
+	}
+	return db + suffix
+}
+
+// KeyPath is where the identity of a database is kept, LockPath the lock of
+// whoever serves it.
+func KeyPath(db string) string { return Beside(db, "-sqlsync.key") }
+
+// LockPath is the lock of whoever serves a database.
+func LockPath(db string) string { return Beside(db, "-sqlsync.lock") }
+
+// lock says that a database is being served. It is two: one by the name of the
+// file, one by the file itself, because a hard link gives it another name. The
+// second is in the folder for temporary files; where there is none, the first
+// has to do, unless there is such a link.
+type lock []*flock.Flock
+
+// ErrServed says that somebody serves the database: a sqlsync serve, or a
+// Member.
+var ErrServed = errors.New("the database is already being served")
+
+func takeLock(db string) (l lock, err error) {
+	inode, linked := inodeLockPath(db)
+	for i, path := range []string{LockPath(db), inode} {
+		if path == "" {
+			continue
+		}
+		f, err := tryLock(path)
+		if err != nil && i == 1 && !linked && !errors.Is(err, ErrServed) {
+			continue
+		}
+		if err != nil {
+			l.release()
+			return nil, err
+		}
+		l = append(l, f)
+	}
+	return l, nil
+}
+
+// lockPatience is for somebody who only looks whether a lock is taken.
+const lockPatience = 100 * time.Millisecond
+
+func tryLock(path string) (*flock.Flock, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	for {
+		f := newLock(path)
+		ok, err := f.TryLockContext(ctx, lockPatience/10)
+		switch {
+		case errors.Is(err, context.DeadlineExceeded):
+			return nil, ErrServed
+		case err != nil:
+			return nil, err
+		}
+		// Whoever had it may have removed the file that we have locked.
+		have, err := f.Stat()
+		if now, serr := os.Stat(path); ok && err == nil && serr == nil && os.SameFile(have, now) {
+			return f, nil
+		}
+		f.Unlock()
+	}
+}
+
+// newLock does not create a file that is there: some systems refuse that for
+// another user's file in the folder for temporary files.
+func newLock(path string) *flock.Flock {
+	flags := os.O_RDONLY
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		flags |= os.O_CREATE
+	}
+	return flock.New(path, flock.SetFlag(flags), flock.SetPermissions(0o644))
+}
+
+// release gives the locks up. That in the folder for temporary files leaves
+// no trace.
+func (l lock) release() {
+	for i, f := range l {
+		if i > 0 {
+			os.Remove(f.Path())
+		}
+		f.Unlock()
+	}
+}
+
+// Served reports whether a serve is running on a database, by this name or
+// another.
+func Served(db string) bool {
+	inode, _ := inodeLockPath(db)
+	for _, path := range []string{LockPath(db), inode} {
+		if _, err := os.Stat(path); path == "" || err != nil {
+			continue
+		}
+		f := newLock(path)
+		ok, err := f.TryRLock()
+		f.Unlock()
+		if err == nil && !ok {
+			return true
+		}
+	}
+	return false
+}
