@@ -15,7 +15,7 @@ import (
 type watchCmd struct {
 	Tables  []string `arg:"" optional:"" name:"table" complete:"table" help:"Tables to watch."`
 	All     bool     `help:"Watch every table that can be watched."`
-	Dataset *string  `complete:"dataset" help:"Dataset that the tables belong to, primary if not given; it is created if it does not exist. A table that is watched in another one is moved."`
+	Dataset *string  `complete:"dataset" help:"Dataset the tables belong to, primary if not given; it is created if it does not exist. A table that is watched in another one is moved."`
 	Merge   string   `placeholder:"POLICY" help:"How rows merge: lww (per cell, the last writer; the default), row (the whole row), append (rows are only added), or for the columns it fits json, counter, max, min, sql:EXPR."`
 	Column  []string `sep:"none" placeholder:"COL=POLICY" help:"How one column merges; may be repeated."`
 	Key     string   `placeholder:"COLS" help:"Columns of a UNIQUE NOT NULL index to use as the key, separated by commas."`
