@@ -34,10 +34,18 @@ type applier struct {
 	// rows born up to forgotten that are not here were deleted here.
 	fromSnapshot bool
 	forgotten    merge.HLC
+	// restating says that the rows are of another end of a chain, see restate.
+	restating bool
 	// wholes are the places in the section of cells' whole states.
 	wholes map[int]int
-	// conflicts says that something is listed of the table.
+	// conflicts says that something is listed of the table, listed of which of
+	// the rows at hand, by listedKey.
 	conflicts bool
+	listed    map[string]bool
+	// updating is the statement that sets the cells updated: most rows of a
+	// section have the same ones.
+	updated  []int
+	updating string
 	// rekeys says that what is inserted may be what was listed as lost, under
 	// another key.
 	rekeys bool
@@ -127,6 +135,9 @@ func (a *applier) apply(changes []wire.Change) error {
 	if err != nil {
 		return err
 	}
+	if a.listed, err = a.listedAmong(keys); err != nil {
+		return err
+	}
 	var (
 		inserts []*action
 		news    []remembered
@@ -163,6 +174,9 @@ func (a *applier) apply(changes []wire.Change) error {
 	}
 	if err := a.remember(a.tab, news); err != nil {
 		return err
+	}
+	if a.restating {
+		a.restates(actions)
 	}
 	if len(again) > 0 {
 		return a.adopt(again)
@@ -335,7 +349,11 @@ func (a *applier) updateRow(act *action, cells []int, values []wire.Value) error
 	if act.m.state == held {
 		return a.updateHeld(a.tab, act.m.key, cells, values)
 	}
-	changed, err := a.Exec(a.tab.update(cells), slices.Concat(values, act.m.key)...)
+	if !slices.Equal(cells, a.updated) || a.updating == "" {
+		a.updated, a.updating = slices.Clone(cells), a.tab.update(cells)
+	}
+	a.args = append(append(a.args[:0], values...), act.m.key...)
+	changed, err := a.Exec(a.updating, a.args...)
 	if err != nil {
 		return a.holdUpdate(act, cells, values, err)
 	}

@@ -32,6 +32,12 @@ type opened struct {
 // vector as it then is, also when a batch in the middle was refused.
 func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batches []*wire.Sealed) (_ merge.Vector, err error) {
 	var vector merge.Vector
+	var ends []Fork
+	defer func() {
+		if err == nil {
+			err = forkError(ends)
+		}
+	}()
 	batches, ahead := s.inTime(batches)
 	if ahead != nil {
 		defer func() { err = errors.Join(err, ahead) }()
@@ -46,6 +52,7 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 			}
 			late, done, changes := false, 0, int64(0)
 			var elsewhere []string
+			var found []Fork
 			err := s.writeIn(ctx, name, func(t *tx) error {
 				begun := time.Now()
 				t.work.From = from
@@ -64,16 +71,17 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 					if done > 0 && rank.lesser && (time.Since(begun) > slice || s.turns.urgent(rank.priority)) {
 						break
 					}
-					if err := t.applyBatch(ds, o); err != nil {
+					if err := t.applyBatch(ds, from, o); err != nil {
 						return err
 					}
 					done++
 				}
 				changes, elsewhere = t.work.Applied.Changes, t.lateElsewhere(ds)
 				now, err := t.chains(ds)
-				vector = now.vector()
+				vector, found = now.vector(), t.ends
 				return err
 			})
+			ends = append(ends, found...)
 			if err == nil && late { // what came earlier goes first
 				err = s.replay(ctx, name)
 			}
@@ -123,7 +131,7 @@ func (s *Store) inTime(batches []*wire.Sealed) (kept []*wire.Sealed, ahead error
 
 // sealBefore seals what is pending before a group is merged. If the group
 // brings this node its own chain back, the file is an older copy of itself:
-// then nothing may be sealed before that, because it would get numbers that
+// then what is pending is another author's, because it would get numbers that
 // were given before.
 func (t *tx) sealBefore(ds *dataset, group []*opened) (more bool, err error) {
 	chains, err := t.chains(ds)
@@ -131,16 +139,21 @@ func (t *tx) sealBefore(ds *dataset, group []*opened) (more bool, err error) {
 		return false, err
 	}
 	lost := slices.ContainsFunc(group, func(o *opened) bool {
-		return o.header.Origin == t.s.node && o.header.Seq > chains[t.s.node].Seq
+		return o.header.Origin == t.author.Node && o.header.Seq > chains[t.author.Node].Seq
 	})
-	if !lost {
-		return t.seal(ds)
+	if lost && t.s.makeAuthor == nil {
+		marks, err := t.Int(`SELECT count(*) FROM ` + ds.oplog())
+		if err == nil && marks > 0 {
+			err = fmt.Errorf("%w, and its application has written since", ErrRolledBack)
+		}
+		return false, err
 	}
-	marks, err := t.Int(`SELECT count(*) FROM ` + ds.oplog())
-	if err == nil && marks > 0 {
-		err = fmt.Errorf("%w, and its application has written since", ErrRolledBack)
+	if lost {
+		if err := t.renew("a peer has more of its chain than it has"); err != nil {
+			return false, err
+		}
 	}
-	return false, err
+	return t.seal(ds)
 }
 
 func (s *Store) vectorAfter(ctx context.Context, name string, err error) (merge.Vector, error) {
@@ -192,8 +205,8 @@ func (s *Store) openBatch(b *wire.Sealed) (*opened, error) {
 }
 
 // applyBatch holds a batch and merges its sections. One that is here already
-// is passed over; one that does not continue its chain is refused.
-func (t *tx) applyBatch(ds *dataset, o *opened) error {
+// is passed over; one that leaves a gap in its chain is refused.
+func (t *tx) applyBatch(ds *dataset, from merge.NodeID, o *opened) error {
 	chains, err := t.chains(ds)
 	if err != nil {
 		return err
@@ -203,12 +216,13 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 	switch {
 	case h.Dataset != ds.name:
 		return fmt.Errorf("%w: batch of dataset %q came on %q", wire.ErrInvalid, h.Dataset, ds.name)
+	case h.Seq == have.Seq && o.sealed.Hash() != have.hash:
+		return t.forked(ds, h.Origin, h.Seq, from)
 	case h.Seq <= have.Seq:
 		return nil
-	case h.Seq > have.Seq+1:
-		return fmt.Errorf("%w: batch %d of %v came after %d", wire.ErrGap, h.Seq, h.Origin, have.Seq)
-	case h.Prev != have.hash:
-		return fmt.Errorf("%w: batch %d of %v does not continue the chain held here: the database of its origin was put back from a backup or copied", wire.ErrInvalid, h.Seq, h.Origin)
+	}
+	if next, err := t.continues(ds, from, h, have); err != nil || !next {
+		return err
 	}
 	pos, err := t.hold(ds, h, o.sealed, o.changes)
 	if err != nil {

@@ -25,6 +25,7 @@ type Examination struct {
 	IsNode  bool
 	Node    merge.NodeID
 	HLC     merge.HLC
+	Forks   []Fork
 	Remotes []Remote
 	Tables  []ExaminedTable
 	// Blocked are the remotes that keep datasets from being pruned.
@@ -110,6 +111,9 @@ func (e *Examination) readNode(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if e.Blocked, err = readBlocked(ctx, db, time.Now()); err != nil {
+		return err
+	}
+	if e.Forks, err = readForks(ctx, db); err != nil {
 		return err
 	}
 	return e.readWatched(ctx, db)

@@ -113,6 +113,7 @@ type follower struct {
 	write      bool
 	version    int64 // PRAGMA data_version
 	generation int64
+	hlc        int64
 	cookie     int64 // PRAGMA schema_version
 	pos        int64
 	// rollback says that the journal is no write-ahead log, see quiet; seen is
@@ -158,15 +159,19 @@ func (f *follower) look(ctx context.Context) (changed bool, err error) {
 		}
 		return false, f.s.flushStale(ctx)
 	}
-	var generation, pos int64
+	var generation, pos, hlc int64
 	var node []byte
 	if err := f.conn.Query(func(row []any) error {
 		generation, _ = row[0].(int64)
 		pos, _ = row[1].(int64)
 		node, _ = row[2].([]byte)
+		hlc, _ = row[3].(int64)
 		return nil
-	}, `SELECT (SELECT generation FROM sqlsync_node), (SELECT sum(pos) FROM sqlsync_dataset), (SELECT key FROM sqlsync_node)`); err != nil {
+	}, `SELECT (SELECT generation FROM sqlsync_node), (SELECT sum(pos) FROM sqlsync_dataset), (SELECT key FROM sqlsync_node), (SELECT hlc FROM sqlsync_node)`); err != nil {
 		return false, f.s.uninstalled(err)
+	}
+	if hlc < f.hlc {
+		return false, ErrRestored
 	}
 	if !bytes.Equal(node, f.s.node[:]) {
 		return false, ErrIdentity
@@ -198,7 +203,7 @@ func (f *follower) look(ctx context.Context) (changed bool, err error) {
 	if f.write {
 		f.settle(ctx, datasets, reconfigured)
 	}
-	f.version, f.generation, f.cookie, f.pos = version, generation, cookie, pos
+	f.version, f.generation, f.hlc, f.cookie, f.pos = version, generation, hlc, cookie, pos
 	f.s.changed.send()
 	return true, nil
 }

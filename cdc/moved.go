@@ -203,7 +203,7 @@ func (t *tx) joinHorizons(own []wire.Horizon, tables []*table) ([]wire.Horizon, 
 				return nil, err
 			}
 			until := merge.At(f.at.Time().Add(movedWithin))
-			for _, h := range chains.horizons(t.s.node) {
+			for _, h := range chains.horizons(t.author.Node) {
 				h.HLC = min(h.HLC, until)
 				if k := slices.IndexFunc(own, func(o wire.Horizon) bool { return o.Origin == h.Origin }); k >= 0 {
 					own[k].HLC = max(own[k].HLC, h.HLC)

@@ -18,6 +18,19 @@ func stale(t *testing.T) (a, b, c *node) {
 	a.exec(`INSERT INTO items (id, name) VALUES (1, 'one'), (2, 'two'), (3, 'three'), (4, 'four')`)
 	c.exec(`INSERT INTO items (id, name) VALUES (5, 'five')`)
 	converge(t, a, b, c)
+	// It knows that its own row was on others.
+	if err := c.AddRemote(t.Context(), cdc.Remote{Name: "a", Key: a.Node(), Pull: true, Push: true}); err != nil {
+		t.Fatal(err)
+	}
+	stream := c.Stream(cdc.DefaultDataset)
+	v, err := stream.Vector(t.Context())
+	if err == nil {
+		err = stream.Confirm(t.Context(), a.Node(), v)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.seal()
 	b.exec(`DELETE FROM items WHERE id IN (1, 2, 5)`)
 	exchange(a, b)
 	for _, n := range []*node{a, b} {

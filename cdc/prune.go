@@ -213,21 +213,46 @@ func (t *tx) pruneBatch(ds *dataset, p prunable) error {
 	}, `SELECT sealed FROM sqlsync_batch WHERE dataset_id = ? AND pos = ?`, ds.id, p.pos); err != nil {
 		return err
 	}
-	sealed, err := wire.ParseSealed(blob)
+	end, err := t.endWith(ds, p, blob)
 	if err != nil {
-		return fmt.Errorf("held batch %d: %w", p.pos, errDamaged)
-	}
-	h, _, err := sealed.Header()
-	if err != nil {
-		return fmt.Errorf("held batch %d: %w", p.pos, errDamaged)
-	}
-	hash := sealed.Hash()
-	if _, err := t.Exec(`INSERT OR REPLACE INTO sqlsync_checkpoint (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
-		ds.id, p.origin, p.seq, int64(h.Last), hash[:]); err != nil {
 		return err
 	}
+	if _, err := t.Exec(`INSERT OR REPLACE INTO sqlsync_checkpoint (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
+		ds.id, p.origin, p.seq, int64(end.HLC), end.hash[:]); err != nil {
+		return err
+	}
+	t.s.trouble(giving(ds.name, t.cfg.origins.node[p.origin], uint64(p.seq)), nil)
 	_, err = t.Exec(`DELETE FROM sqlsync_batch WHERE dataset_id = ? AND pos = ?`, ds.id, p.pos)
 	return err
+}
+
+// endWith is the end that a chain has with a batch. Of one that is damaged the
+// next batch tells the hash, or the vector.
+func (t *tx) endWith(ds *dataset, p prunable, blob []byte) (chain, error) {
+	end := chain{Position: merge.Position{Seq: uint64(p.seq)}}
+	sealed, err := wire.ParseSealed(blob)
+	if err == nil && sealed.Verify(t.s.verify) == nil {
+		h, _, err := sealed.Header()
+		end.HLC, end.hash = h.Last, sealed.Hash()
+		return end, err
+	}
+	chains, err := t.chains(ds)
+	if err != nil {
+		return end, err
+	}
+	if last := chains[t.cfg.origins.node[p.origin]]; last.Seq == end.Seq {
+		return last, nil
+	}
+	err = t.Query(func(row []any) error {
+		next, err := wire.ParseSealed(row[0].([]byte))
+		if err != nil {
+			return fmt.Errorf("held batch %d: %w", p.pos, errDamaged)
+		}
+		h, _, err := next.Header()
+		end.HLC, end.hash = h.First-1, h.Prev
+		return err
+	}, `SELECT sealed FROM sqlsync_batch WHERE dataset_id = ? AND origin_id = ? AND seq = ?`, ds.id, p.origin, p.seq+1)
+	return end, err
 }
 
 // waitedFor is the place of the first batch that a table of the dataset is

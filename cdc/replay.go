@@ -93,7 +93,7 @@ func (t *tx) retryAll(ds *dataset) error {
 // replay_from behind them, to NULL at the end.
 func (t *tx) replaySome(tab *table, ds *dataset) error {
 	next, err := t.eachSection(tab, ds, tab.late(ds), groupChanges, func(pos int64, h *wire.Header, sec *wire.Section) error {
-		if h.Origin == t.s.node {
+		if h.Origin == t.author.Node {
 			return nil
 		}
 		if !tab.keyFits(sec) {
@@ -127,7 +127,7 @@ func (t *tx) rebuild(tab *table) error {
 	for pos := int64(1); pos != 0; {
 		var err error
 		pos, err = t.eachSection(tab, tab.ds, pos, groupChanges, func(pos int64, h *wire.Header, sec *wire.Section) error {
-			if !tab.keyFits(sec) || h.Origin != t.s.node && tab.replayFrom != 0 && pos >= tab.replayFrom {
+			if !tab.keyFits(sec) || !t.mine(h.Origin) && tab.replayFrom != 0 && pos >= tab.replayFrom {
 				return nil
 			}
 			fits = true

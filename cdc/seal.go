@@ -36,7 +36,7 @@ func (t *tx) seal(ds *dataset) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section), limit: ds.batchRows, seen: make(map[string]int)}
+	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section), limit: ds.batchRows, seen: make(map[int64]map[string]int)}
 	if t.s.busyAbove(ds.priority) {
 		s.limit = min(s.limit, busyBatchRows)
 	}
@@ -70,9 +70,22 @@ type sealer struct {
 	cells    int
 	bytes    int
 	limit    int64 // of marks
-	// seen are the keys marked in a chunk, keyBuf is room for one.
-	seen   map[string]int
+	// seen are the keys that were marked, by table, with their places among the
+	// rows of the batch; those from base on are of the chunk at hand. keyBuf is
+	// room for one.
+	seen   map[int64]map[string]int
+	base   int
 	keyBuf []byte
+	// unwritten is metadata that is written with the batch: until then the
+	// application may have the write lock, see whenWriting. What it is of is
+	// in seen, and not compared again.
+	unwritten []unwritten
+}
+
+// unwritten is metadata of rows of one table.
+type unwritten struct {
+	tab  *table
+	news []remembered
 }
 
 func (s *sealer) roomy(marks int64) bool {
@@ -82,6 +95,15 @@ func (s *sealer) roomy(marks int64) bool {
 // compare emits what differs between rows and their metadata, and remembers
 // the rows as they are.
 func (s *sealer) compare(tab *table, rows []touched) error {
+	s.base += len(rows)
+	// What is done to these rows besides looks at metadata as it is stored.
+	direct := tab.special() || slices.ContainsFunc(rows, func(r touched) bool { return r.meta.state == held })
+	if direct {
+		if err := s.writeMetadata(); err != nil {
+			return err
+		}
+		delete(s.seen, tab.id)
+	}
 	var news []remembered
 	for i := range rows {
 		r := &rows[i]
@@ -93,7 +115,23 @@ func (s *sealer) compare(tab *table, rows []touched) error {
 			news = append(news, remembered{r.key, &r.meta})
 		}
 	}
-	return s.remember(tab, news)
+	if direct {
+		return s.remember(tab, news)
+	}
+	s.unwritten = append(s.unwritten, unwritten{tab, news})
+	return nil
+}
+
+// writeMetadata writes what has been left until now.
+func (s *sealer) writeMetadata() error {
+	s.writes()
+	for _, u := range s.unwritten {
+		if err := s.remember(u.tab, u.news); err != nil {
+			return u.tab.failed(err)
+		}
+	}
+	s.unwritten = nil
+	return nil
 }
 
 // difference emits the change of one row, if there is one, and reports whether
@@ -119,7 +157,7 @@ func (s *sealer) difference(tab *table, r *touched) (bool, error) {
 func (s *sealer) inserted(tab *table, r *touched) {
 	c := wire.Change{Op: merge.Insert, HLC: s.stamp(r.at), Key: r.key, Values: r.values}
 	c.Baseline = r.baseline && !r.meta.exists()
-	birth := c.BirthAt(s.s.node)
+	birth := c.BirthAt(s.author.Node)
 	if c.Baseline && tab.localIDs() {
 		all, _ := tab.everything()
 		birth = contentBirth(r.key, tab.imageOf(all, r.values))
@@ -131,7 +169,7 @@ func (s *sealer) inserted(tab *table, r *touched) {
 
 func (s *sealer) deleted(tab *table, r *touched) {
 	c := wire.Change{Op: merge.Delete, HLC: s.stamp(r.at), Birth: r.meta.row.Birth, Key: r.key}
-	r.meta.bury(merge.Row{Birth: r.meta.row.Birth, Dead: true, Latest: c.Version(s.s.node)})
+	r.meta.bury(merge.Row{Birth: r.meta.row.Birth, Dead: true, Latest: c.Version(s.author.Node)})
 	s.emit(tab, c)
 }
 
@@ -163,7 +201,7 @@ func (s *sealer) updated(tab *table, r *touched) (bool, error) {
 		columns, slots = tab.everything()
 	}
 	c := wire.Change{Op: merge.Update, HLC: s.stamp(r.at), Birth: r.meta.row.Birth, Key: r.key, Columns: columns}
-	v := c.Version(s.s.node)
+	v := c.Version(s.author.Node)
 	var travels []traveller
 	if tab.special() {
 		var err error
@@ -214,9 +252,9 @@ func (s *sealer) emit(tab *table, c wire.Change) {
 // finish makes the batch and appends it to this node's chain.
 func (s *sealer) finish() error {
 	if len(s.order) == 0 {
-		return nil
+		return s.writeMetadata()
 	}
-	b := wire.Batch{Header: wire.Header{Dataset: s.ds.name, Origin: s.s.node}}
+	b := wire.Batch{Header: wire.Header{Dataset: s.ds.name, Origin: s.author.Node}}
 	slices.Sort(s.order)
 	changes := 0
 	for _, id := range s.order {
@@ -233,17 +271,20 @@ func (s *sealer) finish() error {
 	if err != nil {
 		return err
 	}
-	own := chains[s.s.node]
+	own := chains[s.author.Node]
 	b.Header.Seq, b.Header.Prev = own.Seq+1, own.hash
 	var tables []*table
 	for _, id := range s.order {
 		tables = append(tables, s.cfg.byID[id])
 	}
-	if b.Header.Seen, err = s.joinHorizons(chains.horizons(s.s.node), tables); err != nil {
+	if b.Header.Seen, err = s.joinHorizons(chains.horizons(s.author.Node), tables); err != nil {
 		return err
 	}
-	sealed, err := wire.Seal(&b, s.s.sign)
+	sealed, err := wire.Seal(&b, s.author.Sign)
 	if err != nil {
+		return err
+	}
+	if err := s.writeMetadata(); err != nil {
 		return err
 	}
 	if _, err = s.hold(s.ds, &b.Header, sealed, changes); err != nil {

@@ -20,20 +20,23 @@ var partitioned = regexp.MustCompile(`(FROM|JOIN|INTO|UPDATE) sqlsync_(batch|vec
 // ofAll are the statements that mean every dataset, by a part of their text and
 // with the reason.
 var ofAll = map[string]string{
-	`coalesce(sum(changes), 0) FROM sqlsync_batch`:           "how much a clone has got so far",
-	`sealed FROM sqlsync_batch WHERE rowid = ?`:              "one batch, by its rowid",
-	`DELETE FROM sqlsync_watermark WHERE remote_id`:          "a remote is removed",
-	`count(*) FROM sqlsync_watermark WHERE remote_id = ?`:    "whether a remote has confirmed anything",
-	`DELETE FROM sqlsync_absent WHERE node = (SELECT`:        "a remote is removed",
-	`DELETE FROM sqlsync_hook_cursor WHERE hook_id`:          "a hook is removed",
-	`SELECT dataset_id, origin_id FROM sqlsync_vector UNION`: "verify goes through all chains",
-	`FROM sqlsync_absent AS a JOIN sqlsync_dataset`:          "status lists those of all datasets",
-	`SELECT name FROM sqlsync_table UNION SELECT name`:       "tables of any dataset, of which a log may be asked for",
+	`coalesce(sum(changes), 0) FROM sqlsync_batch`:            "how much a clone has got so far",
+	`sealed FROM sqlsync_batch WHERE rowid = ?`:               "one batch, by its rowid",
+	`DELETE FROM sqlsync_watermark WHERE remote_id`:           "a remote is removed",
+	`EXISTS (SELECT 1 FROM sqlsync_vector WHERE origin_id`:    "whether a node has sealed at all",
+	`SELECT max(seq) FROM sqlsync_watermark WHERE dataset_id`: "what any remote has, of a few",
+	`count(*) FROM sqlsync_watermark WHERE remote_id = ?`:     "whether a remote has confirmed anything",
+	`DELETE FROM sqlsync_absent WHERE node = (SELECT`:         "a remote is removed",
+	`DELETE FROM sqlsync_hook_cursor WHERE hook_id`:           "a hook is removed",
+	`SELECT dataset_id, origin_id FROM sqlsync_vector UNION`:  "verify goes through all chains",
+	`FROM sqlsync_absent AS a JOIN sqlsync_dataset`:           "status lists those of all datasets",
+	`SELECT name FROM sqlsync_table UNION SELECT name`:        "tables of any dataset, of which a log may be asked for",
 }
 
 // scans are the statements that read a partitioned table from end to end, with
 // the reason.
 var scans = map[string]string{
+	`EXISTS (SELECT 1 FROM sqlsync_vector WHERE origin_id`:   "a few rows, once",
 	`coalesce(sum(changes), 0) FROM sqlsync_batch`:           "progress, now and then",
 	`SELECT dataset_id, origin_id FROM sqlsync_vector UNION`: "verify goes through all chains",
 	`FROM sqlsync_absent AS a JOIN sqlsync_dataset`:          "a few rows, for status",

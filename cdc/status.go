@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"sqlsync/merge"
 )
@@ -35,6 +36,18 @@ type Status struct {
 	// Lacking lists the columns that peers have and the tables here have not,
 	// as table.column.
 	Lacking []string
+	// Overdue lists the datasets that hold what would have been pruned.
+	Overdue []Overdue
+}
+
+// Overdue says that a dataset keeps batches longer than it would, because a
+// remote has not confirmed them.
+type Overdue struct {
+	Dataset string
+	// Since is when the oldest of them was made.
+	Since time.Time
+	// Remote is one of those that have not.
+	Remote string
 }
 
 // AbsentTable is a table that is not watched here.
@@ -58,7 +71,12 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 			list = append(list, *d)
 		}
 		clear(st.Waiting)
-		st.Lacking = nil
+		st.Lacking, st.Overdue = nil, nil
+		for _, d := range t.cfg.datasets {
+			if err := st.readOverdue(t, d); err != nil {
+				return err
+			}
+		}
 		for _, tab := range t.cfg.tables {
 			if tab.waiting != "" {
 				st.Waiting[tab.name] = tab.waiting
@@ -86,6 +104,25 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 	}
 	err = s.db.SelectContext(ctx, &st.NullKeys, `SELECT DISTINCT t.name FROM sqlsync_violation AS v JOIN sqlsync_table AS t ON t.id = v.table_id WHERE v.kind = 'null_key' ORDER BY t.name`)
 	return st, err
+}
+
+// readOverdue looks at the oldest batch, behind which all others wait.
+func (st *Status) readOverdue(t *tx, ds *dataset) error {
+	var origin, seq, last int64
+	err := t.Query(func(row []any) error {
+		origin, seq = row[0].(int64), row[1].(int64)
+		last, _ = row[2].(int64)
+		return nil
+	}, `SELECT origin_id, seq, last FROM sqlsync_batch WHERE dataset_id = ? ORDER BY pos LIMIT 1`, ds.id)
+	if err != nil || last == 0 || ds.retentionTime() == 0 || merge.HLC(last) >= merge.At(t.now.Add(-ds.retentionTime())) {
+		return err
+	}
+	node := t.cfg.origins.node[origin]
+	limits, err := t.confirmedByAll(ds, chains{node: {Position: merge.Position{Seq: uint64(seq)}}})
+	if l := limits[node]; err == nil && l.seq < uint64(seq) {
+		st.Overdue = append(st.Overdue, Overdue{ds.name, merge.HLC(last).Time(), l.blocked})
+	}
+	return err
 }
 
 func (st *Status) readAbsent(t *tx) error {

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"sqlsync/merge"
@@ -28,23 +29,46 @@ func (d *Stream) After(ctx context.Context, pos int64, maxBytes int) ([]wire.Hel
 	return d.AfterExcept(ctx, pos, nil, maxBytes)
 }
 
-// AfterExcept is After without the batches that have covers; those are not
-// read.
+// AfterExcept is After without the batches that have covers, which are not
+// read, and without damaged ones.
 func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, maxBytes int) ([]wire.Held, error) {
 	list, rowids, err := d.listAfter(ctx, pos, have, maxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read batches: %w", err)
 	}
-	for i := range list {
+	whole := list[:0]
+	for i, h := range list {
 		var sealed []byte
 		if err := d.s.get(ctx, &sealed, `SELECT sealed FROM sqlsync_batch WHERE rowid = ?`, rowids[i]); err != nil {
 			return nil, fmt.Errorf("read batches: %w", err)
 		}
-		if list[i].Sealed, err = wire.ParseSealed(sealed); err != nil {
-			return nil, fmt.Errorf("read batch %d of %s: %w", list[i].Pos, d.name, errDamaged)
+		if h.Sealed, err = wire.ParseSealed(sealed); err == nil {
+			err = h.Sealed.Verify(d.s.verify)
+		}
+		if d.s.trouble(giving(d.name, h.Origin, h.Seq), damagedBatch(err)); err == nil {
+			whole = append(whole, h)
 		}
 	}
-	return list, nil
+	if len(whole) == 0 && len(list) > 0 {
+		return d.AfterExcept(ctx, list[len(list)-1].Pos, have, maxBytes)
+	}
+	return whole, nil
+}
+
+// ErrDamagedBatch says that a held batch is not what was stored. A peer that
+// lacks it gets a snapshot, as if it had been pruned.
+var ErrDamagedBatch = errors.New("it is damaged in this file")
+
+// giving is what cannot be done with a damaged batch.
+func giving(dataset string, origin merge.NodeID, seq uint64) string {
+	return fmt.Sprintf("give batch %d of %v in %s to peers", seq, origin, dataset)
+}
+
+func damagedBatch(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrDamagedBatch, err)
 }
 
 // listAfter lists what AfterExcept reads. The length of a blob is told by its
@@ -66,6 +90,7 @@ func (d *Stream) listAfter(ctx context.Context, pos int64, have merge.Vector, ma
 			return nil, nil, err
 		}
 		h.Origin = merge.NodeID(origin)
+		h.Own = h.Origin == d.s.Author()
 		if h.Seq > have[h.Origin].Seq {
 			list, rowids = append(list, h), append(rowids, rowid)
 			size += length
@@ -110,6 +135,7 @@ func (s *Store) Seal(ctx context.Context, dataset string) error {
 func (s *Store) sealAll(ctx context.Context, dataset string, paced bool) error {
 	of := pace{dataset: dataset}
 	late := false
+	when := immediately
 	for more := true; more; {
 		if paced {
 			if err := s.ready(ctx, of); err != nil {
@@ -117,7 +143,9 @@ func (s *Store) sealAll(ctx context.Context, dataset string, paced bool) error {
 			}
 		}
 		var sealed int64
-		err := s.writeIn(ctx, dataset, func(t *tx) error {
+		tries := 0
+		err := s.transact(ctx, s.rank(dataset).priority, when, func(t *tx) error {
+			tries++
 			ds, err := t.dataset(dataset)
 			if err != nil {
 				return err
@@ -133,6 +161,9 @@ func (s *Store) sealAll(ctx context.Context, dataset string, paced bool) error {
 			return fmt.Errorf("seal %s: %w", dataset, err)
 		}
 		s.spend(of, sealed)
+		if when = whenWriting; tries > 1 { // the application is writing: do not read in vain again
+			when = immediately
+		}
 	}
 	if late {
 		return s.replay(ctx, dataset)

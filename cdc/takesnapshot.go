@@ -69,6 +69,12 @@ func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (
 			return nil, err
 		}
 	}
+	if err := t.keep(ds, part); err != nil {
+		return nil, err
+	}
+	if err := t.restate(); err != nil {
+		return nil, err
+	}
 	if err := t.finishMerge(); err != nil {
 		return nil, err
 	}
@@ -134,6 +140,9 @@ func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section) error {
 	if a.forgotten, err = t.forgottenUpTo(tab, h.Origin); err != nil {
 		return err
 	}
+	if a.restating, err = t.openFork(tab.ds, h.Origin); err != nil {
+		return err
+	}
 	if err := a.checkWholes(sec.Changes); err != nil {
 		return err
 	}
@@ -166,6 +175,9 @@ func (t *tx) forgottenUpTo(tab *table, origin merge.NodeID) (merge.HLC, error) {
 	if needs, err := t.Int(`SELECT needs FROM sqlsync_table WHERE id = ?`, tab.id); err != nil || needs != 0 {
 		return 0, err
 	}
+	if open, err := t.openFork(tab.ds, origin); err != nil || open {
+		return 0, err // what it says of its chain does not stand for all of it
+	}
 	chains, err := t.chains(tab.ds)
 	upTo := chains[origin].HLC
 	for i := range tab.formers { // a row is told of in any of them
@@ -191,23 +203,16 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 	if err != nil {
 		return err
 	}
+	if err := t.mergedForks(ds, peer, heads); err != nil {
+		return err
+	}
 	for _, h := range heads {
 		if h.Seq <= chains[h.Origin].Seq {
 			continue
 		}
-		origin, err := t.origin(h.Origin)
-		if err != nil {
+		if err := t.jump(ds, h); err != nil {
 			return err
 		}
-		for _, q := range []string{
-			`INSERT OR REPLACE INTO sqlsync_vector (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
-			`INSERT OR REPLACE INTO sqlsync_checkpoint (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
-		} {
-			if _, err := t.Exec(q, ds.id, origin, int64(h.Seq), int64(h.HLC), h.Hash[:]); err != nil {
-				return err
-			}
-		}
-		t.clock.Observe(h.HLC)
 	}
 	if _, err := t.Exec(`UPDATE sqlsync_table SET needs = NULL WHERE dataset_id = ? AND id NOT IN (SELECT table_id FROM sqlsync_disagreement)`, ds.id); err != nil {
 		return err
@@ -215,6 +220,24 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 	t.work.grown = true
 	_, err = t.Exec(`DELETE FROM sqlsync_snapshot WHERE dataset_id = ? AND peer = ?`, ds.id, peer[:])
 	return err
+}
+
+// jump takes a chain to be held up to a head, although its batches are not.
+func (t *tx) jump(ds *dataset, h wire.ChainHead) error {
+	origin, err := t.origin(h.Origin)
+	if err != nil {
+		return err
+	}
+	for _, q := range []string{
+		`INSERT OR REPLACE INTO sqlsync_vector (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
+		`INSERT OR REPLACE INTO sqlsync_checkpoint (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
+	} {
+		if _, err := t.Exec(q, ds.id, origin, int64(h.Seq), int64(h.HLC), h.Hash[:]); err != nil {
+			return err
+		}
+	}
+	t.clock.Observe(h.HLC)
+	return nil
 }
 
 // Needs reports whether a table of the dataset is to be had from a peer's

@@ -7,6 +7,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/replicate/replicatetest"
+	"sqlsync/wire"
 )
 
 // later does something to the store and gives the session the answer after it.
@@ -72,7 +73,11 @@ func (s *sim) perform(e *simEnd, a action) {
 		s.later(e, func() (event, error) {
 			v, err := store.Apply(ctx, e.session.peer, a.batches)
 			s.grown(e.node)
-			return applied{v}, err
+			forked := errors.Is(err, wire.ErrForked)
+			if forked {
+				err = nil
+			}
+			return applied{v, forked}, err
 		})
 	case seal:
 		s.later(e, func() (event, error) {
@@ -85,7 +90,12 @@ func (s *sim) perform(e *simEnd, a action) {
 			if now, _ := s.nodes[e.session.peer[0]-1].store.Vector(ctx); s.world == nil && !now.Covers(a.vector) {
 				s.t.Errorf("%v confirmed more than it has", e.session.peer)
 			}
-			return confirmed{}, store.Confirm(ctx, e.session.peer, a.vector)
+			err := store.Confirm(ctx, e.session.peer, a.vector)
+			forked := errors.Is(err, wire.ErrForked)
+			if forked {
+				err = nil
+			}
+			return confirmed{forked}, err
 		})
 	case end:
 		s.kill(e)

@@ -22,7 +22,7 @@ func try[T any](ctx context.Context, f func(context.Context) (T, error)) (T, err
 	pause := firstPause
 	for n := 1; ; n++ {
 		v, err := f(ctx)
-		if err == nil || n == storeTries || ctx.Err() != nil || errors.Is(err, wire.ErrInvalid) || errors.Is(err, wire.ErrGap) || errors.Is(err, wire.ErrAhead) {
+		if err == nil || n == storeTries || ctx.Err() != nil || errors.Is(err, wire.ErrInvalid) || errors.Is(err, wire.ErrGap) || errors.Is(err, wire.ErrAhead) || errors.Is(err, wire.ErrForked) {
 			return v, err
 		}
 		wait(ctx, pause)
@@ -125,11 +125,12 @@ func (l *loop) apply(ctx context.Context, a apply) {
 	v, err := try(ctx, func(ctx context.Context) (merge.Vector, error) {
 		return l.store.Apply(ctx, l.config.peer, a.batches)
 	})
-	if err != nil {
+	forked := errors.Is(err, wire.ErrForked)
+	if err != nil && !forked {
 		l.fail("apply batches", err)
 		return
 	}
-	l.post(applied{v})
+	l.post(applied{v, forked})
 }
 
 func (l *loop) seal(ctx context.Context) {
@@ -145,11 +146,12 @@ func (l *loop) confirm(ctx context.Context, a confirm) {
 	_, err := try(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, l.store.Confirm(ctx, l.config.peer, a.vector)
 	})
-	if err != nil {
+	forked := errors.Is(err, wire.ErrForked)
+	if err != nil && !forked {
 		l.fail("record watermark", err)
 		return
 	}
-	l.post(confirmed{})
+	l.post(confirmed{forked})
 }
 
 func (l *loop) readSchema(ctx context.Context) {

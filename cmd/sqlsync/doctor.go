@@ -95,6 +95,7 @@ func (d *doctor) run() {
 	d.checkService()
 	d.checkAddresses()
 	d.checkClock()
+	d.checkForks()
 	d.checkTables()
 	d.checkCapture()
 	d.checkRemotes()

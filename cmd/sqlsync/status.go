@@ -63,6 +63,9 @@ type status struct {
 	Violations  int64           `json:"violations"`
 	Quarantined int64           `json:"quarantined"`
 	Warnings    []string        `json:"warnings"`
+	// Renewed is nil mostly; Forks are chains with two ends.
+	Renewed *renewal     `json:"renewed,omitempty"`
+	Forks   []forkStatus `json:"forks"`
 	// Replicated says that every remote that gets changes from here has all of
 	// them. Verdict says so in words, or why not.
 	Replicated bool   `json:"replicated"`
@@ -102,7 +105,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 // unset is the status of a database that is no node.
 func (a *app) unset() error {
 	if a.JSON {
-		return a.printJSON(status{Datasets: []datasetStatus{}, Remotes: []remoteStatus{}, Warnings: []string{}, Verdict: "not set up"})
+		return a.printJSON(status{Datasets: []datasetStatus{}, Remotes: []remoteStatus{}, Warnings: []string{}, Forks: []forkStatus{}, Verdict: "not set up"})
 	}
 	a.printf("%s is not set up for sqlsync yet\n", a.DB[0])
 	fmt.Fprintln(a.stderr, "hint: sqlsync tables shows what can be replicated; sqlsync watch TABLE begins")
@@ -152,11 +155,18 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 	for _, column := range have.Lacking {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("column %s is on another node and not here: its values are kept and land when it is added", column))
 	}
+	for _, o := range have.Overdue {
+		st.Warnings = append(st.Warnings, fmt.Sprintf("batches of %s since %s are kept for %s, which has not confirmed them: bring it back, or sqlsync remote set %s --max-offline 30d, or remote remove",
+			o.Dataset, o.Since.UTC().Format(time.RFC3339), o.Remote, o.Remote))
+	}
 	for _, name := range have.NullKeys {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s has rows with NULL in the key: they are not replicated; give them a key", name))
 	}
 	if have.Held > 0 {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("%d rows cannot be in their tables for now; they are kept and come back by themselves", have.Held))
+	}
+	if err := st.readForks(ctx, store); err != nil {
+		return nil, err
 	}
 	differing, err := store.Differing(ctx)
 	if err != nil {

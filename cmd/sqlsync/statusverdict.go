@@ -115,7 +115,7 @@ func remedyFor(trouble, name, self string) string {
 		{"no route to host", "check the address and the network"},
 		{"network is unreachable", "check this machine's network"},
 		{"did not prove its key", "another program answers at the address, or another node: sqlsync remote set " + name + " --addr HOST:PORT"},
-		{"restored from a backup", "make the database that was put back a new node: docs/operations.md, Backups and copies"},
+		{"two databases connect with its key", "on the machine that has the copy: sqlsync --db FILE key new --yes"},
 		{"no such dataset", "watch tables in the dataset there, or leave it out: sqlsync remote set " + name + " --dataset D"},
 		{"no common protocol version", "upgrade the older sqlsync"},
 		{"behind what is kept here", "it takes a snapshot when both run this version; or make it anew: sqlsync clone"},

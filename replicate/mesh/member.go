@@ -102,12 +102,24 @@ func OpenStore(ctx context.Context, path string, o Options) (*cdc.Store, *crypto
 	}
 	store, err := cdc.Open(ctx, cdc.Options{
 		Path: path, Node: merge.NodeID(id.PublicKey()), LockWait: o.LockWait, Log: o.Log, Observe: o.Observe,
-		Sign: func(h wire.Hash) []byte { return id.Sign(h[:]) },
+		Sign:   func(h wire.Hash) []byte { return id.Sign(h[:]) },
+		Former: formerKeys(id), Witness: WitnessPath(path),
+		Author: func(salt []byte) cdc.Author {
+			other := id.Author(salt)
+			return cdc.Author{Node: merge.NodeID(other.PublicKey()), Sign: func(h wire.Hash) []byte { return other.Sign(h[:]) }}
+		},
 		Verify: func(origin merge.NodeID, h wire.Hash, sig []byte) bool {
 			return crypto.PublicKey(origin).Verify(h[:], sig)
 		},
 	})
 	return store, id, err
+}
+
+func formerKeys(id *crypto.Identity) (list []merge.NodeID) {
+	for _, key := range id.Former() {
+		list = append(list, merge.NodeID(key))
+	}
+	return list
 }
 
 // Close closes the database. Serve and Sync have to have returned.
