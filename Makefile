@@ -88,6 +88,7 @@ bench: report
 	@mkdir -p bin
 	$(BENCH) -bench 'Capture|Seal|Apply|EndToEnd|Clone|Latency|Wire|FileGrowth|Interference|Growth' ./e2e | tee bin/bench.txt
 	cd e2e/report && $(GO) run . ../../bin/bench.txt ../../docs
+	$(BENCH) -bench Datasets ./e2e
 
 # report looks whether what writes the pages does.
 report:

@@ -15,6 +15,8 @@ const applyChunk = 512
 type applier struct {
 	*tx
 	tab    *table
+	ds     *dataset // of the batch
+	pos    int64    // of the batch
 	origin merge.NodeID
 	seen   merge.Seen
 	// columns maps the section's columns to the table's cells, -1 where the
@@ -69,8 +71,8 @@ type action struct {
 
 // newApplier begins to merge a section of the batch held at pos. Its key is the
 // table's.
-func (t *tx) newApplier(tab *table, pos int64, h *wire.Header, sec *wire.Section) (*applier, error) {
-	a := &applier{tx: t, tab: tab, origin: h.Origin, remerging: pos < tab.freshFrom}
+func (t *tx) newApplier(tab *table, ds *dataset, pos int64, h *wire.Header, sec *wire.Section) (*applier, error) {
+	a := &applier{tx: t, tab: tab, ds: ds, pos: pos, origin: h.Origin, remerging: ds.id == tab.ds.id && pos < tab.freshFrom}
 	for place, name := range sec.Columns {
 		if cell, ok := strings.CutSuffix(name, shadowSuffix); ok {
 			if a.shadows == nil {
@@ -109,6 +111,14 @@ func (t *tx) newApplier(tab *table, pos int64, h *wire.Header, sec *wire.Section
 		return nil, err
 	}
 	a.rekeys = a.conflicts && tab.rekeys()
+	if len(lacking) > 0 && ds.id != tab.ds.id {
+		if err := t.orphaned(tab, ds, pos); err != nil {
+			return nil, err
+		}
+		if pos, err = t.Int(`SELECT pos + 1 FROM sqlsync_dataset WHERE id = ?`, tab.ds.id); err != nil {
+			return nil, err
+		}
+	}
 	return a, t.lack(tab, pos, lacking)
 }
 
@@ -217,6 +227,9 @@ func (a *applier) enact(act *action) (write, insert bool, err error) {
 		if err := a.settle(act); err != nil {
 			return false, false, err
 		}
+		if err := a.unlistOrphan(act); err != nil {
+			return false, false, err
+		}
 		if err := a.logLosses(act); err != nil {
 			return false, false, err
 		}
@@ -231,6 +244,11 @@ func (a *applier) enact(act *action) (write, insert bool, err error) {
 			return true, false, a.replaceRow(act)
 		}
 		return false, true, nil
+	}
+	if act.out.Effect == merge.Orphan && !a.fromSnapshot {
+		if err := a.orphaned(a.tab, a.ds, a.pos); err != nil {
+			return false, false, err
+		}
 	}
 	changed := !sameRow(act.m.row, act.out.Row)
 	act.m.row = act.out.Row

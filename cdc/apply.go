@@ -42,12 +42,19 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 	if ahead != nil {
 		defer func() { err = errors.Join(err, ahead) }()
 	}
+	of, rank := pace{dataset: name, apply: true}, s.rank(name)
 	for len(batches) > 0 {
 		group, refused := s.openGroup(batches)
-		for done := false; !done && len(group) > 0; {
-			late := false
+		batches = batches[len(group):]
+		for len(group) > 0 {
+			if err := s.ready(ctx, of); err != nil {
+				return s.vectorAfter(ctx, name, err)
+			}
+			late, done, changes := false, 0, int64(0)
+			var elsewhere []string
 			var found []Fork
-			err := s.write(ctx, func(t *tx) error {
+			err := s.writeIn(ctx, name, func(t *tx) error {
+				begun := time.Now()
 				t.work.From = from
 				ds, err := t.dataset(name)
 				if err != nil {
@@ -57,14 +64,19 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 				// what is about to be merged over it.
 				more, err := t.sealBefore(ds, group)
 				late = t.late(ds)
-				if done = !more && !late; err != nil || !done {
+				if done = 0; err != nil || more || late {
 					return err
 				}
 				for _, o := range group {
+					if done > 0 && rank.lesser && (time.Since(begun) > slice || s.turns.urgent(rank.priority)) {
+						break
+					}
 					if err := t.applyBatch(ds, from, o); err != nil {
 						return err
 					}
+					done++
 				}
+				changes, elsewhere = t.work.Applied.Changes, t.lateElsewhere(ds)
 				now, err := t.chains(ds)
 				vector, found = now.vector(), t.ends
 				return err
@@ -73,14 +85,21 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 			if err == nil && late { // what came earlier goes first
 				err = s.replay(ctx, name)
 			}
+			for _, other := range elsewhere {
+				if err == nil {
+					err = s.replay(ctx, other)
+				}
+			}
 			if err != nil {
 				return s.vectorAfter(ctx, name, err)
 			}
+			s.spend(of, changes)
+			group = group[done:]
 		}
 		if refused != nil {
 			return s.vectorAfter(ctx, name, refused)
 		}
-		if batches = batches[len(group):]; len(batches) == 0 {
+		if len(batches) == 0 {
 			return vector, nil
 		}
 	}
@@ -214,10 +233,10 @@ func (t *tx) applyBatch(ds *dataset, from merge.NodeID, o *opened) error {
 	for i := range o.sections {
 		sec := &o.sections[i]
 		tab := t.cfg.byName[schema.Fold(sec.Table)]
-		if tab == nil || tab.ds.id != ds.id {
+		if tab == nil || !tab.takes(ds) {
 			continue // kept with the batch; watching the table replays it
 		}
-		waits, err := t.waits(tab, pos, h, sec)
+		waits, err := t.waits(tab, ds, pos, h, sec)
 		if err != nil {
 			return err
 		}
@@ -227,7 +246,10 @@ func (t *tx) applyBatch(ds *dataset, from merge.NodeID, o *opened) error {
 	}
 	for _, sec := range t.inRounds(sections) {
 		tab := t.cfg.byName[schema.Fold(sec.Table)]
-		if err := t.mergeSection(tab, pos, h, sec); err != nil {
+		if err := t.mergeSection(tab, ds, pos, h, sec); err != nil {
+			return fmt.Errorf("apply to %s: %w", tab.name, err)
+		}
+		if err := t.adoptOrphans(tab, ds); err != nil {
 			return fmt.Errorf("apply to %s: %w", tab.name, err)
 		}
 	}
@@ -254,14 +276,14 @@ func (t *tx) inRounds(sections []*wire.Section) (out []*wire.Section) {
 }
 
 // waits reports whether a section is left to a later replay.
-func (t *tx) waits(tab *table, pos int64, h *wire.Header, sec *wire.Section) (bool, error) {
+func (t *tx) waits(tab *table, ds *dataset, pos int64, h *wire.Header, sec *wire.Section) (bool, error) {
 	switch {
 	case tab.def != nil && !tab.keyFits(sec):
-		return true, t.awaitKey(tab, pos, h, sec)
-	case tab.waiting == "" && tab.replayFrom == 0:
+		return true, t.awaitKey(tab, ds, pos, h, sec)
+	case tab.waiting == "" && tab.late(ds) == 0:
 		return false, nil
 	}
-	if err := t.replayLater(tab, pos); err != nil || tab.def == nil {
+	if err := t.replayLater(tab, ds, pos); err != nil || tab.def == nil {
 		return true, err
 	}
 	// The node that had the table with another key has it with ours now.
@@ -272,10 +294,10 @@ func (t *tx) waits(tab *table, pos int64, h *wire.Header, sec *wire.Section) (bo
 	return true, err
 }
 
-// mergeSection merges the changes of one section of the batch held at pos into
-// a table.
-func (t *tx) mergeSection(tab *table, pos int64, h *wire.Header, sec *wire.Section) error {
-	a, err := t.newApplier(tab, pos, h, sec)
+// mergeSection merges the changes of one section of the batch that a dataset
+// holds at pos into a table.
+func (t *tx) mergeSection(tab *table, ds *dataset, pos int64, h *wire.Header, sec *wire.Section) error {
+	a, err := t.newApplier(tab, ds, pos, h, sec)
 	if err != nil {
 		return err
 	}

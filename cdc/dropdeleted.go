@@ -16,7 +16,7 @@ import (
 // tombstones are gone. What was written to them here, unseen, is listed.
 func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) error {
 	tab := t.cfg.byName[schema.Fold(part.Table)]
-	if tab == nil || tab.def == nil || tab.ds.id != ds.id || tab.waiting != "" || tab.appends() || tab.rule == merge.WholeRow {
+	if tab == nil || tab.def == nil || tab.ds.id != ds.id || len(tab.formers) > 0 || tab.waiting != "" || tab.appends() || tab.rule == merge.WholeRow {
 		return nil
 	}
 	heads, err := t.snapshotHeads(ds, peer)

@@ -47,7 +47,7 @@ func (s *Store) Prune(ctx context.Context, dataset string, o PruneOptions) (Prun
 	var total Pruned
 	for {
 		var slice Pruned
-		err := s.write(ctx, func(t *tx) error {
+		err := s.writeIn(ctx, dataset, func(t *tx) error {
 			ds, err := t.dataset(dataset)
 			if err != nil {
 				return err
@@ -65,7 +65,7 @@ func (s *Store) Prune(ctx context.Context, dataset string, o PruneOptions) (Prun
 			break
 		}
 	}
-	err := s.write(ctx, func(t *tx) error {
+	err := s.writeIn(ctx, dataset, func(t *tx) error {
 		ds, err := t.dataset(dataset)
 		if err != nil {
 			return err
@@ -99,11 +99,7 @@ func (t *tx) confirmedByAll(ds *dataset, chains chains) (map[merge.NodeID]limit,
 	}
 	var peers []peer
 	err := t.Query(func(row []any) error {
-		added, _ := time.Parse(time.RFC3339, row[3].(string))
-		seen := added.UnixMilli()
-		if at, ok := row[4].(int64); ok {
-			seen = max(seen, at)
-		}
+		seen, _ := row[4].(int64)
 		offline := DefaultMaxOffline.Milliseconds()
 		if ms, ok := row[5].(int64); ok {
 			offline = ms
@@ -115,7 +111,7 @@ func (t *tx) confirmedByAll(ds *dataset, chains chains) (map[merge.NodeID]limit,
 		if r.Directions, err = readDirections(sql.NullString{String: text, Valid: has}); err != nil || !r.Direction(ds.name).Push {
 			return err
 		}
-		if offline > 0 && t.now.UnixMilli()-seen > offline {
+		if _, until := awayFrom(row[3].(string), seen, offline); !until.IsZero() && t.now.After(until) {
 			return nil
 		}
 		peers = append(peers, peer{row[0].(int64), row[1].(string), merge.NodeID(row[2].([]byte))})
@@ -264,6 +260,7 @@ func (t *tx) endWith(ds *dataset, p prunable, blob []byte) (chain, error) {
 func (t *tx) waitedFor(ds *dataset) (int64, error) {
 	from, err := t.Int(`SELECT min(p) FROM (
 		SELECT replay_from AS p FROM sqlsync_table WHERE dataset_id = ?1 AND replay_from IS NOT NULL AND watched
+		UNION ALL SELECT replay_from FROM sqlsync_moved WHERE dataset_id = ?1 AND replay_from IS NOT NULL
 		UNION ALL SELECT l.pos FROM sqlsync_lack AS l JOIN sqlsync_table AS t ON t.id = l.table_id WHERE t.dataset_id = ?1 AND t.watched)`, ds.id)
 	if from == 0 {
 		from = 1<<63 - 1
@@ -302,8 +299,8 @@ func (t *tx) pruneOld(ds *dataset, out *Pruned) error {
 			continue
 		}
 		for _, p := range points {
-			if tab.rule == merge.WholeRow {
-				break // a late update may stand against the deletion
+			if tab.rule == merge.WholeRow || len(tab.formers) > 0 {
+				break // a late update may stand against the deletion, or come in another dataset
 			}
 			n, err := t.Exec(`DELETE FROM `+metaName(tab.id)+` WHERE state = 1 AND coalesce(origin, birth_origin) = ? AND coalesce(version, birth) <= ?`, p.origin, p.hlc)
 			if err != nil {

@@ -36,10 +36,16 @@ func (t *tx) seal(ds *dataset) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section), seen: make(map[int64]map[string]int)}
+	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section), limit: ds.batchRows, seen: make(map[int64]map[string]int)}
+	if t.s.busyAbove(ds.priority) {
+		s.limit = min(s.limit, busyBatchRows)
+	}
+	if ds.rate > 0 { // at most what it may have in a second
+		s.limit = min(s.limit, ds.rate)
+	}
 	from := first - 1
 	for from < last && s.roomy(from-first+1) {
-		to := min(from+sealChunk, first-1+ds.batchRows, last)
+		to := min(from+sealChunk, first-1+s.limit, last)
 		if from, err = s.chunk(from, to); err != nil {
 			return false, err // Seal says of which dataset
 		}
@@ -63,6 +69,7 @@ type sealer struct {
 	order    []int64
 	cells    int
 	bytes    int
+	limit    int64 // of marks
 	// seen are the keys that were marked, by table, with their places among the
 	// rows of the batch; those from base on are of the chunk at hand. keyBuf is
 	// room for one.
@@ -82,7 +89,7 @@ type unwritten struct {
 }
 
 func (s *sealer) roomy(marks int64) bool {
-	return marks < s.ds.batchRows && s.bytes < sealBytes && s.cells < sealCells
+	return marks < s.limit && s.bytes < sealBytes && s.cells < sealCells
 }
 
 // compare emits what differs between rows and their metadata, and remembers
@@ -266,7 +273,13 @@ func (s *sealer) finish() error {
 	}
 	own := chains[s.author.Node]
 	b.Header.Seq, b.Header.Prev = own.Seq+1, own.hash
-	b.Header.Seen = chains.horizons(s.author.Node)
+	var tables []*table
+	for _, id := range s.order {
+		tables = append(tables, s.cfg.byID[id])
+	}
+	if b.Header.Seen, err = s.joinHorizons(chains.horizons(s.author.Node), tables); err != nil {
+		return err
+	}
 	sealed, err := wire.Seal(&b, s.author.Sign)
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ const (
 func (d *Stream) Snapshot(ctx context.Context, req *wire.SnapshotRequest) (*wire.SnapshotPart, error) {
 	var part *wire.SnapshotPart
 	for more := true; more; {
-		err := d.s.write(ctx, func(t *tx) error {
+		err := d.s.writeIn(ctx, d.name, func(t *tx) error {
 			ds, err := t.dataset(d.name)
 			if err != nil {
 				return err
@@ -72,7 +72,7 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte) (*wire.SnapshotPart, error
 		after = values[1:]
 	}
 	tables := slices.DeleteFunc(slices.Clone(t.cfg.tables), func(tab *table) bool {
-		return tab.ds.id != ds.id || tab.def == nil || tab.name < name
+		return !tab.takes(ds) || tab.def == nil || tab.name < name
 	})
 	slices.SortFunc(tables, func(a, b *table) int { return strings.Compare(a.name, b.name) })
 	if len(tables) == 0 {
@@ -95,7 +95,7 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte) (*wire.SnapshotPart, error
 	if err != nil {
 		return nil, err
 	}
-	part.Complete = tab.waiting == "" && tab.replayFrom == 0 && needs == 0 && !tab.appends()
+	part.Complete = tab.ds.id == ds.id && len(tab.formers) == 0 && tab.waiting == "" && tab.replayFrom == 0 && needs == 0 && !tab.appends()
 	switch {
 	case last != nil:
 		part.Cursor = wire.AppendRow(nil, append([]wire.Value{tab.name}, last...))

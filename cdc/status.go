@@ -57,6 +57,8 @@ type AbsentTable struct {
 	// has it too.
 	Peer   string
 	Exists bool
+	// In is the dataset in which it is watched here, "" if it is not.
+	In string
 }
 
 // Status reads how the database stands.
@@ -126,11 +128,12 @@ func (st *Status) readOverdue(t *tx, ds *dataset) error {
 func (st *Status) readAbsent(t *tx) error {
 	st.Absent = nil
 	return t.Query(func(row []any) error {
-		st.Absent = append(st.Absent, AbsentTable{row[0].(string), row[1].(string), row[2].(string), row[3].(int64) > 0})
+		st.Absent = append(st.Absent, AbsentTable{row[0].(string), row[1].(string), row[2].(string), row[3].(int64) > 0, row[4].(string)})
 		return nil
-	}, `SELECT a.name, d.name, min(r.name), (SELECT count(*) FROM main.sqlite_master AS m WHERE m.type = 'table' AND m.name = a.name COLLATE NOCASE)
+	}, `SELECT a.name, d.name, min(r.name), (SELECT count(*) FROM main.sqlite_master AS m WHERE m.type = 'table' AND m.name = a.name COLLATE NOCASE), coalesce(h.name, '')
 		FROM sqlsync_absent AS a JOIN sqlsync_dataset AS d ON d.id = a.dataset_id JOIN sqlsync_remote AS r ON r.key = a.node
-		LEFT JOIN sqlsync_table AS t ON t.name = a.name AND t.watched WHERE t.id IS NULL GROUP BY a.name, d.name ORDER BY a.name`)
+		LEFT JOIN sqlsync_table AS t ON t.name = a.name AND t.watched LEFT JOIN sqlsync_dataset AS h ON h.id = t.dataset_id
+		WHERE t.id IS NULL OR t.dataset_id <> a.dataset_id GROUP BY a.name, d.name ORDER BY a.name`)
 }
 
 func (s *Store) datasetStatus(ctx context.Context, d *dataset) (*DatasetStatus, error) {
@@ -144,8 +147,8 @@ func (s *Store) datasetStatus(ctx context.Context, d *dataset) (*DatasetStatus, 
 	if ds.Vector, err = s.vector(ctx, d.name); err != nil {
 		return nil, err
 	}
-	rows, err := s.db.QueryxContext(ctx, `SELECT r.name, o.key, w.seq FROM sqlsync_watermark AS w
-		JOIN sqlsync_remote AS r ON r.id = w.remote_id JOIN sqlsync_origin AS o ON o.id = w.origin_id WHERE w.dataset_id = ?`, d.id)
+	rows, err := s.db.QueryxContext(ctx, `SELECT r.name, o.key, w.seq FROM sqlsync_remote AS r
+		CROSS JOIN sqlsync_watermark AS w ON w.remote_id = r.id AND w.dataset_id = ? JOIN sqlsync_origin AS o ON o.id = w.origin_id`, d.id)
 	if err != nil {
 		return nil, err
 	}

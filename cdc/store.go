@@ -90,14 +90,23 @@ type Store struct {
 	pool *sql.DB  // of the writer, one connection
 	db   *sqlx.DB // for reading; it cannot write
 
-	mu  sync.Mutex // held for the length of a transaction of w
-	w   *sqlconn.Conn
-	cfg *config // as of the last transaction, nil if unknown
+	turns turns // had for the length of a transaction of w
+	w     *sqlconn.Conn
+	cfg   *config // as of the last transaction, nil if unknown
 	// stubs are the functions that w has by name only, sorted.
 	stubs []string
-	// lastEnd and lastTook are of the last transaction, see yield.
-	lastEnd  time.Time
-	lastTook time.Duration
+	// restUntil and lastPriority are what the last transaction left, see enter.
+	restUntil    time.Time
+	lastTook     time.Duration // of the lock
+	lastRan      time.Duration // in all
+	lastPriority int64
+	// busy is the most urgent of what was written lately.
+	busy struct {
+		priority int64
+		at       time.Time
+	}
+	ranks atomic.Pointer[map[string]rank]
+	paces paces
 
 	grown        broadcast // a batch came to be held
 	changed      broadcast // something was written
@@ -105,7 +114,7 @@ type Store struct {
 	watermarks   watermarks
 	ends         ends
 
-	// asides are the tables that cannot be sealed, by id; mu is held. cookie is
+	// asides are the tables that cannot be sealed, by id, for whoever has the writer. cookie is
 	// of the schema as of the last transaction, asideUntil is when to try the
 	// last of them again, 0 for never.
 	asides     map[int64]aside
@@ -197,8 +206,8 @@ func (s *Store) writerPool(stubs []string) (*sql.DB, error) {
 	return pool, err
 }
 
-// openWriter replaces the writer by one with other stubs. s.mu is held and
-// there is no transaction.
+// openWriter replaces the writer by one with other stubs. The caller has
+// the writer and there is no transaction.
 func (s *Store) openWriter(ctx context.Context, stubs []string) error {
 	pool, err := s.writerPool(stubs)
 	if err != nil {
@@ -218,8 +227,8 @@ func (s *Store) openWriter(ctx context.Context, stubs []string) error {
 // longer at its path, it is left to the end of the process: the last of its
 // connections to be closed would write a checkpoint and remove PATH-wal.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.turns.take(context.Background(), ahead) // which never ends
+	defer s.turns.pass()
 	if s.present() != nil {
 		return nil
 	}

@@ -128,11 +128,23 @@ func (d *Stream) Subscribe() (<-chan struct{}, func()) { return d.s.grown.subscr
 // of the dataset, a transaction each, and then merges what waited for tables
 // that no longer wait.
 func (s *Store) Seal(ctx context.Context, dataset string) error {
+	return s.sealAll(ctx, dataset, false)
+}
+
+// sealAll is Seal, which may be paced: kept to the dataset's rate.
+func (s *Store) sealAll(ctx context.Context, dataset string, paced bool) error {
+	of := pace{dataset: dataset}
 	late := false
 	when := immediately
 	for more := true; more; {
+		if paced {
+			if err := s.ready(ctx, of); err != nil {
+				return err
+			}
+		}
+		var sealed int64
 		tries := 0
-		err := s.transact(ctx, when, func(t *tx) error {
+		err := s.transact(ctx, s.rank(dataset).priority, when, func(t *tx) error {
 			tries++
 			ds, err := t.dataset(dataset)
 			if err != nil {
@@ -141,13 +153,14 @@ func (s *Store) Seal(ctx context.Context, dataset string) error {
 			if more, err = t.seal(ds); err == nil && !more {
 				t.mended(ds)
 			}
-			late = t.late(ds)
+			late, sealed = t.late(ds), t.work.Sealed.Changes
 			return err
 		})
 		if err != nil {
 			s.failed(ctx, dataset, merge.NodeID{}, err)
 			return fmt.Errorf("seal %s: %w", dataset, err)
 		}
+		s.spend(of, sealed)
 		if when = whenWriting; tries > 1 { // the application is writing: do not read in vain again
 			when = immediately
 		}

@@ -16,7 +16,7 @@ import (
 // come is kept in the same transaction.
 func (d *Stream) TakeSnapshot(ctx context.Context, peer merge.NodeID, part *wire.SnapshotPart) (next *wire.SnapshotRequest, err error) {
 	for more := true; more; {
-		err := d.s.write(ctx, func(t *tx) error {
+		err := d.s.writeIn(ctx, d.name, func(t *tx) error {
 			ds, err := t.dataset(d.name)
 			if err != nil {
 				return err
@@ -103,7 +103,7 @@ func (t *tx) takeRows(ds *dataset, p *wire.Sealed) error {
 	for i := range b.Sections {
 		sec := &b.Sections[i]
 		tab := t.cfg.byName[schema.Fold(sec.Table)]
-		if tab == nil || tab.ds.id != ds.id {
+		if tab == nil || !tab.takes(ds) {
 			continue
 		}
 		if tab.waiting != "" || tab.def == nil || !tab.keyFits(sec) {
@@ -113,6 +113,9 @@ func (t *tx) takeRows(ds *dataset, p *wire.Sealed) error {
 			continue
 		}
 		if err := t.takeSection(tab, &b.Header, sec); err != nil {
+			return fmt.Errorf("table %s: %w", tab.name, err)
+		}
+		if err := t.adoptOrphans(tab, ds); err != nil {
 			return fmt.Errorf("table %s: %w", tab.name, err)
 		}
 	}
@@ -126,7 +129,7 @@ func (t *tx) need(tab *table) error {
 }
 
 func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section) error {
-	a, err := t.newApplier(tab, 0, h, &wire.Section{Table: sec.Table, Key: sec.Key, Columns: known(tab, sec.Columns), Changes: nil})
+	a, err := t.newApplier(tab, tab.ds, 0, h, &wire.Section{Table: sec.Table, Key: sec.Key, Columns: known(tab, sec.Columns), Changes: nil})
 	if err != nil {
 		return err
 	}
@@ -176,7 +179,14 @@ func (t *tx) forgottenUpTo(tab *table, origin merge.NodeID) (merge.HLC, error) {
 		return 0, err // what it says of its chain does not stand for all of it
 	}
 	chains, err := t.chains(tab.ds)
-	return chains[origin].HLC, err
+	upTo := chains[origin].HLC
+	for i := range tab.formers { // a row is told of in any of them
+		if chains, err = t.chains(tab.formers[i].ds); err != nil {
+			return 0, err
+		}
+		upTo = min(upTo, chains[origin].HLC)
+	}
+	return upTo, err
 }
 
 // endSnapshot makes the vector what the snapshot stood for.

@@ -74,26 +74,26 @@ var errClosed = errors.New("the store is closed")
 // several times, each time from the start, so it must set what it reports
 // rather than add to it.
 func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
-	return s.transact(ctx, immediately, fn)
+	return s.transact(ctx, ahead, immediately, fn)
 }
 
-// transact is write with a say in when the lock is taken.
-func (s *Store) transact(ctx context.Context, when begin, fn func(*tx) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// writeIn is write for a dataset, in its turn.
+func (s *Store) writeIn(ctx context.Context, dataset string, fn func(*tx) error) error {
+	return s.transact(ctx, s.rank(dataset).priority, immediately, fn)
+}
+
+// transact is write with a say in whose turn it is and when the lock is taken.
+func (s *Store) transact(ctx context.Context, priority int64, when begin, fn func(*tx) error) error {
+	when, err := s.enter(ctx, priority, when)
+	if err != nil {
+		return err
+	}
+	defer s.turns.pass()
 	if s.w == nil {
 		return errClosed
 	}
-	if when == whenWriting && !s.writesAhead() {
-		when = immediately
-	}
-	if when == immediately { // else reading is pause enough
-		if err := s.yield(ctx); err != nil {
-			return err
-		}
-	}
 	var did Work
-	err := s.withStubs(ctx, func() error {
+	err = s.withStubs(ctx, func() error {
 		return s.retry(ctx, func() error {
 			for {
 				var err error
@@ -104,6 +104,7 @@ func (s *Store) transact(ctx context.Context, when begin, fn func(*tx) error) er
 			}
 		})
 	})
+	s.rest(priority, err == nil && did.grown)
 	if err == nil {
 		s.observe(did)
 	}
@@ -113,21 +114,51 @@ func (s *Store) transact(ctx context.Context, when begin, fn func(*tx) error) er
 // yieldMost bounds the pause between two transactions.
 const yieldMost = 20 * time.Millisecond
 
-// yield leaves the lock to the application for a part of the time for which
-// the last transaction had it. Whoever waits for a lock of SQLite's asks for
-// it now and then, so without a pause it might ask in vain for long.
-func (s *Store) yield(ctx context.Context) error {
-	rest := time.Until(s.lastEnd.Add(min(s.lastTook/4, yieldMost)))
-	if rest < 50*time.Microsecond { // less than a timer is good for
-		return nil
+// lately is for how long a dataset that was written to counts as busy.
+const lately = 5 * time.Second
+
+// busyAbove reports whether something goes on that is more urgent. Whoever asks
+// has the writer.
+func (s *Store) busyAbove(priority int64) bool {
+	return priority < s.busy.priority && time.Since(s.busy.at) < lately
+}
+
+// rest notes how long the writer is left alone after a transaction: while
+// something more urgent goes on, what is less urgent takes half of the time at
+// most, of the lock and so of the processors.
+func (s *Store) rest(priority int64, grown bool) {
+	now := time.Now()
+	took := min(s.lastTook/4, yieldMost)
+	if s.busyAbove(priority) {
+		took = min(s.lastRan, yieldMost)
+	} else if grown && priority != ahead {
+		s.busy.priority, s.busy.at = priority, now
 	}
-	t := time.NewTimer(rest)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
+	s.restUntil, s.lastPriority, s.lastTook = now.Add(took), priority, 0
+	s.lastRan = 0
+}
+
+// enter takes the writer, after leaving the lock to the application for a part
+// of the time for which the transactions before had it. Whoever waits for a
+// lock of SQLite's asks for it now and then, so without a pause it might ask in
+// vain for long. What goes before the last one does not pay for it, and where
+// reading comes first that is pause enough.
+func (s *Store) enter(ctx context.Context, priority int64, when begin) (begin, error) {
+	for {
+		if err := s.turns.take(ctx, priority); err != nil {
+			return when, err
+		}
+		if when == whenWriting && s.w != nil && !s.writesAhead() {
+			when = immediately
+		}
+		rest := time.Until(s.restUntil)
+		if rest < 50*time.Microsecond || priority > s.lastPriority || when == whenWriting && !s.busyAbove(priority) {
+			return when, nil
+		}
+		s.turns.pass()
+		if err := sleep(ctx, rest); err != nil {
+			return when, err
+		}
 	}
 }
 
@@ -136,7 +167,7 @@ func (s *Store) yield(ctx context.Context) error {
 // Waiting here and not in SQLite's busy handler means that nothing of ours is
 // locked meanwhile.
 func (s *Store) retry(ctx context.Context, fn func() error) error {
-	var waited, pause time.Duration
+	var waited time.Duration
 	for {
 		err := fn()
 		if !sqlconn.Busy(err) {
@@ -145,7 +176,7 @@ func (s *Store) retry(ctx context.Context, fn func() error) error {
 		if s.lockWait > 0 && waited >= s.lockWait {
 			return fmt.Errorf("%w (waited %v)", ErrLocked, s.lockWait)
 		}
-		pause = min(max(pause*2, 200*time.Microsecond), 25*time.Millisecond)
+		pause := min(max(waited/4, 200*time.Microsecond), 25*time.Millisecond)
 		nap := pause/2 + rand.N(pause)
 		waited += nap
 		t := time.NewTimer(nap)
@@ -185,7 +216,7 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 	}
 	defer func() {
 		t.writes()
-		s.lastEnd, s.lastTook = time.Now(), time.Since(t.locked)
+		s.lastTook, s.lastRan = time.Since(t.locked), time.Since(begun)
 	}()
 	defer func() {
 		if err != nil {

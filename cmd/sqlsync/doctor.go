@@ -99,6 +99,7 @@ func (d *doctor) run() {
 	d.checkTables()
 	d.checkCapture()
 	d.checkRemotes()
+	d.checkBlocked()
 }
 
 func (d *doctor) add(state, name, detail, remedy string) {

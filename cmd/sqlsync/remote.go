@@ -22,6 +22,9 @@ type remoteCmd struct {
 	List   remoteListCmd   `cmd:"" help:"List the peers."`
 	Set    remoteSetCmd    `cmd:"" help:"Change where a peer is and what is exchanged with it."`
 	Remove remoteRemoveCmd `cmd:"" help:"Forget a peer."`
+
+	Disable remoteDisableCmd `cmd:"" help:"Refuse a peer and do not dial it, until it is enabled."`
+	Enable  remoteEnableCmd  `cmd:"" help:"Exchange with a peer again that was disabled."`
 }
 
 // remoteFlags are what can be said of a remote at any time.
@@ -102,6 +105,7 @@ type remoteAddCmd struct {
 	Name string `arg:"" help:"What to call the peer."`
 	Key  string `arg:"" help:"The peer's public key, as its sqlsync key prints it."`
 	remoteFlags
+	Readmit bool `help:"Let in a key again that was removed in an emergency."`
 }
 
 // Run adds a peer.
@@ -126,7 +130,15 @@ func (c *remoteAddCmd) Run(ctx context.Context, a *app) error {
 	}
 	r := cdc.Remote{Name: c.Name, Key: key, Pull: true, Push: true}
 	c.apply(&r)
+	if c.Readmit {
+		if err := store.Readmit(ctx, key); err != nil {
+			return explain(store.Path(), err)
+		}
+	}
 	err = store.AddRemote(ctx, r)
+	if errors.Is(err, cdc.ErrBanned) {
+		return hint(err, "if that machine is yours again, and nobody else has its key file: add --readmit; or give it a new key")
+	}
 	if errors.Is(err, cdc.ErrRemoteExists) {
 		return c.exists(ctx, store, key, err)
 	}
@@ -186,6 +198,7 @@ type remoteRow struct {
 	Push     bool     `json:"push"`
 	Expires  string   `json:"expires"`
 	Former   string   `json:"former"`
+	Disabled bool     `json:"disabled"`
 	// Directions are of datasets that have one of their own.
 	Directions map[string]string `json:"directions"`
 }
@@ -209,7 +222,7 @@ func (c *remoteListCmd) Run(ctx context.Context, a *app) error {
 	}
 	rows := []remoteRow{}
 	for _, r := range list {
-		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", "", make(map[string]string)}
+		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", "", r.Disabled, make(map[string]string)}
 		for dataset, d := range r.Directions {
 			row.Directions[dataset] = d.String()
 		}
@@ -245,6 +258,9 @@ func printRemotes(a *app, rows []remoteRow) error {
 		if r.Expires != "" {
 			allowed += " until " + r.Expires
 		}
+		if r.Disabled {
+			allowed += ", disabled"
+		}
 		key := r.Key
 		if r.Former != "" {
 			key += " (was " + r.Former + ")"
@@ -263,39 +279,6 @@ func unknownRemote(name string, list []cdc.Remote) error {
 		return hint(fmt.Errorf("no remote %q", name), "there are none: sqlsync remote add NAME KEY adds one")
 	}
 	return hint(fmt.Errorf("no remote %q", name), "%sthe remotes are: %s", suggest(name, names), strings.Join(names, ", "))
-}
-
-type remoteRemoveCmd struct {
-	Name string `arg:"" complete:"remote" help:"The peer."`
-	Yes  bool   `help:"Do not ask."`
-}
-
-// Run forgets a peer.
-func (c *remoteRemoveCmd) Run(ctx context.Context, a *app) error {
-	if err := a.confirm(c.Yes, "remove remote "+c.Name); err != nil {
-		return err
-	}
-	store, err := a.look(ctx)
-	if err != nil {
-		return err
-	}
-	if store == nil {
-		return unknownRemote(c.Name, nil)
-	}
-	defer store.Close()
-	err = store.RemoveRemote(ctx, c.Name)
-	if errors.Is(err, cdc.ErrNoRemote) {
-		list, lerr := store.Remotes(ctx)
-		if lerr != nil {
-			return lerr
-		}
-		return unknownRemote(c.Name, list)
-	}
-	if err != nil {
-		return explain(store.Path(), err)
-	}
-	a.tell("removed %s; nothing is exchanged with it any more", cell(c.Name))
-	return nil
 }
 
 // printNoRemotes is the list of a database that is not set up.

@@ -32,6 +32,8 @@ type datasetStatus struct {
 	Batches int64               `json:"batches"`
 	Bytes   int64               `json:"bytes"`
 	Vector  map[string]position `json:"vector"`
+	// Blocked names the remotes that keep it from being pruned.
+	Blocked []string `json:"blocked_by"`
 }
 
 type remoteStatus struct {
@@ -47,6 +49,7 @@ type remoteStatus struct {
 	Remedy    string                       `json:"remedy,omitempty"`
 	Pull      bool                         `json:"pull"`
 	Push      bool                         `json:"push"`
+	Disabled  bool                         `json:"disabled"`
 	// LagSeconds is the age of the oldest change that it lacks, by dataset.
 	LagSeconds map[string]float64 `json:"lag_seconds"`
 }
@@ -119,7 +122,7 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		Conflicts: have.Conflicts, Violations: have.Violations, Quarantined: have.Held, Warnings: []string{},
 	}
 	for _, d := range have.Datasets {
-		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position)}
+		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position), []string{}}
 		for origin, p := range d.Vector {
 			ds.Vector[nodeKey(origin)] = position{p.Seq, p.HLC}
 		}
@@ -135,6 +138,11 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: %s", table, have.Waiting[table]))
 	}
 	for _, t := range have.Absent {
+		if t.In != "" {
+			st.Warnings = append(st.Warnings, fmt.Sprintf("table %s comes from %s in dataset %s and is in %s here: what is written there waits; sqlsync watch %s --dataset %s moves it",
+				t.Name, t.Peer, t.Dataset, t.In, t.Name, t.Dataset))
+			continue
+		}
 		todo := "create it, then sqlsync watch " + t.Name
 		if t.Exists {
 			todo = "sqlsync watch " + t.Name + " takes it"
@@ -179,6 +187,9 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 			st.Warnings = append(st.Warnings, fmt.Sprintf("hook %s fails since %s: %s; it is tried again", h.Name, h.Since.Format(time.RFC3339), h.Error))
 		}
 	}
+	if err := st.readBlocked(ctx, store); err != nil {
+		return nil, err
+	}
 	if st.watched, err = store.Watched(ctx); err != nil {
 		return nil, err
 	}
@@ -210,8 +221,9 @@ func (st *status) readRemotes(ctx context.Context, store *cdc.Store, have *cdc.S
 		if rs.State == "" || !st.Serving && rs.State != string(replicate.Refused) {
 			rs.State = string(replicate.Idle)
 		}
-		if r.Expired(time.Now()) {
-			rs.State, rs.Error = string(replicate.Idle), "expired "+r.Expires.Format(time.RFC3339)
+		if why := r.Shut(time.Now()); why != "" {
+			rs.State, rs.Error, rs.Disabled = string(replicate.Idle), why, r.Disabled
+			rs.Remedy = shutRemedy(&r)
 		}
 		if !p.LastSync.IsZero() {
 			rs.LastSync = p.LastSync.Format(time.RFC3339)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sqlsync/cdc"
@@ -53,6 +54,7 @@ type Member struct {
 	respondOnly bool
 
 	remotes   sync.Mutex // held while the node is told the remotes
+	disabled  atomic.Pointer[map[merge.NodeID]error]
 	strangers strangers
 }
 
@@ -153,7 +155,7 @@ func (m *Member) AddRemote(ctx context.Context, name, key string, addrs ...strin
 }
 
 // Reload tells the node the remotes as they are in the database, without
-// those that have expired: what the node does not know it refuses, and it ends
+// those that have expired or are disabled: what the node does not know it refuses, and it ends
 // the sessions there are. next is when another expires, zero for never. Serve
 // does so whenever the database says otherwise.
 func (m *Member) Reload(ctx context.Context) (next time.Time, err error) {
@@ -165,8 +167,12 @@ func (m *Member) Reload(ctx context.Context) (next time.Time, err error) {
 	}
 	now := time.Now()
 	var remotes []replicate.Remote
+	off := make(map[merge.NodeID]error)
 	for _, r := range list {
-		if r.Expired(now) {
+		if r.Shut(now) != "" {
+			if r.Disabled {
+				off[r.Key] = fmt.Errorf("%w: remote %s is disabled", replicate.ErrRefused, r.Name)
+			}
 			continue
 		}
 		if !r.Expires.IsZero() && (next.IsZero() || r.Expires.Before(next)) {
@@ -186,6 +192,7 @@ func (m *Member) Reload(ctx context.Context) (next time.Time, err error) {
 			remotes[i].Addrs = nil
 		}
 	}
+	m.disabled.Store(&off)
 	m.Node.SetRemotes(remotes)
 	return next, nil
 }
