@@ -27,7 +27,7 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart
 	if err != nil {
 		return err
 	}
-	mine, err := t.confirmed(ds)
+	mine, err := t.confirmed(ds, heads)
 	if err != nil {
 		return err
 	}
@@ -74,16 +74,18 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart
 	return t.retryHeld(tab) // which may have waited for what is gone now
 }
 
-// confirmed is, for the origins as which this file was sealed, the timestamp up
-// to which a peer has had its chain.
-func (t *tx) confirmed(ds *dataset) (map[merge.NodeID]merge.HLC, error) {
+// confirmed is, for the origins as which this file was sealed and of which a
+// peer has more than it, the timestamp up to which a peer has had the chain as it
+// is here: what is longer may be another from there on. Watermarks may lag, so
+// of a chain that is not longer the head itself tells.
+func (t *tx) confirmed(ds *dataset, heads map[merge.NodeID]merge.Position) (map[merge.NodeID]merge.HLC, error) {
 	list, err := t.chains(ds)
 	if err != nil {
 		return nil, err
 	}
 	mine := make(map[merge.NodeID]merge.HLC)
-	for origin := range list {
-		if !t.mine(origin) {
+	for origin, have := range list {
+		if !t.mine(origin) || heads[origin].Seq <= have.Seq {
 			continue
 		}
 		id, err := t.origin(origin)
