@@ -31,8 +31,8 @@ type remoteCmd struct {
 type remoteFlags struct {
 	Addr    []string `sep:"none" placeholder:"HOST:PORT" help:"Where the peer listens; may be repeated. Without one, it has to dial us."`
 	Dataset []string `sep:"none" complete:"dataset" help:"Dataset to exchange; may be repeated. Without one, all of them. It need not exist yet."`
-	Pull    bool     `xor:"direction" help:"Only take the peer's changes."`
-	Push    bool     `xor:"direction" help:"Only give the peer ours."`
+	Pull    *bool    `xor:"direction" help:"Only take the peer's changes."`
+	Push    *bool    `xor:"direction" help:"Only give the peer ours."`
 
 	Direction map[string]string `mapsep:"none" placeholder:"DATASET=pull|push|both" help:"What is exchanged of one dataset, where it is not as --pull or --push say; may be repeated."`
 
@@ -83,8 +83,11 @@ func (f *remoteFlags) apply(r *cdc.Remote) {
 	if f.Dataset != nil {
 		r.Datasets = f.Dataset
 	}
-	if f.Pull || f.Push {
-		r.Pull, r.Push, r.Directions = f.Pull, f.Push, nil
+	switch { // --pull=false is --push
+	case f.Pull != nil:
+		r.Pull, r.Push, r.Directions = *f.Pull, !*f.Pull, nil
+	case f.Push != nil:
+		r.Pull, r.Push, r.Directions = !*f.Push, *f.Push, nil
 	}
 	for dataset, text := range f.Direction {
 		if r.Directions == nil {
@@ -144,6 +147,15 @@ func (c *remoteAddCmd) Run(ctx context.Context, a *app) error {
 	}
 	if err != nil {
 		return explain(store.Path(), err)
+	}
+	list, err := store.Remotes(ctx)
+	if err != nil {
+		return explain(store.Path(), err)
+	}
+	for _, have := range list { // it was there already
+		if have.Key == key && have.Disabled {
+			return shut(&have)
+		}
 	}
 	a.tell("added %s", cell(c.Name))
 	return c.noteDatasets(ctx, a, store)

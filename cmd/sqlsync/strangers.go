@@ -56,5 +56,5 @@ func shutRemedy(r *cdc.Remote) string {
 	if r.Disabled {
 		return "sqlsync remote enable " + r.Name
 	}
-	return "sqlsync remote set " + r.Name + " --expires DURATION, or never,"
+	return "sqlsync remote set " + r.Name + " --expires DURATION"
 }
