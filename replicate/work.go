@@ -14,6 +14,8 @@ import (
 const (
 	storeTries = 6
 	firstPause = 50 * time.Millisecond
+	// adoptWithin is how long a session may go on for a schema that it was told.
+	adoptWithin = 10 * time.Second
 )
 
 // try calls f until it succeeds, fails for good, or has failed often enough.
@@ -99,8 +101,11 @@ func (l *loop) agree(ctx context.Context, a agree) {
 }
 
 // adopt takes over what it can of the peer's schema. That it cannot is told in
-// the store's status and ends nothing.
+// the store's status and ends nothing. A peer that only came to sync may be gone
+// by then: what it told is adopted all the same.
 func (l *loop) adopt(ctx context.Context, a adopt) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), adoptWithin)
+	defer cancel()
 	try(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, l.store.Adopt(ctx, l.config.peer, a.schema)
 	})
