@@ -224,11 +224,8 @@ func keyNames(def *schema.Table, key schema.Key) []string {
 // rewatch changes how a table is watched.
 func (t *tx) rewatch(tab *table, o WatchOptions) (int64, error) {
 	// What was written by the old policy is sealed by it.
-	for more := true; more; {
-		var err error
-		if more, err = t.seal(tab.ds); err != nil {
-			return 0, err
-		}
+	if err := t.sealAll(tab.ds); err != nil {
+		return 0, err
 	}
 	if tab.aside {
 		return 0, fmt.Errorf("table %s waits: %s", tab.name, tab.waiting)
