@@ -25,6 +25,7 @@ type opened struct {
 	sealed   *wire.Sealed
 	header   wire.Header
 	sections []wire.Section
+	left     []string // tables whose sections are not there
 	changes  int
 }
 
@@ -49,7 +50,9 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 				// What the application did before this moment is older than
 				// what is about to be merged over it.
 				more, err := t.sealBefore(ds, group)
-				late = t.late(ds)
+				if err == nil {
+					late, err = t.late(ds)
+				}
 				if done = !more && !late; err != nil || !done {
 					return err
 				}
@@ -60,9 +63,16 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 				}
 				now, err := t.chains(ds)
 				vector = now.vector()
+				if err == nil {
+					late, err = t.late(ds) // a table may have all by now
+				}
 				return err
 			})
-			if err == nil && late { // what came earlier goes first
+			switch {
+			case err != nil || !late:
+			case done: // peers may know already that it is here, so it is not broken off
+				err = s.replay(context.WithoutCancel(ctx), name)
+			default: // what came earlier goes first
 				err = s.replay(ctx, name)
 			}
 			if err != nil {
@@ -166,6 +176,9 @@ func (s *Store) openBatch(b *wire.Sealed) (*opened, error) {
 		return nil, err
 	}
 	o := &opened{sealed: b, header: batch.Header, sections: batch.Sections}
+	if o.left, err = b.LeftOut(); err != nil {
+		return nil, err
+	}
 	for i := range o.sections {
 		o.changes += len(o.sections[i].Changes)
 	}
@@ -185,7 +198,7 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 	case h.Dataset != ds.name:
 		return fmt.Errorf("%w: batch of dataset %q came on %q", wire.ErrInvalid, h.Dataset, ds.name)
 	case h.Seq <= have.Seq:
-		return nil
+		return t.fill(ds, o)
 	case h.Seq > have.Seq+1:
 		return fmt.Errorf("%w: batch %d of %v came after %d", wire.ErrGap, h.Seq, h.Origin, have.Seq)
 	case h.Prev != have.hash:
@@ -193,6 +206,9 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 	}
 	pos, err := t.hold(ds, h, o.sealed, o.changes)
 	if err != nil {
+		return err
+	}
+	if err := t.leave(ds, h, o.left); err != nil {
 		return err
 	}
 	t.clock.Observe(h.Last)

@@ -65,7 +65,7 @@ func (t *tx) reconfigure() error {
 		byName: make(map[string]*table), byID: make(map[int64]*table), marked: make(map[string]bool),
 		origins: origins{id: make(map[merge.NodeID]int64), node: make(map[int64]merge.NodeID)},
 	}
-	for _, step := range []func() error{t.readOrigins, t.readDatasets, t.readTables, t.surveyTriggers} {
+	for _, step := range []func() error{t.readOrigins, t.readDatasets, t.readTables, t.readInterest, t.surveyTriggers} {
 		if err := step(); err != nil {
 			return err
 		}

@@ -32,6 +32,9 @@ type dataset struct {
 	follows bool
 	// retention is in milliseconds, 0 for ever; retentionBytes 0 is no bound.
 	retention, retentionBytes int64
+	// wants are the tables that peers are asked for, in lower case and
+	// ascending, nil for all.
+	wants []string
 }
 
 // retentionTime is for how long what everybody has is kept, 0 for ever.

@@ -55,6 +55,11 @@ func (d *Stream) digests(ctx context.Context) (*wire.Digests, error) {
 			if tab.ds.id != id || tab.waiting != "" || tab.replayFrom != 0 {
 				continue
 			}
+			if n, err := t.unfilled(tab); err != nil {
+				return err
+			} else if n > 0 {
+				continue
+			}
 			def, err := schema.Load(ctx, t.Conn, tab.name)
 			if err != nil {
 				return err

@@ -221,13 +221,23 @@ func (t *tx) pruneBatch(ds *dataset, p prunable) error {
 	if err != nil {
 		return fmt.Errorf("held batch %d: %w", p.pos, errDamaged)
 	}
-	h, _, err := sealed.Header()
+	h, dir, err := sealed.Header()
 	if err != nil {
 		return fmt.Errorf("held batch %d: %w", p.pos, errDamaged)
+	}
+	tables := make([]string, len(dir))
+	for i := range dir {
+		tables[i] = dir[i].Table
 	}
 	hash := sealed.Hash()
 	if _, err := t.Exec(`INSERT OR REPLACE INTO sqlsync_checkpoint (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
 		ds.id, p.origin, p.seq, int64(h.Last), hash[:]); err != nil {
+		return err
+	}
+	if _, err := t.Exec(`DELETE FROM sqlsync_left WHERE dataset_id = ? AND origin_id = ? AND seq = ?`, ds.id, p.origin, p.seq); err != nil {
+		return err
+	}
+	if err := t.forgo(ds, p.origin, tables...); err != nil {
 		return err
 	}
 	_, err = t.Exec(`DELETE FROM sqlsync_batch WHERE dataset_id = ? AND pos = ?`, ds.id, p.pos)
@@ -235,11 +245,12 @@ func (t *tx) pruneBatch(ds *dataset, p prunable) error {
 }
 
 // waitedFor is the place of the first batch that a table of the dataset is
-// still to be told of.
+// still to be told of, or that lacks a section which is wanted.
 func (t *tx) waitedFor(ds *dataset) (int64, error) {
 	from, err := t.Int(`SELECT min(p) FROM (
 		SELECT replay_from AS p FROM sqlsync_table WHERE dataset_id = ?1 AND replay_from IS NOT NULL AND watched
-		UNION ALL SELECT l.pos FROM sqlsync_lack AS l JOIN sqlsync_table AS t ON t.id = l.table_id WHERE t.dataset_id = ?1 AND t.watched)`, ds.id)
+		UNION ALL SELECT l.pos FROM sqlsync_lack AS l JOIN sqlsync_table AS t ON t.id = l.table_id WHERE t.dataset_id = ?1 AND t.watched
+		UNION ALL SELECT b.pos FROM (`+gaps+`) AS g JOIN sqlsync_batch AS b ON b.dataset_id = ?1 AND b.origin_id = g.origin_id AND b.seq = g.seq)`, ds.id)
 	if from == 0 {
 		from = 1<<63 - 1
 	}

@@ -27,10 +27,23 @@ func (t *tx) replayLater(tab *table, pos int64) error {
 }
 
 // late reports whether a table that no longer waits has changes that do.
-func (t *tx) late(ds *dataset) bool {
-	return slices.ContainsFunc(t.cfg.tables, func(tab *table) bool {
-		return tab.ds.id == ds.id && tab.waiting == "" && tab.replayFrom != 0
-	})
+func (t *tx) late(ds *dataset) (bool, error) {
+	for _, tab := range t.cfg.tables {
+		if ready, err := t.replayable(tab); err != nil || ready && tab.ds.id == ds.id {
+			return ready, err
+		}
+	}
+	return false, nil
+}
+
+// replayable reports whether a table has changes that wait and need not any
+// more: those before them that are wanted have come.
+func (t *tx) replayable(tab *table) (bool, error) {
+	if tab.waiting != "" || tab.replayFrom == 0 {
+		return false, nil
+	}
+	n, err := t.unfilled(tab)
+	return n == 0, err
 }
 
 // replay merges what waits for the tables of a dataset that no longer wait, a
@@ -48,7 +61,9 @@ func (s *Store) replay(ctx context.Context, dataset string) error {
 				return err
 			}
 			for _, tab := range t.cfg.tables {
-				if tab.ds.id != ds.id || tab.waiting != "" || tab.replayFrom == 0 {
+				if ready, err := t.replayable(tab); err != nil {
+					return err
+				} else if tab.ds.id != ds.id || !ready {
 					continue
 				}
 				if err := t.replaySome(tab); err != nil {

@@ -228,7 +228,11 @@ func (s *sealer) finish() error {
 	}
 	own := chains[s.s.node]
 	b.Header.Seq, b.Header.Prev = own.Seq+1, own.hash
-	b.Header.Seen = chains.horizons(s.s.node)
+	gap, err := s.gapIn(chains, s.order)
+	if err != nil {
+		return err
+	}
+	b.Header.Seen = chains.horizons(s.s.node, gap)
 	sealed, err := wire.Seal(&b, s.s.sign)
 	if err != nil {
 		return err

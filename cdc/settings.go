@@ -23,6 +23,9 @@ type DatasetSettings struct {
 	// no bound.
 	Retention      time.Duration
 	RetentionBytes int64
+	// AllTables says that peers are asked for all tables, and not only for
+	// those that are watched, because there is a remote to pass them on to.
+	AllTables bool
 }
 
 // DatasetSettings lists the datasets.
@@ -31,7 +34,7 @@ func (s *Store) DatasetSettings(ctx context.Context) ([]DatasetSettings, error) 
 	err := s.look(ctx, func(t *tx) error {
 		list = nil
 		for _, d := range t.cfg.datasets {
-			list = append(list, DatasetSettings{d.name, d.enabled, d.batchRows, d.follows, d.retentionTime(), d.retentionBytes})
+			list = append(list, DatasetSettings{d.name, d.enabled, d.batchRows, d.follows, d.retentionTime(), d.retentionBytes, d.wants == nil})
 		}
 		return nil
 	})

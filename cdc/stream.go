@@ -19,18 +19,20 @@ type Stream struct {
 // what is done with it.
 func (s *Store) Stream(dataset string) *Stream { return &Stream{s, dataset} }
 
-// Vector returns what is applied durably, this node's own chain included.
+// Vector returns what is applied durably, this node's own chain included. It
+// falls back when more tables come to be wanted: see interest.go.
 func (d *Stream) Vector(ctx context.Context) (merge.Vector, error) { return d.s.vector(ctx, d.name) }
 
 // After returns held batches whose place is after pos, in order: at least one
 // if there is any, and then as many as fit into about maxBytes.
 func (d *Stream) After(ctx context.Context, pos int64, maxBytes int) ([]wire.Held, error) {
-	return d.AfterExcept(ctx, pos, nil, maxBytes)
+	return d.AfterExcept(ctx, pos, nil, nil, maxBytes)
 }
 
-// AfterExcept is After without the batches that have covers; those are not
-// read.
-func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, maxBytes int) ([]wire.Held, error) {
+// AfterExcept is After without the batches that have covers, which are not
+// read, and without the sections of tables that wants, which is as in Interest,
+// has not.
+func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, wants []string, maxBytes int) ([]wire.Held, error) {
 	list, rowids, err := d.listAfter(ctx, pos, have, maxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read batches: %w", err)
@@ -42,6 +44,9 @@ func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, 
 		}
 		if list[i].Sealed, err = wire.ParseSealed(sealed); err != nil {
 			return nil, fmt.Errorf("read batch %d of %s: %w", list[i].Pos, d.name, errDamaged)
+		}
+		if err := narrow(&list[i], wants); err != nil {
+			return nil, fmt.Errorf("read batch %d of %s: %w", list[i].Pos, d.name, err)
 		}
 	}
 	return list, nil
@@ -113,7 +118,9 @@ func (s *Store) Seal(ctx context.Context, dataset string) error {
 			if more, err = t.seal(ds); err == nil && !more {
 				t.mended(ds)
 			}
-			late = t.late(ds)
+			if err == nil {
+				late, err = t.late(ds)
+			}
 			return err
 		})
 		if err != nil {
@@ -134,8 +141,8 @@ func (s *Store) vector(ctx context.Context, dataset string) (merge.Vector, error
 	} else if id == 0 {
 		return nil, fmt.Errorf("%w: %q", ErrNoDataset, dataset)
 	}
-	rows, err := s.query(ctx, `SELECT o.key, v.seq, v.hlc FROM sqlsync_vector AS v
-		JOIN sqlsync_origin AS o ON o.id = v.origin_id WHERE v.dataset_id = ?`, id)
+	rows, err := s.query(ctx, `SELECT o.key, v.seq, v.hlc, coalesce(g.seq, 0), coalesce((`+beforeGap+`), 0) FROM sqlsync_vector AS v
+		JOIN sqlsync_origin AS o ON o.id = v.origin_id LEFT JOIN (`+gaps+`) AS g ON g.origin_id = v.origin_id WHERE v.dataset_id = ?1`, id)
 	if err != nil {
 		return nil, fmt.Errorf("read vector: %w", err)
 	}
@@ -143,11 +150,13 @@ func (s *Store) vector(ctx context.Context, dataset string) (merge.Vector, error
 	v := make(merge.Vector)
 	for rows.Next() {
 		var key []byte
-		var p merge.Position
-		if err := rows.Scan(&key, &p.Seq, &p.HLC); err != nil {
+		var c chain
+		if err := rows.Scan(&key, &c.Seq, &c.HLC, &c.gap, &c.before); err != nil {
 			return nil, fmt.Errorf("read vector: %w", err)
 		}
-		v[merge.NodeID(key)] = p
+		if p := c.told(); p.Seq > 0 {
+			v[merge.NodeID(key)] = p
+		}
 	}
 	return v, rows.Err()
 }

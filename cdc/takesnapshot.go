@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"sqlsync/merge"
 	"sqlsync/schema"
@@ -15,8 +16,10 @@ import (
 // nil at the end. The vector is then what the snapshot stood for. How far it has
 // come is kept in the same transaction.
 func (d *Stream) TakeSnapshot(ctx context.Context, peer merge.NodeID, part *wire.SnapshotPart) (next *wire.SnapshotRequest, err error) {
+	late := false
 	for more := true; more; {
 		err := d.s.write(ctx, func(t *tx) error {
+			late = false
 			ds, err := t.dataset(d.name)
 			if err != nil {
 				return err
@@ -29,9 +32,14 @@ func (d *Stream) TakeSnapshot(ctx context.Context, peer merge.NodeID, part *wire
 			if more, err = t.seal(ds); err != nil || more {
 				return err
 			}
-			next, err = t.takePart(ds, peer, part)
+			if next, err = t.takePart(ds, peer, part); err == nil && next == nil {
+				late, err = t.late(ds) // what waited for sections that are given up
+			}
 			return err
 		})
+		if err == nil && late {
+			err = d.s.replay(ctx, d.name)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("take snapshot of %s: %w", d.name, err)
 		}
@@ -61,6 +69,11 @@ func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (
 	}
 	for _, p := range part.Parts {
 		if err := t.takeRows(ds, p); err != nil {
+			return nil, err
+		}
+	}
+	if len(part.From) == 0 {
+		if err := t.tell(ds, peer, part.Table); err != nil {
 			return nil, err
 		}
 	}
@@ -154,13 +167,10 @@ func known(tab *table, columns []string) []string {
 // its tombstone pruned: a snapshot of a peer that was long away must not bring
 // it back.
 func (t *tx) forgottenUpTo(tab *table, origin merge.NodeID) (merge.HLC, error) {
-	if tab.waiting != "" || tab.replayFrom != 0 {
-		return 0, nil
-	}
 	if pruned, err := t.pruned(tab.ds); err != nil || !pruned {
 		return 0, err
 	}
-	if needs, err := t.Int(`SELECT needs FROM sqlsync_table WHERE id = ?`, tab.id); err != nil || needs != 0 {
+	if whole, err := t.whole(tab); err != nil || !whole {
 		return 0, err
 	}
 	chains, err := t.chains(tab.ds)
@@ -181,12 +191,21 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 	if err != nil {
 		return err
 	}
+	missed := false
 	for _, h := range heads {
+		origin, err := t.origin(h.Origin)
+		if err != nil {
+			return err
+		}
+		gaveUp, err := t.giveUp(ds, origin, h)
+		if err != nil {
+			return err
+		}
+		missed = missed || gaveUp || h.Seq > chains[h.Origin].Seq
 		if h.Seq <= chains[h.Origin].Seq {
 			continue
 		}
-		origin, err := t.origin(h.Origin)
-		if err != nil {
+		if err := t.forgo(ds, origin, ""); err != nil {
 			return err
 		}
 		for _, q := range []string{
@@ -199,7 +218,7 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 		}
 		t.clock.Observe(h.HLC)
 	}
-	if _, err := t.Exec(`UPDATE sqlsync_table SET needs = NULL WHERE dataset_id = ? AND id NOT IN (SELECT table_id FROM sqlsync_disagreement)`, ds.id); err != nil {
+	if err := t.weighNeeds(ds, peer, missed); err != nil {
 		return err
 	}
 	t.work.grown = true
@@ -207,11 +226,78 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 	return err
 }
 
-// Needs reports whether a table of the dataset is to be had from a peer's
-// snapshot, because what it would have been told was pruned.
-func (d *Stream) Needs(ctx context.Context) (bool, error) {
-	var n bool
-	err := d.s.get(ctx, &n, `SELECT EXISTS (SELECT 1 FROM sqlsync_table AS t JOIN sqlsync_dataset AS d ON d.id = t.dataset_id
-		WHERE d.name = ? AND t.watched AND t.needs)`, d.name)
-	return n, err
+// tell notes that a peer's snapshot begins to tell a table that is watched
+// here, and tells it whole. One that comes to be watched half way is not told.
+func (t *tx) tell(ds *dataset, peer merge.NodeID, table string) error {
+	tab := t.cfg.byName[schema.Fold(table)]
+	if tab == nil || tab.ds.id != ds.id {
+		return nil
+	}
+	told, err := t.toldTables(ds, peer)
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(append(told, schema.Fold(table)))
+	if err != nil {
+		return err
+	}
+	_, err = t.Exec(`UPDATE sqlsync_snapshot SET told = ? WHERE dataset_id = ? AND peer = ?`, string(b), ds.id, peer[:])
+	return err
+}
+
+// toldTables are the tables that a snapshot on its way here has told whole.
+func (t *tx) toldTables(ds *dataset, peer merge.NodeID) (names []string, err error) {
+	err = t.Query(func(row []any) error {
+		text, ok := row[0].(string)
+		if !ok {
+			return nil
+		}
+		return json.Unmarshal([]byte(text), &names)
+	}, `SELECT told FROM sqlsync_snapshot WHERE dataset_id = ? AND peer = ?`, ds.id, peer[:])
+	return names, err
+}
+
+// weighNeeds says anew which tables are to be had from a snapshot, after one
+// has ended: not those that it told. If it stands for batches that are not
+// here, they may have had changes to the others.
+func (t *tx) weighNeeds(ds *dataset, peer merge.NodeID, missed bool) error {
+	told, err := t.toldTables(ds, peer)
+	if err != nil {
+		return err
+	}
+	for _, tab := range t.cfg.tables {
+		switch {
+		case tab.ds.id != ds.id:
+		case !slices.Contains(told, schema.Fold(tab.name)):
+			if missed {
+				err = t.need(tab)
+			}
+		case tab.waiting == "":
+			_, err = t.Exec(`UPDATE sqlsync_table SET needs = NULL WHERE id = ?`, tab.id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Needs reports whether a table of the dataset that a peer offers is to be had
+// from a snapshot, because what it would have been told is not to be had.
+func (d *Stream) Needs(ctx context.Context, offers []wire.TableOffer) (bool, error) {
+	rows, err := d.s.query(ctx, `SELECT t.name FROM sqlsync_table AS t JOIN sqlsync_dataset AS d ON d.id = t.dataset_id
+		WHERE d.name = ? AND t.watched AND t.needs`, d.name)
+	if err != nil {
+		return false, fmt.Errorf("read needs: %w", err)
+	}
+	defer rows.Close()
+	needs := false
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return false, fmt.Errorf("read needs: %w", err)
+		}
+		needs = needs || slices.ContainsFunc(offers, func(o wire.TableOffer) bool { return equalNames(o.Name, name) })
+	}
+	return needs, rows.Err()
 }

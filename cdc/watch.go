@@ -146,9 +146,9 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 	if err := t.beginIDs(tab); err != nil {
 		return 0, err
 	}
-	if pruned, err := t.pruned(ds); err != nil {
+	if missed, err := t.forgone(ds, def.Name); err != nil {
 		return 0, err
-	} else if pruned {
+	} else if missed {
 		if err := t.need(tab); err != nil {
 			return 0, err
 		}

@@ -76,7 +76,17 @@ func (l *loop) watchOffers(changed <-chan struct{}) {
 			l.fail("read offers", err)
 			return
 		}
-		l.post(offered{tables})
+		now := offered{tables: tables}
+		if s, ok := l.store.(Chooser); ok {
+			if now.wants, err = try(l.work, func(ctx context.Context) ([]string, error) {
+				wants, _, err := s.Interest(ctx)
+				return wants, err
+			}); err != nil {
+				l.fail("read interest", err)
+				return
+			}
+		}
+		l.post(now)
 	}
 }
 
@@ -90,7 +100,7 @@ func (l *loop) agree(ctx context.Context, a agree) {
 	}
 	needs := false
 	if s, ok := l.store.(Snapshotter); ok {
-		if needs, err = try(ctx, s.Needs); err != nil {
+		if needs, err = try(ctx, func(ctx context.Context) (bool, error) { return s.Needs(ctx, a.tables) }); err != nil {
 			l.fail("compare tables", err)
 			return
 		}
@@ -110,7 +120,7 @@ func (l *loop) adopt(ctx context.Context, a adopt) {
 func (l *loop) load(ctx context.Context, a load) {
 	held, err := try(ctx, func(ctx context.Context) ([]wire.Held, error) {
 		if s, ok := l.store.(Skipper); ok {
-			return s.AfterExcept(ctx, a.after, a.have, a.maxBytes)
+			return s.AfterExcept(ctx, a.after, a.have, a.wants, a.maxBytes)
 		}
 		return l.store.After(ctx, a.after, a.maxBytes)
 	})

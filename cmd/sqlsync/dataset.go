@@ -31,17 +31,18 @@ func (datasetListCmd) Run(ctx context.Context, a *app) error {
 			Schema    string `json:"schema"`
 			Retention string `json:"retention"`
 			Bytes     int64  `json:"retention_bytes"`
+			Interest  string `json:"interest"`
 		}
 		rows := []row{}
 		for _, d := range list {
-			rows = append(rows, row{d.Dataset, d.Enabled, d.BatchRows, schemaWord(d.FollowSchema), retentionWord(d.Retention), d.RetentionBytes})
+			rows = append(rows, row{d.Dataset, d.Enabled, d.BatchRows, schemaWord(d.FollowSchema), retentionWord(d.Retention), d.RetentionBytes, interestWord(d.AllTables)})
 		}
 		return a.printJSON(rows)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "DATASET\tENABLED\tBATCH-ROWS\tSCHEMA\tRETENTION\tAT MOST")
+	fmt.Fprintln(w, "DATASET\tENABLED\tBATCH-ROWS\tSCHEMA\tRETENTION\tAT MOST\tINTEREST")
 	for _, d := range list {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", cell(d.Dataset), yesNo(d.Enabled), d.BatchRows, schemaWord(d.FollowSchema), retentionWord(d.Retention), bytesWord(d.RetentionBytes))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", cell(d.Dataset), yesNo(d.Enabled), d.BatchRows, schemaWord(d.FollowSchema), retentionWord(d.Retention), bytesWord(d.RetentionBytes), interestWord(d.AllTables))
 	}
 	return w.Flush()
 }
@@ -80,6 +81,13 @@ func bytesWord(n int64) string {
 		return "any size"
 	}
 	return fmt.Sprintf("%d bytes", n)
+}
+
+func interestWord(all bool) string {
+	if all {
+		return "all tables"
+	}
+	return "watched tables"
 }
 
 func schemaWord(follow bool) string {

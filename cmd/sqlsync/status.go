@@ -131,6 +131,9 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 	for _, table := range st.waiting {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: %s", table, have.Waiting[table]))
 	}
+	for _, table := range have.Gaps {
+		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: changes from before it was watched are still to come; they do with the next connection to a remote that has them", table))
+	}
 	for _, t := range have.Absent {
 		todo := "create it, then sqlsync watch " + t.Name
 		if t.Exists {
