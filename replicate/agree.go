@@ -63,7 +63,7 @@ func (s *session) schemaTold(m *wire.Schema) {
 // interest is for another session: the vector may have fallen back with it,
 // and what is under way may lack what is wanted now.
 func (s *session) reoffer(now offered) {
-	if (now.wants == nil) != (s.wants == nil) || !slices.Equal(now.wants, s.wants) {
+	if !sameInterest(now.wants, s.wants) {
 		s.end(errRestarted)
 		return
 	}

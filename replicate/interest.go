@@ -27,6 +27,8 @@ func includes(all, some []string) bool {
 	})
 }
 
+func sameInterest(a, b []string) bool { return includes(a, b) && includes(b, a) }
+
 func (s *session) learnInterest(h *wire.Hello) {
 	if s.digests.protocol < wire.InterestProtocol { // who has no interest wants all
 		s.interest = interest{met: s.wants == nil, meets: true}

@@ -71,23 +71,30 @@ func (l *loop) watchOffers(changed <-chan struct{}) {
 		case <-l.work.Done():
 			return
 		}
-		tables, err := try(l.work, l.store.Offers)
-		if err != nil {
-			l.fail("read offers", err)
-			return
-		}
-		now := offered{tables: tables}
-		if s, ok := l.store.(Chooser); ok {
-			if now.wants, err = try(l.work, func(ctx context.Context) ([]string, error) {
-				wants, _, err := s.Interest(ctx)
-				return wants, err
-			}); err != nil {
-				l.fail("read interest", err)
-				return
-			}
-		}
-		l.post(now)
+		l.reoffer()
 	}
+}
+
+// reoffer tells the session of its own tables and interest as they are now. It
+// reports whether the interest is another than when the session began.
+func (l *loop) reoffer() (other bool) {
+	tables, err := try(l.work, l.store.Offers)
+	if err != nil {
+		l.fail("read offers", err)
+		return false
+	}
+	now := offered{tables: tables}
+	if s, ok := l.store.(Chooser); ok {
+		if now.wants, err = try(l.work, func(ctx context.Context) ([]string, error) {
+			wants, _, err := s.Interest(ctx)
+			return wants, err
+		}); err != nil {
+			l.fail("read interest", err)
+			return false
+		}
+	}
+	l.post(now)
+	return !sameInterest(now.wants, l.config.wants)
 }
 
 func (l *loop) agree(ctx context.Context, a agree) {
@@ -114,6 +121,7 @@ func (l *loop) adopt(ctx context.Context, a adopt) {
 	try(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, l.store.Adopt(ctx, l.config.peer, a.schema)
 	})
+	l.reoffer() // before a sync may be over
 	l.post(adopted{})
 }
 
@@ -135,6 +143,9 @@ func (l *loop) apply(ctx context.Context, a apply) {
 	v, err := try(ctx, func(ctx context.Context) (merge.Vector, error) {
 		return l.store.Apply(ctx, l.config.peer, a.batches)
 	})
+	if errors.Is(err, wire.ErrGap) && l.reoffer() {
+		return // what came was sent before the peer could know what is wanted now
+	}
 	if err != nil {
 		l.fail("apply batches", err)
 		return
