@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: all build test check unit race oldlib fuzz quickfuzz simulate soak demo bench package clean
+.PHONY: all build test check unit race oldlib fuzz quickfuzz simulate soak chaos demo bench bench-compare report package clean
 
 all: build
 
@@ -15,19 +15,19 @@ test: check build race unit quickfuzz oldlib
 check:
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
-	GOOS=windows CGO_ENABLED=0 $(GO) vet ./cmd/... ./cdc/... ./crypto/... ./mesh/...
-	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./cmd/... ./cdc/... ./crypto/... ./mesh/...
+	GOOS=windows CGO_ENABLED=0 $(GO) vet ./cmd/... ./cdc/... ./crypto/... ./replicate/...
+	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./cmd/... ./cdc/... ./crypto/... ./replicate/...
 
 # unit runs everything as it is shipped: without cgo.
 unit:
 	@command -v chromium >/dev/null || echo "SKIPPED: looking at the page, which needs chromium, which is not installed"
-	CGO_ENABLED=0 $(GO) test ./...
+	CGO_ENABLED=0 $(GO) test -timeout 30m ./...
 
 # race runs everything once under the race detector, which needs cgo; of tests
 # that go through many cases or seeds, fewer. A program built so sleeps for a
 # second when it ends, and the tests run hundreds.
 race:
-	CGO_ENABLED=1 GORACE="atexit_sleep_ms=0" $(GO) test -race -short ./...
+	CGO_ENABLED=1 GORACE="atexit_sleep_ms=0" $(GO) test -race -short -timeout 30m ./...
 
 # oldlib has other SQLite libraries write beside sqlsync, one of them from 2014
 # and in need of cgo: a module of its own. -O0 because that is compiled in
@@ -69,11 +69,39 @@ SOAK ?= 1h
 soak:
 	$(GO) test ./cdc -run TestDifferential -differential.for=$(SOAK) -timeout 0
 
+# chaos has applications write on five nodes for CHAOS, while everything happens
+# to them that happens to machines; unit does so for 12 s. It prints its seed.
+CHAOS ?= 10m
+chaos:
+	$(GO) test ./e2e -run 'TestChaos$$' -v -count=1 -timeout 0 -chaos.for=$(CHAOS)
+
 demo:
 	$(GO) run ./cmd/sqlsync demo
 
-bench:
-	$(GO) test -run '^$$' -bench Figures -benchtime 1x ./e2e
+# bench measures what docs/benchmarks.md shows, each beside its floor, in less
+# than 10 minutes where nothing else runs, and writes that page. make bench
+# SHORT=-short takes less than one and is for a look. What draws the plots is
+# in a module of its own.
+BENCH = $(GO) test -run '^$$' -benchtime 1x -timeout 60m $(SHORT)
+SHORT ?=
+bench: report
+	@mkdir -p bin
+	$(BENCH) -bench 'Capture|Seal|Apply|EndToEnd|Clone|Latency|Wire|FileGrowth|Interference|Growth' ./e2e | tee bin/bench.txt
+	cd e2e/report && $(GO) run . ../../bin/bench.txt ../../docs
+	$(BENCH) -bench Datasets ./e2e
+
+# report looks whether what writes the pages does.
+report:
+	cd e2e/report && $(GO) vet ./... && $(GO) test ./...
+
+# bench-compare gives other replicators the same work, and writes
+# docs/comparison.md. A path in an environment variable says where one is:
+# BENCH_SQLITE_SYNC and BENCH_CRSQLITE are loadable extensions, BENCH_SESSION is
+# a libsqlite3 with the session extension, which also needs cc.
+bench-compare: report
+	@mkdir -p bin
+	$(BENCH) -bench Compare ./e2e | tee bin/compare.txt
+	cd e2e/report && $(GO) run . ../../bin/compare.txt ../../docs
 
 # package puts binaries, .deb packages and an OCI image into dist, and looks at
 # them. Its tools are in a module of their own.

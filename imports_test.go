@@ -26,9 +26,9 @@ var directions = map[string]struct {
 	"cdc":                     {"one SQLite file as a store", []string{"merge", "schema", "migrations", "wire"}},
 	"replicate":               {"drives stores to the same state over connections", []string{"merge", "wire"}},
 	"replicate/replicatetest": {"real files, an application and a model for the simulation of replicate; for tests only", []string{"merge", "wire", "cdc"}},
-	"mesh":                    {"one database as a member of its mesh: what an application embeds", []string{"merge", "wire", "crypto", "cdc", "replicate"}},
+	"replicate/mesh":          {"one database as a member of its mesh: what an application embeds", []string{"merge", "wire", "crypto", "cdc", "replicate"}},
 	"fixtures":                {"sample schemas and generators", nil},
-	"cmd/sqlsync":             {"flags, wiring, service, pages", []string{"merge", "wire", "crypto", "schema", "migrations", "cdc", "replicate", "mesh", "fixtures"}},
+	"cmd/sqlsync":             {"flags, wiring, service, pages", []string{"merge", "wire", "crypto", "schema", "migrations", "cdc", "replicate", "replicate/mesh", "fixtures"}},
 	"e2e":                     {"drives the real binary", nil},
 }
 

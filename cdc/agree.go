@@ -101,13 +101,14 @@ func (t *tx) noteAbsent(ds *dataset, peer merge.NodeID, offers []wire.TableOffer
 		return false, err
 	}
 	for _, o := range offers {
-		if t.cfg.byName[schema.Fold(o.Name)] != nil {
+		tab := t.cfg.byName[schema.Fold(o.Name)]
+		if tab != nil && tab.takes(ds) {
 			continue
 		}
 		if _, err := t.Exec(`INSERT OR IGNORE INTO sqlsync_absent (node, dataset_id, name) VALUES (?, ?, ?)`, peer[:], ds.id, o.Name); err != nil {
 			return false, fmt.Errorf("note a table that is not here: %w", err)
 		}
-		absent = true
+		absent = absent || tab == nil
 	}
 	return absent, nil
 }

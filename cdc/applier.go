@@ -15,6 +15,8 @@ const applyChunk = 512
 type applier struct {
 	*tx
 	tab    *table
+	ds     *dataset // of the batch
+	pos    int64    // of the batch
 	origin merge.NodeID
 	seen   merge.Seen
 	// columns maps the section's columns to the table's cells, -1 where the
@@ -32,10 +34,18 @@ type applier struct {
 	// rows born up to forgotten that are not here were deleted here.
 	fromSnapshot bool
 	forgotten    merge.HLC
+	// restating says that the rows are of another end of a chain, see restate.
+	restating bool
 	// wholes are the places in the section of cells' whole states.
 	wholes map[int]int
-	// conflicts says that something is listed of the table.
+	// conflicts says that something is listed of the table, listed of which of
+	// the rows at hand, by listedKey.
 	conflicts bool
+	listed    map[string]bool
+	// updating is the statement that sets the cells updated: most rows of a
+	// section have the same ones.
+	updated  []int
+	updating string
 	// rekeys says that what is inserted may be what was listed as lost, under
 	// another key.
 	rekeys bool
@@ -61,8 +71,8 @@ type action struct {
 
 // newApplier begins to merge a section of the batch held at pos. Its key is the
 // table's.
-func (t *tx) newApplier(tab *table, pos int64, h *wire.Header, sec *wire.Section) (*applier, error) {
-	a := &applier{tx: t, tab: tab, origin: h.Origin, remerging: pos < tab.freshFrom}
+func (t *tx) newApplier(tab *table, ds *dataset, pos int64, h *wire.Header, sec *wire.Section) (*applier, error) {
+	a := &applier{tx: t, tab: tab, ds: ds, pos: pos, origin: h.Origin, remerging: ds.id == tab.ds.id && pos < tab.freshFrom}
 	for place, name := range sec.Columns {
 		if cell, ok := strings.CutSuffix(name, shadowSuffix); ok {
 			if a.shadows == nil {
@@ -101,6 +111,14 @@ func (t *tx) newApplier(tab *table, pos int64, h *wire.Header, sec *wire.Section
 		return nil, err
 	}
 	a.rekeys = a.conflicts && tab.rekeys()
+	if len(lacking) > 0 && ds.id != tab.ds.id {
+		if err := t.orphaned(tab, ds, pos); err != nil {
+			return nil, err
+		}
+		if pos, err = t.Int(`SELECT pos + 1 FROM sqlsync_dataset WHERE id = ?`, tab.ds.id); err != nil {
+			return nil, err
+		}
+	}
 	return a, t.lack(tab, pos, lacking)
 }
 
@@ -115,6 +133,9 @@ func (a *applier) apply(changes []wire.Change) error {
 	}
 	metas, err := a.lookup(a.tab, keys)
 	if err != nil {
+		return err
+	}
+	if a.listed, err = a.listedAmong(keys); err != nil {
 		return err
 	}
 	var (
@@ -153,6 +174,9 @@ func (a *applier) apply(changes []wire.Change) error {
 	}
 	if err := a.remember(a.tab, news); err != nil {
 		return err
+	}
+	if a.restating {
+		a.restates(actions)
 	}
 	if len(again) > 0 {
 		return a.adopt(again)
@@ -203,6 +227,9 @@ func (a *applier) enact(act *action) (write, insert bool, err error) {
 		if err := a.settle(act); err != nil {
 			return false, false, err
 		}
+		if err := a.unlistOrphan(act); err != nil {
+			return false, false, err
+		}
 		if err := a.logLosses(act); err != nil {
 			return false, false, err
 		}
@@ -217,6 +244,11 @@ func (a *applier) enact(act *action) (write, insert bool, err error) {
 			return true, false, a.replaceRow(act)
 		}
 		return false, true, nil
+	}
+	if act.out.Effect == merge.Orphan && !a.fromSnapshot {
+		if err := a.orphaned(a.tab, a.ds, a.pos); err != nil {
+			return false, false, err
+		}
 	}
 	changed := !sameRow(act.m.row, act.out.Row)
 	act.m.row = act.out.Row
@@ -317,7 +349,11 @@ func (a *applier) updateRow(act *action, cells []int, values []wire.Value) error
 	if act.m.state == held {
 		return a.updateHeld(a.tab, act.m.key, cells, values)
 	}
-	changed, err := a.Exec(a.tab.update(cells), slices.Concat(values, act.m.key)...)
+	if !slices.Equal(cells, a.updated) || a.updating == "" {
+		a.updated, a.updating = slices.Clone(cells), a.tab.update(cells)
+	}
+	a.args = append(append(a.args[:0], values...), act.m.key...)
+	changed, err := a.Exec(a.updating, a.args...)
 	if err != nil {
 		return a.holdUpdate(act, cells, values, err)
 	}

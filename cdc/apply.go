@@ -33,15 +33,29 @@ type opened struct {
 // vector as it then is, also when a batch in the middle was refused.
 func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batches []*wire.Sealed) (_ merge.Vector, err error) {
 	var vector merge.Vector
+	var ends []Fork
+	defer func() {
+		if err == nil {
+			err = forkError(ends)
+		}
+	}()
 	batches, ahead := s.inTime(batches)
 	if ahead != nil {
 		defer func() { err = errors.Join(err, ahead) }()
 	}
+	of, rank := pace{dataset: name, apply: true}, s.rank(name)
 	for len(batches) > 0 {
 		group, refused := s.openGroup(batches)
-		for done := false; !done && len(group) > 0; {
-			late := false
-			err := s.write(ctx, func(t *tx) error {
+		batches = batches[len(group):]
+		for len(group) > 0 {
+			if err := s.ready(ctx, of); err != nil {
+				return s.vectorAfter(ctx, name, err)
+			}
+			late, done, changes := false, 0, int64(0)
+			var elsewhere []string
+			var found []Fork
+			err := s.writeIn(ctx, name, func(t *tx) error {
+				begun := time.Now()
 				t.work.From = from
 				ds, err := t.dataset(name)
 				if err != nil {
@@ -53,36 +67,53 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 				if err == nil {
 					late, err = t.late(ds)
 				}
-				if done = !more && !late; err != nil || !done {
+				if done = 0; err != nil || more || late {
 					return err
 				}
 				for _, o := range group {
-					if err := t.applyBatch(ds, o); err != nil {
+					if done > 0 && rank.lesser && (time.Since(begun) > slice || s.turns.urgent(rank.priority)) {
+						break
+					}
+					if err := t.applyBatch(ds, from, o); err != nil {
 						return err
 					}
+					done++
+				}
+				changes = t.work.Applied.Changes
+				if elsewhere, err = t.lateElsewhere(ds); err != nil {
+					return err
 				}
 				now, err := t.chains(ds)
-				vector = now.vector()
-				if err == nil {
-					late, err = t.late(ds) // a table may have all by now
+				if err != nil {
+					return err
 				}
+				vector, found = now.vector(), t.ends
+				late, err = t.late(ds) // a table may have all by now
 				return err
 			})
+			ends = append(ends, found...)
 			switch {
 			case err != nil || !late:
-			case done: // peers may know already that it is here, so it is not broken off
+			case done > 0: // peers may know already that it is here, so it is not broken off
 				err = s.replay(context.WithoutCancel(ctx), name)
 			default: // what came earlier goes first
 				err = s.replay(ctx, name)
 			}
+			for _, other := range elsewhere {
+				if err == nil {
+					err = s.replay(ctx, other)
+				}
+			}
 			if err != nil {
 				return s.vectorAfter(ctx, name, err)
 			}
+			s.spend(of, changes)
+			group = group[done:]
 		}
 		if refused != nil {
 			return s.vectorAfter(ctx, name, refused)
 		}
-		if batches = batches[len(group):]; len(batches) == 0 {
+		if len(batches) == 0 {
 			return vector, nil
 		}
 	}
@@ -114,7 +145,7 @@ func (s *Store) inTime(batches []*wire.Sealed) (kept []*wire.Sealed, ahead error
 
 // sealBefore seals what is pending before a group is merged. If the group
 // brings this node its own chain back, the file is an older copy of itself:
-// then nothing may be sealed before that, because it would get numbers that
+// then what is pending is another author's, because it would get numbers that
 // were given before.
 func (t *tx) sealBefore(ds *dataset, group []*opened) (more bool, err error) {
 	chains, err := t.chains(ds)
@@ -122,16 +153,21 @@ func (t *tx) sealBefore(ds *dataset, group []*opened) (more bool, err error) {
 		return false, err
 	}
 	lost := slices.ContainsFunc(group, func(o *opened) bool {
-		return o.header.Origin == t.s.node && o.header.Seq > chains[t.s.node].Seq
+		return o.header.Origin == t.author.Node && o.header.Seq > chains[t.author.Node].Seq
 	})
-	if !lost {
-		return t.seal(ds)
+	if lost && t.s.makeAuthor == nil {
+		marks, err := t.Int(`SELECT count(*) FROM ` + ds.oplog())
+		if err == nil && marks > 0 {
+			err = fmt.Errorf("%w, and its application has written since", ErrRolledBack)
+		}
+		return false, err
 	}
-	marks, err := t.Int(`SELECT count(*) FROM ` + ds.oplog())
-	if err == nil && marks > 0 {
-		err = fmt.Errorf("%w, and its application has written since", ErrRolledBack)
+	if lost {
+		if err := t.renew("a peer has more of its chain than it has"); err != nil {
+			return false, err
+		}
 	}
-	return false, err
+	return t.seal(ds)
 }
 
 func (s *Store) vectorAfter(ctx context.Context, name string, err error) (merge.Vector, error) {
@@ -186,8 +222,8 @@ func (s *Store) openBatch(b *wire.Sealed) (*opened, error) {
 }
 
 // applyBatch holds a batch and merges its sections. One that is here already
-// is passed over; one that does not continue its chain is refused.
-func (t *tx) applyBatch(ds *dataset, o *opened) error {
+// is passed over; one that leaves a gap in its chain is refused.
+func (t *tx) applyBatch(ds *dataset, from merge.NodeID, o *opened) error {
 	chains, err := t.chains(ds)
 	if err != nil {
 		return err
@@ -197,12 +233,13 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 	switch {
 	case h.Dataset != ds.name:
 		return fmt.Errorf("%w: batch of dataset %q came on %q", wire.ErrInvalid, h.Dataset, ds.name)
+	case h.Seq == have.Seq && o.sealed.Hash() != have.hash:
+		return t.forked(ds, h.Origin, h.Seq, from)
 	case h.Seq <= have.Seq:
-		return t.fill(ds, o)
-	case h.Seq > have.Seq+1:
-		return fmt.Errorf("%w: batch %d of %v came after %d", wire.ErrGap, h.Seq, h.Origin, have.Seq)
-	case h.Prev != have.hash:
-		return fmt.Errorf("%w: batch %d of %v does not continue the chain held here: the database of its origin was put back from a backup or copied", wire.ErrInvalid, h.Seq, h.Origin)
+		return t.fill(ds, from, o)
+	}
+	if next, err := t.continues(ds, from, h, have); err != nil || !next {
+		return err
 	}
 	pos, err := t.hold(ds, h, o.sealed, o.changes)
 	if err != nil {
@@ -216,10 +253,10 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 	for i := range o.sections {
 		sec := &o.sections[i]
 		tab := t.cfg.byName[schema.Fold(sec.Table)]
-		if tab == nil || tab.ds.id != ds.id {
+		if tab == nil || !tab.takes(ds) {
 			continue // kept with the batch; watching the table replays it
 		}
-		waits, err := t.waits(tab, pos, h, sec)
+		waits, err := t.waits(tab, ds, pos, h, sec)
 		if err != nil {
 			return err
 		}
@@ -229,7 +266,10 @@ func (t *tx) applyBatch(ds *dataset, o *opened) error {
 	}
 	for _, sec := range t.inRounds(sections) {
 		tab := t.cfg.byName[schema.Fold(sec.Table)]
-		if err := t.mergeSection(tab, pos, h, sec); err != nil {
+		if err := t.mergeSection(tab, ds, pos, h, sec); err != nil {
+			return fmt.Errorf("apply to %s: %w", tab.name, err)
+		}
+		if err := t.adoptOrphans(tab, ds); err != nil {
 			return fmt.Errorf("apply to %s: %w", tab.name, err)
 		}
 	}
@@ -256,14 +296,14 @@ func (t *tx) inRounds(sections []*wire.Section) (out []*wire.Section) {
 }
 
 // waits reports whether a section is left to a later replay.
-func (t *tx) waits(tab *table, pos int64, h *wire.Header, sec *wire.Section) (bool, error) {
+func (t *tx) waits(tab *table, ds *dataset, pos int64, h *wire.Header, sec *wire.Section) (bool, error) {
 	switch {
 	case tab.def != nil && !tab.keyFits(sec):
-		return true, t.awaitKey(tab, pos, h, sec)
-	case tab.waiting == "" && tab.replayFrom == 0:
+		return true, t.awaitKey(tab, ds, pos, h, sec)
+	case tab.waiting == "" && tab.late(ds) == 0:
 		return false, nil
 	}
-	if err := t.replayLater(tab, pos); err != nil || tab.def == nil {
+	if err := t.replayLater(tab, ds, pos); err != nil || tab.def == nil {
 		return true, err
 	}
 	// The node that had the table with another key has it with ours now.
@@ -274,10 +314,10 @@ func (t *tx) waits(tab *table, pos int64, h *wire.Header, sec *wire.Section) (bo
 	return true, err
 }
 
-// mergeSection merges the changes of one section of the batch held at pos into
-// a table.
-func (t *tx) mergeSection(tab *table, pos int64, h *wire.Header, sec *wire.Section) error {
-	a, err := t.newApplier(tab, pos, h, sec)
+// mergeSection merges the changes of one section of the batch that a dataset
+// holds at pos into a table.
+func (t *tx) mergeSection(tab *table, ds *dataset, pos int64, h *wire.Header, sec *wire.Section) error {
+	a, err := t.newApplier(tab, ds, pos, h, sec)
 	if err != nil {
 		return err
 	}

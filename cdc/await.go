@@ -59,8 +59,8 @@ func (tab *table) keyFits(sec *wire.Section) bool {
 }
 
 // awaitKey makes a table wait whose key is another where a batch comes from.
-func (t *tx) awaitKey(tab *table, pos int64, h *wire.Header, sec *wire.Section) error {
-	if err := t.replayLater(tab, pos); err != nil {
+func (t *tx) awaitKey(tab *table, ds *dataset, pos int64, h *wire.Header, sec *wire.Section) error {
+	if err := t.replayLater(tab, ds, pos); err != nil {
 		return err
 	}
 	return t.disagree(tab, h.Origin, disagreeKey, fmt.Sprintf("its key is (%s) here and (%s) on node %s; give it the same key on both",
@@ -69,12 +69,12 @@ func (t *tx) awaitKey(tab *table, pos int64, h *wire.Header, sec *wire.Section) 
 
 // skipOrAwaitKey passes over a section of the time before its origin gave the
 // table the key that it has here: then the rows came again.
-func (t *tx) skipOrAwaitKey(tab *table, pos int64, h *wire.Header, sec *wire.Section) error {
-	fits, err := t.laterKeyFits(tab, pos, h.Origin)
+func (t *tx) skipOrAwaitKey(tab *table, ds *dataset, pos int64, h *wire.Header, sec *wire.Section) error {
+	fits, err := t.laterKeyFits(tab, ds, pos, h.Origin)
 	if err != nil || fits {
 		return err
 	}
-	if err := t.awaitKey(tab, pos, h, sec); err != nil {
+	if err := t.awaitKey(tab, ds, pos, h, sec); err != nil {
 		return err
 	}
 	return errAwaits
@@ -82,7 +82,7 @@ func (t *tx) skipOrAwaitKey(tab *table, pos int64, h *wire.Header, sec *wire.Sec
 
 // laterKeyFits reports whether a batch of origin's that is held behind pos has
 // a section of the table whose key fits.
-func (t *tx) laterKeyFits(tab *table, pos int64, origin merge.NodeID) (bool, error) {
+func (t *tx) laterKeyFits(tab *table, ds *dataset, pos int64, origin merge.NodeID) (bool, error) {
 	id, err := t.origin(origin)
 	if err != nil {
 		return false, err
@@ -97,7 +97,7 @@ func (t *tx) laterKeyFits(tab *table, pos int64, origin merge.NodeID) (bool, err
 			return sqlconn.Stop
 		}
 		return err
-	}, `SELECT sealed FROM sqlsync_batch WHERE dataset_id = ? AND origin_id = ? AND pos > ? ORDER BY pos`, tab.ds.id, id, pos)
+	}, `SELECT sealed FROM sqlsync_batch WHERE dataset_id = ? AND origin_id = ? AND pos > ? ORDER BY pos`, ds.id, id, pos)
 	return fits, err
 }
 

@@ -36,7 +36,7 @@ func (t *tx) chains(ds *dataset) (chains, error) {
 		}
 		c[t.cfg.origins.node[row[0].(int64)]] = ch
 		return nil
-	}, `SELECT v.origin_id, v.seq, v.hlc, v.hash, g.seq, (`+beforeGap+`)
+	}, `SELECT v.origin_id, v.seq, v.hlc, v.hash, g.seq, g.before
 		FROM sqlsync_vector AS v LEFT JOIN (`+gaps+`) AS g ON g.origin_id = v.origin_id WHERE v.dataset_id = ?1`, ds.id)
 	if err != nil {
 		return nil, fmt.Errorf("read vector: %w", err)
@@ -45,11 +45,11 @@ func (t *tx) chains(ds *dataset) (chains, error) {
 }
 
 // gaps are, by chain of the dataset ?1, the first batches that lack a section
-// which is wanted; beforeGap is the time of the batch before the one of g.
-const (
-	gaps      = `SELECT origin_id, min(seq) AS seq FROM sqlsync_left WHERE dataset_id = ?1 AND wanted GROUP BY origin_id`
-	beforeGap = `SELECT last FROM sqlsync_batch WHERE dataset_id = ?1 AND origin_id = g.origin_id AND seq = g.seq - 1`
-)
+// which is wanted, and the times of the batches before these.
+const gaps = `SELECT g.origin_id, g.seq, (
+		SELECT last FROM sqlsync_batch WHERE dataset_id = ?1 AND origin_id = g.origin_id AND seq = g.seq - 1
+		UNION ALL SELECT hlc FROM sqlsync_checkpoint WHERE dataset_id = ?1 AND origin_id = g.origin_id AND seq = g.seq - 1) AS before
+	FROM (SELECT origin_id, min(seq) AS seq FROM sqlsync_left WHERE dataset_id = ?1 AND wanted GROUP BY origin_id) AS g`
 
 // told is what peers are told of a chain: nothing is missing up to there.
 func (c chain) told() merge.Position {

@@ -34,6 +34,12 @@ type config struct {
 type origins struct {
 	id   map[merge.NodeID]int64
 	node map[int64]merge.NodeID
+	// mine are those as whom this file was sealed before, and is now.
+	mine map[merge.NodeID]bool
+}
+
+func newOrigins() origins {
+	return origins{id: make(map[merge.NodeID]int64), node: make(map[int64]merge.NodeID), mine: make(map[merge.NodeID]bool)}
 }
 
 // configure makes t.cfg the configuration as of this transaction.
@@ -63,9 +69,9 @@ func (t *tx) reconfigure() error {
 	t.cfg = &config{
 		stubs:  t.s.stubs,
 		byName: make(map[string]*table), byID: make(map[int64]*table), marked: make(map[string]bool),
-		origins: origins{id: make(map[merge.NodeID]int64), node: make(map[int64]merge.NodeID)},
+		origins: newOrigins(),
 	}
-	for _, step := range []func() error{t.readOrigins, t.readDatasets, t.readTables, t.readInterest, t.surveyTriggers} {
+	for _, step := range []func() error{t.readOrigins, t.readDatasets, t.readTables, t.rankDatasets, t.readInterest, t.surveyTriggers} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -93,8 +99,11 @@ func (t *tx) readOrigins() error {
 	return t.Query(func(row []any) error {
 		id, node := row[0].(int64), merge.NodeID(row[1].([]byte))
 		t.cfg.origins.id[node], t.cfg.origins.node[id] = id, node
+		if row[2] == int64(1) {
+			t.cfg.origins.mine[node] = true
+		}
 		return nil
-	}, `SELECT id, key FROM sqlsync_origin`)
+	}, `SELECT id, key, mine FROM sqlsync_origin`)
 }
 
 // origin returns the number of a node, giving it one if it has none.
@@ -112,9 +121,6 @@ func (t *tx) origin(node merge.NodeID) (int64, error) {
 	t.cfg.origins.id[node], t.cfg.origins.node[id] = id, node
 	return id, nil
 }
-
-// self is the number of this node among the origins.
-const self = 1
 
 // authorize is the authorizer of the store's writer. Whatever a trigger would
 // insert or update in a watched table, or in the oplog, compiles to nothing:

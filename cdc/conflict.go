@@ -107,7 +107,6 @@ func (a *applier) lostCells(act *action, l merge.Loss) []int {
 }
 
 func (a *applier) logLoss(act *action, l merge.Loss, cells []int) error {
-	a.conflicts = true
 	local, err := a.localImage(act)
 	if err != nil {
 		return err
@@ -123,7 +122,7 @@ func (a *applier) logLoss(act *action, l merge.Loss, cells []int) error {
 	if l.Incoming {
 		winner, loser = local, remote
 	}
-	return a.writeConflict(a.tab, act.c.Key, l, winner, loser)
+	return a.list(act, l, winner, loser)
 }
 
 // localImage is the row as it is, in the table or held, nil if it is not.
@@ -151,9 +150,19 @@ func (a *applier) only(im image, cells []int) image {
 
 // logOrphan keeps an update whose row never came: nothing is dropped unseen.
 func (a *applier) logOrphan(act *action) error {
-	return a.writeConflict(a.tab, act.c.Key, merge.Loss{
+	return a.list(act, merge.Loss{
 		Kind: merge.KindRow, Winner: act.m.row.Latest, Loser: act.c.Version(a.origin), Incoming: true,
 	}, nil, a.tab.imageOf(act.cells, act.values))
+}
+
+// list lists a conflict of the row of a change.
+func (a *applier) list(act *action, l merge.Loss, winner, loser image) error {
+	a.conflicts = true
+	if a.listed == nil {
+		a.listed = make(map[string]bool)
+	}
+	a.listed[string(a.tab.listedKey(act.c.Key))] = true
+	return a.writeConflict(a.tab, act.c.Key, l, winner, loser)
 }
 
 func (t *tx) writeConflict(tab *table, key []wire.Value, l merge.Loss, winner, loser image) error {

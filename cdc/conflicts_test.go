@@ -3,6 +3,7 @@ package cdc_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"sqlsync/cdc"
 )
@@ -142,6 +143,48 @@ func TestRestore(t *testing.T) {
 	}
 	if err := a.RestoreConflict(t.Context(), "none"); !errors.Is(err, cdc.ErrNoConflict) {
 		t.Errorf("restore of nothing: %v", err)
+	}
+}
+
+// A value that had lost to another where a third was written is not what the
+// third replaced, and stays listed where the third comes on top of a fourth.
+func TestLoserThatOthersSawLostStaysListed(t *testing.T) {
+	nodes := make([]*node, 5)
+	for i := range nodes {
+		nodes[i] = newNode(t, byte(i+1), items)
+		nodes[i].watch(cdc.WatchOptions{}, "items")
+	}
+	a, b, c, d, e := nodes[0], nodes[1], nodes[2], nodes[3], nodes[4]
+	a.exec(`INSERT INTO items (id, name) VALUES (1, 'first')`)
+	converge(t, nodes...)
+	write := func(n *node, name string) {
+		for at := time.Now().UnixMilli(); time.Now().UnixMilli() == at; { // later than the one before
+		}
+		n.exec(`UPDATE items SET name = ?`, name)
+		n.seal()
+	}
+	write(a, "lost to two")
+	write(b, "lost here and there")
+	write(c, "lost to d")
+	d.pull(a)
+	d.pull(b)
+	write(d, "stands")
+	e.pull(a)
+	e.pull(c)
+	e.pull(b)
+	e.pull(d)
+	converge(t, nodes...)
+	for i, n := range nodes {
+		if got := n.text(`SELECT name FROM items`); got != "stands" {
+			t.Fatalf("node %d has %s", i, got)
+		}
+	}
+	listed := false
+	for _, con := range e.conflicts() {
+		listed = listed || con.Loser[0].Value == "lost to two"
+	}
+	if !listed {
+		t.Errorf("conflicts: %+v", e.conflicts())
 	}
 }
 

@@ -12,9 +12,15 @@ import (
 // DefaultDataset is where tables go that are watched without naming one.
 const DefaultDataset = "primary"
 
-// defaultBatchRows is how many touched rows one seal covers at most. Source
-// transactions up to this size reach every node whole.
-const defaultBatchRows = 10_000
+// How many touched rows one seal covers at most. Source transactions up to this
+// size reach every node whole. A batch is applied in one transaction, which what
+// is more urgent has to wait for, so that those of other datasets are small.
+const (
+	primaryBatchRows = 10_000
+	otherBatchRows   = 1_000
+	// busyBatchRows is while something more urgent goes on.
+	busyBatchRows = 250
+)
 
 const oplogPrefix = "sqlsync_oplog"
 
@@ -32,6 +38,9 @@ type dataset struct {
 	follows bool
 	// retention is in milliseconds, 0 for ever; retentionBytes 0 is no bound.
 	retention, retentionBytes int64
+	// priority says whose transactions go first. rate is in changes per second,
+	// pause in milliseconds; 0 is no bound.
+	priority, rate, pause int64
 	// wants are the tables that peers are asked for, in lower case and
 	// ascending, nil for all.
 	wants []string
@@ -54,9 +63,15 @@ func (t *tx) readDatasets() error {
 			d.retention = ms
 		}
 		d.retentionBytes, _ = row[7].(int64)
+		d.priority = usualPriority(d.name)
+		if n, ok := row[8].(int64); ok {
+			d.priority = n
+		}
+		d.rate, _ = row[9].(int64)
+		d.pause, _ = row[10].(int64)
 		t.cfg.datasets = append(t.cfg.datasets, d)
 		return nil
-	}, `SELECT id, name, enabled, batch_rows, key_width, follows, retention, retention_bytes FROM sqlsync_dataset ORDER BY id`)
+	}, `SELECT id, name, enabled, batch_rows, key_width, follows, retention, retention_bytes, priority, rate, pause FROM sqlsync_dataset ORDER BY id`)
 }
 
 // dataset returns a dataset by name, ErrNoDataset if there is none.
@@ -82,7 +97,10 @@ func (t *tx) addDataset(name string) (*dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dataset{id: id, name: name, enabled: true, batchRows: defaultBatchRows, keyWidth: 1, retention: DefaultRetention.Milliseconds()}
+	d := &dataset{id: id, name: name, enabled: true, batchRows: otherBatchRows, keyWidth: 1, retention: DefaultRetention.Milliseconds(), priority: usualPriority(name)}
+	if name == DefaultDataset {
+		d.batchRows = primaryBatchRows
+	}
 	if _, err := t.Exec(`INSERT INTO sqlsync_dataset (id, name, enabled, pos, batch_rows, key_width) VALUES (?, ?, 1, 0, ?, 1)`,
 		d.id, d.name, d.batchRows); err != nil {
 		return nil, fmt.Errorf("add dataset: %w", err)
@@ -164,4 +182,12 @@ const (
 var opNames = map[int]string{
 	schema.OpInsert: "insert", schema.OpUpdate: "update", schema.OpDelete: "delete", schema.OpDisplaced: "displaced",
 	opBaseline: "baseline", opCheck: "check",
+}
+
+// usualPriority is that of a dataset which was not given one.
+func usualPriority(name string) int64 {
+	if name == DefaultDataset {
+		return primaryPriority
+	}
+	return defaultPriority
 }

@@ -55,9 +55,9 @@ func (d *Stream) digests(ctx context.Context) (*wire.Digests, error) {
 			if tab.ds.id != id || tab.waiting != "" || tab.replayFrom != 0 {
 				continue
 			}
-			if n, err := t.unfilled(tab); err != nil {
+			if gap, err := t.unfilled(tab, tab.ds); err != nil {
 				return err
-			} else if n > 0 {
+			} else if gap {
 				continue
 			}
 			def, err := schema.Load(ctx, t.Conn, tab.name)

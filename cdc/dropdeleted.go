@@ -16,10 +16,18 @@ import (
 // tombstones are gone. What was written to them here, unseen, is listed.
 func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) error {
 	tab := t.cfg.byName[schema.Fold(part.Table)]
-	if tab == nil || tab.def == nil || tab.ds.id != ds.id || tab.waiting != "" || tab.appends() || tab.rule == merge.WholeRow {
+	if tab == nil || tab.def == nil || tab.ds.id != ds.id || len(tab.formers) > 0 || tab.waiting != "" || tab.appends() || tab.rule == merge.WholeRow {
 		return nil
 	}
 	heads, err := t.snapshotHeads(ds, peer)
+	if err != nil {
+		return err
+	}
+	forked, err := t.openForks(ds)
+	if err != nil {
+		return err
+	}
+	mine, err := t.confirmed(ds, heads)
 	if err != nil {
 		return err
 	}
@@ -45,7 +53,11 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart
 		if err != nil || m.row.Dead {
 			return err
 		}
-		if h, ok := heads[m.row.Birth.Origin]; ok && m.row.Birth.HLC.Seal() <= h.HLC {
+		birth := m.row.Birth
+		if last, ok := mine[birth.Origin]; ok && birth.HLC.Seal() > last {
+			return nil // nobody can have deleted what nobody had
+		}
+		if h, ok := heads[birth.Origin]; ok && !forked[birth.Origin] && birth.HLC.Seal() <= h.HLC {
 			m.key = slices.Clone(r[:k])
 			gone = append(gone, row{m.key, m})
 		}
@@ -60,6 +72,36 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart
 		}
 	}
 	return t.retryHeld(tab) // which may have waited for what is gone now
+}
+
+// confirmed is, for the origins as which this file was sealed and of which a
+// peer has more than it, the timestamp up to which a peer has had the chain as it
+// is here: what is longer may be another from there on. Watermarks may lag, so
+// of a chain that is not longer the head itself tells.
+func (t *tx) confirmed(ds *dataset, heads map[merge.NodeID]merge.Position) (map[merge.NodeID]merge.HLC, error) {
+	list, err := t.chains(ds)
+	if err != nil {
+		return nil, err
+	}
+	mine := make(map[merge.NodeID]merge.HLC)
+	for origin, have := range list {
+		if !t.mine(origin) || heads[origin].Seq <= have.Seq {
+			continue
+		}
+		id, err := t.origin(origin)
+		if err != nil {
+			return nil, err
+		}
+		last, err := t.Int(`SELECT max(hlc) FROM (
+			SELECT hlc FROM sqlsync_checkpoint WHERE dataset_id = ?1 AND origin_id = ?2
+			UNION ALL SELECT last FROM sqlsync_batch WHERE dataset_id = ?1 AND origin_id = ?2
+				AND seq = (SELECT max(seq) FROM sqlsync_watermark WHERE dataset_id = ?1 AND origin_id = ?2))`, ds.id, id)
+		if err != nil {
+			return nil, err
+		}
+		mine[origin] = merge.HLC(last)
+	}
+	return mine, nil
 }
 
 // dropOne deletes a row by the ordinary rules, as its sender would have told it.

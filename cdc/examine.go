@@ -25,8 +25,11 @@ type Examination struct {
 	IsNode  bool
 	Node    merge.NodeID
 	HLC     merge.HLC
+	Forks   []Fork
 	Remotes []Remote
 	Tables  []ExaminedTable
+	// Blocked are the remotes that keep datasets from being pruned.
+	Blocked []Blocked
 	// Capture is what is wrong with the triggers of watched tables.
 	Capture []Finding
 	// Listening is where a serve listens, or listened last.
@@ -105,6 +108,12 @@ func (e *Examination) readNode(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if e.Remotes, err = readRemotes(ctx, db); err != nil {
+		return err
+	}
+	if e.Blocked, err = readBlocked(ctx, db, time.Now()); err != nil {
+		return err
+	}
+	if e.Forks, err = readForks(ctx, db); err != nil {
 		return err
 	}
 	return e.readWatched(ctx, db)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"sqlsync/cdc/internal/filewatch"
@@ -50,7 +51,10 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 	if w.Events != nil {
 		slowest = pollNotified
 	}
-	f := follower{s: s, conn: conn, write: write, version: -1, seen: -1}
+	ctx, cancel := context.WithCancelCause(ctx)
+	f := follower{s: s, conn: conn, write: write, version: -1, seen: -1, keepers: make(map[int64]*keeper), failed: cancel}
+	defer f.group.Wait()
+	defer cancel(nil)
 	var q quiet
 	pause := pollFirst
 	timer := time.NewTimer(0)
@@ -58,6 +62,10 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 	for {
 		select {
 		case <-ctx.Done():
+			f.group.Wait()
+			if cause := context.Cause(ctx); Ended(cause) {
+				return fmt.Errorf("follow %s: %w", s.path, cause)
+			}
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
 			defer cancel()
 			return errors.Join(ctx.Err(), s.flush(last))
@@ -84,15 +92,15 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 		case Ended(err):
 			return fmt.Errorf("follow %s: %w", s.path, err)
 		case err != nil:
-			if s.trouble("seal", err) {
-				s.log.Error("cannot seal for now", "db", s.path, "err", s.explain(err))
+			if s.trouble("read what was written", err) {
+				s.log.Error("cannot read what was written for now", "db", s.path, "err", s.explain(err))
 			}
 			pause = slowest
 		case changed:
 			pause = f.soon()
 		}
 		if err == nil {
-			s.trouble("seal", nil)
+			s.trouble("read what was written", nil)
 		}
 		timer.Reset(pause)
 	}
@@ -105,12 +113,17 @@ type follower struct {
 	write      bool
 	version    int64 // PRAGMA data_version
 	generation int64
+	hlc        int64
 	cookie     int64 // PRAGMA schema_version
 	pos        int64
 	// rollback says that the journal is no write-ahead log, see quiet; seen is
 	// the data_version that moved saw last.
 	rollback bool
 	seen     int64
+	// keepers seal, by dataset. failed ends everything.
+	keepers map[int64]*keeper
+	group   sync.WaitGroup
+	failed  context.CancelCauseFunc
 }
 
 // soon is the first pause after something has happened.
@@ -146,15 +159,19 @@ func (f *follower) look(ctx context.Context) (changed bool, err error) {
 		}
 		return false, f.s.flushStale(ctx)
 	}
-	var generation, pos int64
+	var generation, pos, hlc int64
 	var node []byte
 	if err := f.conn.Query(func(row []any) error {
 		generation, _ = row[0].(int64)
 		pos, _ = row[1].(int64)
 		node, _ = row[2].([]byte)
+		hlc, _ = row[3].(int64)
 		return nil
-	}, `SELECT (SELECT generation FROM sqlsync_node), (SELECT sum(pos) FROM sqlsync_dataset), (SELECT key FROM sqlsync_node)`); err != nil {
+	}, `SELECT (SELECT generation FROM sqlsync_node), (SELECT sum(pos) FROM sqlsync_dataset), (SELECT key FROM sqlsync_node), (SELECT hlc FROM sqlsync_node)`); err != nil {
 		return false, f.s.uninstalled(err)
+	}
+	if hlc < f.hlc {
+		return false, ErrRestored
 	}
 	if !bytes.Equal(node, f.s.node[:]) {
 		return false, ErrIdentity
@@ -184,68 +201,55 @@ func (f *follower) look(ctx context.Context) (changed bool, err error) {
 		f.s.grown.send()
 	}
 	if f.write {
-		if err := f.settle(ctx, datasets, reconfigured); err != nil {
-			return false, err
-		}
+		f.settle(ctx, datasets, reconfigured)
 	}
-	f.version, f.generation, f.cookie, f.pos = version, generation, cookie, pos
+	f.version, f.generation, f.hlc, f.cookie, f.pos = version, generation, hlc, cookie, pos
 	f.s.changed.send()
 	return true, nil
 }
 
-// settle seals what is pending, and merges what no longer waits after the
-// configuration has changed.
-func (f *follower) settle(ctx context.Context, datasets []string, reconfigured bool) error {
-	if reconfigured {
-		if err := f.s.replayAll(ctx); err != nil {
-			return err
-		}
-	}
-	var errs []error
+// settle has the datasets sealed that have marks, and after the configuration
+// has changed, what no longer waits merged.
+func (f *follower) settle(ctx context.Context, datasets []enabled, reconfigured bool) {
 	for _, d := range datasets {
-		errs = append(errs, f.s.Seal(ctx, d))
+		if !d.pending && !reconfigured {
+			continue
+		}
+		k := f.keepers[d.id]
+		if k == nil {
+			k = &keeper{s: f.s, id: d.id, dataset: d.name, wake: make(chan struct{}, 1)}
+			f.keepers[d.id] = k
+			f.group.Go(func() {
+				if err := k.run(ctx); err != nil {
+					f.failed(err)
+				}
+			})
+		}
+		k.tell(reconfigured)
 	}
-	return errors.Join(errs...)
 }
 
-// pending lists the enabled datasets that have marks.
-func (f *follower) pending() ([]string, error) {
-	var all []dataset
+// enabled is a dataset that is, and whether it has marks.
+type enabled struct {
+	dataset
+	pending bool
+}
+
+// pending lists the enabled datasets.
+func (f *follower) pending() ([]enabled, error) {
+	var list []enabled
 	err := f.conn.Query(func(row []any) error {
-		all = append(all, dataset{id: row[0].(int64), name: row[1].(string)})
+		list = append(list, enabled{dataset: dataset{id: row[0].(int64), name: row[1].(string)}})
 		return nil
 	}, `SELECT id, name FROM sqlsync_dataset WHERE enabled`)
-	if err != nil {
-		return nil, err
-	}
-	var list []string
-	for _, d := range all {
-		switch some, err := f.conn.Int(`SELECT EXISTS (SELECT 1 FROM ` + d.oplog() + `)`); {
-		case err != nil:
-			return nil, err
-		case some != 0:
-			list = append(list, d.name)
-		}
-	}
-	return list, nil
-}
-
-// replayAll merges what waits for tables that no longer wait.
-func (s *Store) replayAll(ctx context.Context) error {
-	var names []string
-	err := s.look(ctx, func(t *tx) error {
-		names = nil
-		for _, d := range t.cfg.datasets {
-			names = append(names, d.name)
-		}
-		return nil
-	})
-	for _, name := range names {
+	for i := range list {
 		if err == nil {
-			err = s.replay(ctx, name)
+			var some int64
+			some, err = f.conn.Int(`SELECT EXISTS (SELECT 1 FROM ` + list[i].oplog() + `)`)
+			list[i].pending = some != 0
 		}
 	}
-	return err
+	return list, err
 }
 
 // Changed returns a channel that gets a signal after Follow or Watchdog have

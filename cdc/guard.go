@@ -24,7 +24,7 @@ var (
 
 // Ended reports whether err says that a store cannot be used any more.
 func Ended(err error) bool {
-	return errors.Is(err, ErrReplaced) || errors.Is(err, ErrUninstalled) || errors.Is(err, ErrIdentity)
+	return errors.Is(err, ErrReplaced) || errors.Is(err, ErrUninstalled) || errors.Is(err, ErrRestored) || errors.Is(err, ErrIdentity)
 }
 
 // rememberFile notes which file is open, and once it is noted it is looked for.

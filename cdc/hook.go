@@ -116,11 +116,11 @@ func (s *Store) AddHook(ctx context.Context, h *Hook, backfill bool) error {
 	})
 }
 
-func orNull(s string) any {
-	if s == "" {
+func orNull[T comparable](v T) any {
+	if v == *new(T) {
 		return nil
 	}
-	return s
+	return v
 }
 
 // RemoveHook forgets a hook.

@@ -35,7 +35,7 @@ func (t *tx) slot() int64 {
 		for taken[slot] && len(taken) < rangeSlots {
 			slot = (slot + 1) % rangeSlots
 		}
-		if taken[slot] = true; n == t.s.node {
+		if taken[slot] = true; n == t.author.Node {
 			return slot
 		}
 	}

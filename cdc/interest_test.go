@@ -23,19 +23,26 @@ func (n *node) vector() merge.Vector {
 	return v
 }
 
-// ask brings a node what it asks another for, as a session does.
-func (n *node) ask(from *node) error {
+func (n *node) wants(dataset string) []string {
 	n.t.Helper()
-	from.seal()
-	wants, _, err := n.stream().Interest(n.t.Context())
+	wants, _, err := n.Stream(dataset).Interest(n.t.Context())
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	list, err := from.stream().AfterExcept(n.t.Context(), 0, n.vector(), wants, 1<<30)
+	return wants
+}
+
+// asked is what a node gets of what another has sealed, as in a session.
+func (n *node) asked(from *node, dataset string) (batches []*wire.Sealed) {
+	n.t.Helper()
+	have, err := n.Stream(dataset).Vector(n.t.Context())
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	var batches []*wire.Sealed
+	list, err := from.Stream(dataset).AfterExcept(n.t.Context(), 0, have, n.wants(dataset), 1<<30)
+	if err != nil {
+		n.t.Fatal(err)
+	}
 	for _, h := range list {
 		if h.Lacks != "" {
 			n.t.Logf("batch %d of %v lacks %s", h.Seq, h.Origin, h.Lacks)
@@ -43,7 +50,14 @@ func (n *node) ask(from *node) error {
 		}
 		batches = append(batches, h.Sealed)
 	}
-	_, err = n.stream().Apply(n.t.Context(), from.Node(), batches)
+	return batches
+}
+
+// ask brings a node what it asks another for.
+func (n *node) ask(from *node) error {
+	n.t.Helper()
+	from.seal()
+	_, err := n.stream().Apply(n.t.Context(), from.Node(), n.asked(from, cdc.DefaultDataset))
 	return err
 }
 

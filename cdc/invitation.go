@@ -115,7 +115,10 @@ func (t *tx) admit(r *Remote) error {
 		return err
 	}
 	r.Pull, r.Push = true, true
-	n, err := t.Exec(`UPDATE sqlsync_remote SET datasets = ?, pull = 1, push = 1, directions = NULL, expires = NULL WHERE key = ?`, datasets, r.Key[:])
+	if err := t.checkBan(r.Key); err != nil {
+		return err
+	}
+	n, err := t.Exec(`UPDATE sqlsync_remote SET datasets = ?, pull = 1, push = 1, directions = NULL, expires = NULL, disabled = NULL WHERE key = ?`, datasets, r.Key[:])
 	if err != nil || n > 0 {
 		return err
 	}

@@ -132,14 +132,14 @@ func TestRedeemRenews(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, err := n.Remotes(t.Context())
-	if err != nil || !list[0].Expires.Equal(r.Expires) || !list[0].Expired(time.Now()) || list[0].Expired(r.Expires.Add(-1)) {
+	if err != nil || !list[0].Expires.Equal(r.Expires) || list[0].Shut(time.Now()) == "" || list[0].Shut(r.Expires.Add(-1)) != "" {
 		t.Fatalf("remotes %+v, %v", list, err)
 	}
 	n.invite([32]byte{1}, cdc.Invitation{Expires: time.Now().Add(time.Hour)})
 	if _, err := n.Redeem(t.Context(), [32]byte{1}, keyed(1)); err != nil {
 		t.Fatal(err)
 	}
-	if list, err = n.Remotes(t.Context()); err != nil || len(list) != 1 || list[0].Expired(time.Now()) || !list[0].Pull {
+	if list, err = n.Remotes(t.Context()); err != nil || len(list) != 1 || list[0].Shut(time.Now()) != "" || !list[0].Pull {
 		t.Errorf("remotes %+v, %v", list, err)
 	}
 }

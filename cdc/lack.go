@@ -71,7 +71,10 @@ func (t *tx) beginLanding(tab *table, name string) error {
 	if _, err := t.Exec(`UPDATE sqlsync_lack SET landing = 1 WHERE table_id = ? AND name = ?`, tab.id, name); err != nil {
 		return err
 	}
-	return t.replayLater(tab, pos)
+	if err := t.adoptOrphans(tab, nil); err != nil {
+		return err
+	}
+	return t.replayLater(tab, tab.ds, pos)
 }
 
 // landed ends a replay.

@@ -57,7 +57,6 @@ func (s *sealer) readMarks(tab *table, from, to int64) ([]touched, int64, error)
 	var known []int
 	k := len(tab.key)
 	size := 0
-	clear(s.seen)
 	var nulls []wire.Value // a key that has a NULL
 	err := s.Query(func(row []any) error {
 		op, _ := row[1].(int64)
@@ -76,9 +75,11 @@ func (s *sealer) readMarks(tab *table, from, to int64) ([]touched, int64, error)
 			}
 			return nil // came and went unseen
 		}
-		if was, ok := s.twice(tr.key, len(list)); ok {
-			w := &list[was]
-			w.at, w.baseline, w.reborn = max(w.at, at), w.baseline && tr.baseline, w.reborn || tr.reborn
+		if was, ok := s.twice(tab, tr.key, s.base+len(list)); ok {
+			if was >= s.base { // else it was compared with an earlier chunk
+				w := &list[was-s.base]
+				w.at, w.baseline, w.reborn = max(w.at, at), w.baseline && tr.baseline, w.reborn || tr.reborn
+			}
 			return nil
 		}
 		if row[3] != nil {
@@ -127,14 +128,19 @@ func (s *sealer) readWide(tab *table, list []touched) (err error) {
 	return err
 }
 
-// twice reports whether a key was marked before in this chunk, and at which
-// place; if not it notes the place.
-func (s *sealer) twice(key []wire.Value, place int) (int, bool) {
+// twice reports whether a key was marked before, and at which place; if not it
+// notes the place.
+func (s *sealer) twice(tab *table, key []wire.Value, place int) (int, bool) {
+	seen := s.seen[tab.id]
+	if seen == nil {
+		seen = make(map[string]int)
+		s.seen[tab.id] = seen
+	}
 	s.keyBuf = wire.AppendRow(s.keyBuf[:0], key)
-	if was, ok := s.seen[string(s.keyBuf)]; ok {
+	if was, ok := seen[string(s.keyBuf)]; ok {
 		return was, true
 	}
-	s.seen[string(s.keyBuf)] = place
+	seen[string(s.keyBuf)] = place
 	return 0, false
 }
 
@@ -153,7 +159,7 @@ func (s *sealer) readKnown(tab *table, list []touched, places []int) error {
 		// Of keys that are equal but for their bytes, the one the row had; the
 		// others stand for the same row.
 		tr.key = tr.meta.key
-		if was, again := s.twice(tr.key, places[i]); again && was != places[i] {
+		if was, again := s.twice(tab, tr.key, s.base+places[i]); again && was != s.base+places[i] {
 			tr.meta = meta{}
 		}
 	}

@@ -34,7 +34,7 @@ func (a *Amount) add(changes int, sealed *wire.Sealed) {
 // holds notes a batch that this transaction came to hold.
 func (t *tx) holds(ds *dataset, origin merge.NodeID, changes int, sealed *wire.Sealed) {
 	t.work.grown, t.work.Dataset = true, ds.name
-	if origin == t.s.node {
+	if t.mine(origin) {
 		t.work.Sealed.add(changes, sealed)
 	} else {
 		t.work.Applied.add(changes, sealed)

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"sqlsync/cdc/internal/sqlconn"
-	"sqlsync/merge"
 )
 
 // peek runs fn in one read transaction. It is to be short: as long as it
@@ -27,8 +26,8 @@ func (s *Store) peek(ctx context.Context, fn func(*tx) error) error {
 		return s.explain(err)
 	}
 	defer c.Exec(`ROLLBACK`)
-	t := &tx{Conn: c, ctx: ctx, s: s, cfg: &config{
-		origins: origins{id: make(map[merge.NodeID]int64), node: make(map[int64]merge.NodeID)},
+	t := &tx{Conn: c, ctx: ctx, s: s, author: s.author.Load(), cfg: &config{
+		origins: newOrigins(),
 	}}
 	if err := t.readOrigins(); err != nil {
 		return s.explain(err)

@@ -47,7 +47,7 @@ func (s *Store) Prune(ctx context.Context, dataset string, o PruneOptions) (Prun
 	var total Pruned
 	for {
 		var slice Pruned
-		err := s.write(ctx, func(t *tx) error {
+		err := s.writeIn(ctx, dataset, func(t *tx) error {
 			ds, err := t.dataset(dataset)
 			if err != nil {
 				return err
@@ -65,7 +65,7 @@ func (s *Store) Prune(ctx context.Context, dataset string, o PruneOptions) (Prun
 			break
 		}
 	}
-	err := s.write(ctx, func(t *tx) error {
+	err := s.writeIn(ctx, dataset, func(t *tx) error {
 		ds, err := t.dataset(dataset)
 		if err != nil {
 			return err
@@ -99,11 +99,7 @@ func (t *tx) confirmedByAll(ds *dataset, chains chains) (map[merge.NodeID]limit,
 	}
 	var peers []peer
 	err := t.Query(func(row []any) error {
-		added, _ := time.Parse(time.RFC3339, row[3].(string))
-		seen := added.UnixMilli()
-		if at, ok := row[4].(int64); ok {
-			seen = max(seen, at)
-		}
+		seen, _ := row[4].(int64)
 		offline := DefaultMaxOffline.Milliseconds()
 		if ms, ok := row[5].(int64); ok {
 			offline = ms
@@ -115,7 +111,7 @@ func (t *tx) confirmedByAll(ds *dataset, chains chains) (map[merge.NodeID]limit,
 		if r.Directions, err = readDirections(sql.NullString{String: text, Valid: has}); err != nil || !r.Direction(ds.name).Push {
 			return err
 		}
-		if offline > 0 && t.now.UnixMilli()-seen > offline {
+		if _, until := awayFrom(row[3].(string), seen, offline); !until.IsZero() && t.now.After(until) {
 			return nil
 		}
 		peers = append(peers, peer{row[0].(int64), row[1].(string), merge.NodeID(row[2].([]byte))})
@@ -217,21 +213,12 @@ func (t *tx) pruneBatch(ds *dataset, p prunable) error {
 	}, `SELECT sealed FROM sqlsync_batch WHERE dataset_id = ? AND pos = ?`, ds.id, p.pos); err != nil {
 		return err
 	}
-	sealed, err := wire.ParseSealed(blob)
+	end, tables, err := t.endWith(ds, p, blob)
 	if err != nil {
-		return fmt.Errorf("held batch %d: %w", p.pos, errDamaged)
+		return err
 	}
-	h, dir, err := sealed.Header()
-	if err != nil {
-		return fmt.Errorf("held batch %d: %w", p.pos, errDamaged)
-	}
-	tables := make([]string, len(dir))
-	for i := range dir {
-		tables[i] = dir[i].Table
-	}
-	hash := sealed.Hash()
 	if _, err := t.Exec(`INSERT OR REPLACE INTO sqlsync_checkpoint (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
-		ds.id, p.origin, p.seq, int64(h.Last), hash[:]); err != nil {
+		ds.id, p.origin, p.seq, int64(end.HLC), end.hash[:]); err != nil {
 		return err
 	}
 	if _, err := t.Exec(`DELETE FROM sqlsync_left WHERE dataset_id = ? AND origin_id = ? AND seq = ?`, ds.id, p.origin, p.seq); err != nil {
@@ -240,8 +227,43 @@ func (t *tx) pruneBatch(ds *dataset, p prunable) error {
 	if err := t.forgo(ds, p.origin, tables...); err != nil {
 		return err
 	}
+	t.s.trouble(giving(ds.name, t.cfg.origins.node[p.origin], uint64(p.seq)), nil)
 	_, err = t.Exec(`DELETE FROM sqlsync_batch WHERE dataset_id = ? AND pos = ?`, ds.id, p.pos)
 	return err
+}
+
+// endWith is the end that a chain has with a batch, and the tables that the
+// batch is of, as forgo has them. Of one that is damaged the next batch tells the
+// hash, or the vector.
+func (t *tx) endWith(ds *dataset, p prunable, blob []byte) (end chain, tables []string, err error) {
+	end.Seq = uint64(p.seq)
+	sealed, err := wire.ParseSealed(blob)
+	if err == nil && sealed.Verify(t.s.verify) == nil {
+		h, dir, err := sealed.Header()
+		for i := range dir {
+			tables = append(tables, dir[i].Table)
+		}
+		end.HLC, end.hash = h.Last, sealed.Hash()
+		return end, tables, err
+	}
+	tables = []string{""}
+	chains, err := t.chains(ds)
+	if err != nil {
+		return end, tables, err
+	}
+	if last := chains[t.cfg.origins.node[p.origin]]; last.Seq == end.Seq {
+		return last, tables, nil
+	}
+	err = t.Query(func(row []any) error {
+		next, err := wire.ParseSealed(row[0].([]byte))
+		if err != nil {
+			return fmt.Errorf("held batch %d: %w", p.pos, errDamaged)
+		}
+		h, _, err := next.Header()
+		end.HLC, end.hash = h.First-1, h.Prev
+		return err
+	}, `SELECT sealed FROM sqlsync_batch WHERE dataset_id = ? AND origin_id = ? AND seq = ?`, ds.id, p.origin, p.seq+1)
+	return end, tables, err
 }
 
 // waitedFor is the place of the first batch that a table of the dataset is
@@ -249,6 +271,7 @@ func (t *tx) pruneBatch(ds *dataset, p prunable) error {
 func (t *tx) waitedFor(ds *dataset) (int64, error) {
 	from, err := t.Int(`SELECT min(p) FROM (
 		SELECT replay_from AS p FROM sqlsync_table WHERE dataset_id = ?1 AND replay_from IS NOT NULL AND watched
+		UNION ALL SELECT replay_from FROM sqlsync_moved WHERE dataset_id = ?1 AND replay_from IS NOT NULL
 		UNION ALL SELECT l.pos FROM sqlsync_lack AS l JOIN sqlsync_table AS t ON t.id = l.table_id WHERE t.dataset_id = ?1 AND t.watched
 		UNION ALL SELECT b.pos FROM (`+gaps+`) AS g JOIN sqlsync_batch AS b ON b.dataset_id = ?1 AND b.origin_id = g.origin_id AND b.seq = g.seq)`, ds.id)
 	if from == 0 {
@@ -288,8 +311,8 @@ func (t *tx) pruneOld(ds *dataset, out *Pruned) error {
 			continue
 		}
 		for _, p := range points {
-			if tab.rule == merge.WholeRow {
-				break // a late update may stand against the deletion
+			if tab.rule == merge.WholeRow || len(tab.formers) > 0 {
+				break // a late update may stand against the deletion, or come in another dataset
 			}
 			n, err := t.Exec(`DELETE FROM `+metaName(tab.id)+` WHERE state = 1 AND coalesce(origin, birth_origin) = ? AND coalesce(version, birth) <= ?`, p.origin, p.hlc)
 			if err != nil {

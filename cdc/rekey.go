@@ -40,7 +40,7 @@ type moved struct {
 // noteKeyLoss notes a row of this node's that is about to lose its key, if it
 // may be given another: by its table's policy or by what it refers to.
 func (a *applier) noteKeyLoss(act *action, l merge.Loss, equal bool) error {
-	if a.remerging || l.Kind != merge.KindKey || l.Incoming || l.Loser.Origin != a.s.node || a.metaOnly {
+	if a.remerging || l.Kind != merge.KindKey || l.Incoming || !a.mine(l.Loser.Origin) || a.metaOnly || a.same(l) {
 		return nil
 	}
 	if !a.tab.rekeys() {
@@ -52,6 +52,12 @@ func (a *applier) noteKeyLoss(act *action, l merge.Loss, equal bool) error {
 	}
 	a.keyLosses = append(a.keyLosses, keyLoss{a.tab, act.m.key, a.tab.withKey(act.m.key, im), equal, l.Loser})
 	return nil
+}
+
+// same reports whether the two rows are one that this node has sealed twice, as
+// two authors: its mark was in the file that was put back.
+func (a *applier) same(l merge.Loss) bool {
+	return a.mine(l.Winner.Origin) && l.Winner.HLC == l.Loser.HLC
 }
 
 // rekeys says that a row of the table which loses its key may get another.
@@ -160,7 +166,7 @@ func (t *tx) insertMoved(m *moved, moves []moved) (bool, error) {
 	if err := t.mark(m.tab, key); err != nil {
 		return false, err
 	}
-	_, err = t.noteRekeyed(m.tab, t.s.node, row, key)
+	_, err = t.noteRekeyed(m.tab, t.author.Node, row, key)
 	return true, err
 }
 
@@ -398,13 +404,13 @@ func (t *tx) move(m moved) (did bool, err error) {
 	set := make([]string, len(m.now))
 	var values []wire.Value
 	for i, c := range m.now {
-		wrote := merge.Version{Origin: t.s.node}
+		wrote := merge.Version{Origin: t.author.Node}
 		if cell := m.tab.cellNamed(c.name); metas[0].exists() {
 			if wrote = metas[0].row.Birth; cell >= 0 && m.tab.cells[cell].key < 0 {
 				wrote = metas[0].row.Cell(m.tab.cells[cell].slot)
 			}
 		}
-		if wrote.Origin != t.s.node || wrote.HLC <= m.from || m.upTo != 0 && wrote.HLC > m.upTo {
+		if !t.mine(wrote.Origin) || wrote.HLC <= m.from || m.upTo != 0 && wrote.HLC > m.upTo {
 			return false, nil
 		}
 		set[i], values = schema.Quote(c.name)+` = ?`, append(values, c.value)

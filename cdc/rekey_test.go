@@ -138,7 +138,7 @@ func TestRekeyKeepsReferences(t *testing.T) {
 		CREATE TABLE notes (label TEXT PRIMARY KEY, o INTEGER REFERENCES orders)`
 	runs := 10
 	if testing.Short() {
-		runs = 3
+		runs = 2
 	}
 	for seed := range runs {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

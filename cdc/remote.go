@@ -30,12 +30,11 @@ type Remote struct {
 	MaxOffline *time.Duration
 	// Expires is when it is refused from, zero for never.
 	Expires time.Time
+	// Disabled says that it is refused and not dialed; EnableRemote sets it.
+	Disabled bool
 	// Former is the key that it had before, zero for none; only Succeed sets it.
 	Former merge.NodeID
 }
-
-// Expired reports whether the remote is to be refused.
-func (r *Remote) Expired(now time.Time) bool { return !r.Expires.IsZero() && !now.Before(r.Expires) }
 
 // expiry is Expires as a column's value.
 func (r *Remote) expiry() any {
@@ -65,7 +64,7 @@ func (s *Store) Remotes(ctx context.Context) ([]Remote, error) {
 }
 
 func readRemotes(ctx context.Context, db *sql.DB) ([]Remote, error) {
-	rows, err := db.QueryContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former, max_offline, directions FROM sqlsync_remote ORDER BY name`)
+	rows, err := db.QueryContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former, max_offline, directions, coalesce(disabled, 0) FROM sqlsync_remote ORDER BY name`)
 	if err != nil {
 		return nil, fmt.Errorf("read remotes: %w", (&Store{}).explain(err))
 	}
@@ -78,7 +77,7 @@ func readRemotes(ctx context.Context, db *sql.DB) ([]Remote, error) {
 		var datasets *string
 		var directions sql.NullString
 		var expires, offline *int64
-		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push, &expires, &former, &offline, &directions); err != nil {
+		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push, &expires, &former, &offline, &directions, &r.Disabled); err != nil {
 			return nil, fmt.Errorf("read remotes: %w", err)
 		}
 		r.Key = merge.NodeID(key)
@@ -134,6 +133,9 @@ func (s *Store) AddRemote(ctx context.Context, r Remote) error {
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {
+		if err := t.checkBan(r.Key); err != nil {
+			return fmt.Errorf("add remote: %w", err)
+		}
 		if _, err := t.Exec(`INSERT INTO sqlsync_remote (name, key, addrs, datasets, pull, push, expires, max_offline, directions, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			r.Name, r.Key[:], addrs, datasets, r.Pull, r.Push, r.expiry(), r.offline(), r.directions(), t.now.UTC().Format(time.RFC3339)); err != nil {
 			return fmt.Errorf("add remote: %w", err)
@@ -195,25 +197,25 @@ func (s *Store) RenameRemote(ctx context.Context, name, to string) error {
 
 // RemoveRemote forgets a remote and what it has confirmed.
 func (s *Store) RemoveRemote(ctx context.Context, name string) error {
-	return s.write(ctx, func(t *tx) error {
-		if _, err := t.Exec(`DELETE FROM sqlsync_watermark WHERE remote_id = (SELECT id FROM sqlsync_remote WHERE name = ?)`, name); err != nil {
-			return err
-		}
-		for _, q := range []string{
-			`DELETE FROM sqlsync_absent WHERE node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
-			`DELETE FROM sqlsync_disagreement WHERE kind = 'watch' AND node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
-		} {
-			if _, err := t.Exec(q, name); err != nil {
-				return err
-			}
-		}
-		n, err := t.Exec(`DELETE FROM sqlsync_remote WHERE name = ?`, name)
-		switch {
-		case err != nil:
+	return s.write(ctx, func(t *tx) error { return t.removeRemote(name) })
+}
+
+func (t *tx) removeRemote(name string) error {
+	for _, q := range []string{
+		`DELETE FROM sqlsync_watermark WHERE remote_id = (SELECT id FROM sqlsync_remote WHERE name = ?)`,
+		`DELETE FROM sqlsync_absent WHERE node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
+		`DELETE FROM sqlsync_disagreement WHERE kind = 'watch' AND node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
+	} {
+		if _, err := t.Exec(q, name); err != nil {
 			return fmt.Errorf("remove remote: %w", err)
-		case n == 0:
-			return fmt.Errorf("%w: %q", ErrNoRemote, name)
 		}
-		return t.changed()
-	})
+	}
+	n, err := t.Exec(`DELETE FROM sqlsync_remote WHERE name = ?`, name)
+	switch {
+	case err != nil:
+		return fmt.Errorf("remove remote: %w", err)
+	case n == 0:
+		return fmt.Errorf("%w: %q", ErrNoRemote, name)
+	}
+	return t.changed()
 }

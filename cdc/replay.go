@@ -17,40 +17,50 @@ import (
 // do not depend on the order.
 
 // replayLater notes that the changes to a table begin to wait at a batch.
-func (t *tx) replayLater(tab *table, pos int64) error {
-	if tab.replayFrom != 0 && tab.replayFrom <= pos {
+func (t *tx) replayLater(tab *table, ds *dataset, pos int64) error {
+	if late := tab.late(ds); late != 0 && late <= pos {
 		return nil
 	}
+	return t.replayFrom(tab, ds, pos)
+}
+
+// replayFrom notes from where on a table's changes in a dataset wait, 0 for none.
+func (t *tx) replayFrom(tab *table, ds *dataset, pos int64) error {
+	if f := tab.formerly(ds); f != nil {
+		f.replayFrom = pos
+		_, err := t.Exec(`UPDATE sqlsync_moved SET replay_from = ? WHERE table_id = ? AND dataset_id = ?`, orNull(pos), tab.id, ds.id)
+		return err
+	}
 	tab.replayFrom = pos
-	_, err := t.Exec(`UPDATE sqlsync_table SET replay_from = ? WHERE id = ?`, pos, tab.id)
+	_, err := t.Exec(`UPDATE sqlsync_table SET replay_from = ? WHERE id = ?`, orNull(pos), tab.id)
 	return err
 }
 
 // late reports whether a table that no longer waits has changes that do.
 func (t *tx) late(ds *dataset) (bool, error) {
 	for _, tab := range t.cfg.tables {
-		if ready, err := t.replayable(tab); err != nil || ready && tab.ds.id == ds.id {
+		if ready, err := t.replayable(tab, ds); err != nil || ready {
 			return ready, err
 		}
 	}
 	return false, nil
 }
 
-// replayable reports whether a table has changes that wait and need not any
-// more: those before them that are wanted have come.
-func (t *tx) replayable(tab *table) (bool, error) {
-	if tab.waiting != "" || tab.replayFrom == 0 {
+// replayable reports whether a table has changes of a dataset that wait and need
+// not any more: those before them that are wanted have come.
+func (t *tx) replayable(tab *table, ds *dataset) (bool, error) {
+	if tab.waiting != "" || tab.late(ds) == 0 {
 		return false, nil
 	}
-	n, err := t.unfilled(tab)
-	return n == 0, err
+	gap, err := t.unfilled(tab, ds)
+	return !gap, err
 }
 
 // replay merges what waits for the tables of a dataset that no longer wait, a
 // group of batches to a transaction.
 func (s *Store) replay(ctx context.Context, dataset string) error {
 	for more := true; more; {
-		err := s.write(ctx, func(t *tx) error {
+		err := s.writeIn(ctx, dataset, func(t *tx) error {
 			more = false
 			ds, err := t.dataset(dataset)
 			if err != nil {
@@ -61,15 +71,15 @@ func (s *Store) replay(ctx context.Context, dataset string) error {
 				return err
 			}
 			for _, tab := range t.cfg.tables {
-				if ready, err := t.replayable(tab); err != nil {
+				if ready, err := t.replayable(tab, ds); err != nil {
 					return err
-				} else if tab.ds.id != ds.id || !ready {
+				} else if !ready {
 					continue
 				}
-				if err := t.replaySome(tab); err != nil {
+				if err := t.replaySome(tab, ds); err != nil {
 					return fmt.Errorf("replay %s: %w", tab.name, err)
 				}
-				more = more || tab.replayFrom != 0
+				more = more || tab.late(ds) != 0
 			}
 			return t.retryAll(ds)
 		})
@@ -96,15 +106,15 @@ func (t *tx) retryAll(ds *dataset) error {
 
 // replaySome merges the next batches that wait for a table and moves
 // replay_from behind them, to NULL at the end.
-func (t *tx) replaySome(tab *table) error {
-	next, err := t.eachSection(tab, tab.replayFrom, groupChanges, func(pos int64, h *wire.Header, sec *wire.Section) error {
-		if h.Origin == t.s.node {
+func (t *tx) replaySome(tab *table, ds *dataset) error {
+	next, err := t.eachSection(tab, ds, tab.late(ds), groupChanges, func(pos int64, h *wire.Header, sec *wire.Section) error {
+		if h.Origin == t.author.Node {
 			return nil
 		}
 		if !tab.keyFits(sec) {
-			return t.skipOrAwaitKey(tab, pos, h, sec)
+			return t.skipOrAwaitKey(tab, ds, pos, h, sec)
 		}
-		return t.mergeSection(tab, pos, h, sec)
+		return t.mergeSection(tab, ds, pos, h, sec)
 	})
 	if errors.Is(err, errAwaits) {
 		return t.finishMerge()
@@ -115,11 +125,7 @@ func (t *tx) replaySome(tab *table) error {
 	if err != nil {
 		return err
 	}
-	var from any
-	if tab.replayFrom = next; next != 0 {
-		from = next
-	}
-	if _, err = t.Exec(`UPDATE sqlsync_table SET replay_from = ? WHERE id = ?`, from, tab.id); err != nil || next != 0 {
+	if err := t.replayFrom(tab, ds, next); err != nil || next != 0 || ds.id != tab.ds.id {
 		return err
 	}
 	return t.landed(tab)
@@ -135,12 +141,12 @@ func (t *tx) rebuild(tab *table) error {
 	fits := false
 	for pos := int64(1); pos != 0; {
 		var err error
-		pos, err = t.eachSection(tab, pos, groupChanges, func(pos int64, h *wire.Header, sec *wire.Section) error {
-			if !tab.keyFits(sec) || h.Origin != t.s.node && tab.replayFrom != 0 && pos >= tab.replayFrom {
+		pos, err = t.eachSection(tab, tab.ds, pos, groupChanges, func(pos int64, h *wire.Header, sec *wire.Section) error {
+			if !tab.keyFits(sec) || !t.mine(h.Origin) && tab.replayFrom != 0 && pos >= tab.replayFrom {
 				return nil
 			}
 			fits = true
-			a, err := t.newApplier(tab, pos, h, sec)
+			a, err := t.newApplier(tab, tab.ds, pos, h, sec)
 			if err != nil {
 				return err
 			}
@@ -170,7 +176,7 @@ func (t *tx) rebuild(tab *table) error {
 	}
 	if pruned, err := t.pruned(tab.ds); err != nil {
 		return err
-	} else if pruned { // what it was is not told any more
+	} else if pruned || len(tab.formers) > 0 { // what it was is not told any more, or elsewhere
 		fits = false
 	}
 	if !fits {
@@ -182,13 +188,13 @@ func (t *tx) rebuild(tab *table) error {
 // eachSection calls fn for the table's section in every held batch from pos on
 // until about limit changes were seen. It returns the place of the next batch,
 // 0 if there is none.
-func (t *tx) eachSection(tab *table, pos int64, limit int, fn func(int64, *wire.Header, *wire.Section) error) (next int64, err error) {
+func (t *tx) eachSection(tab *table, ds *dataset, pos int64, limit int, fn func(int64, *wire.Header, *wire.Section) error) (next int64, err error) {
 	for seen := 0; seen < limit; {
 		var blob []byte
 		if err := t.Query(func(row []any) error {
 			pos, blob = row[0].(int64), row[1].([]byte)
 			return sqlconn.Stop
-		}, `SELECT pos, sealed FROM sqlsync_batch WHERE dataset_id = ? AND pos >= ? ORDER BY pos LIMIT 1`, tab.ds.id, pos); err != nil {
+		}, `SELECT pos, sealed FROM sqlsync_batch WHERE dataset_id = ? AND pos >= ? ORDER BY pos LIMIT 1`, ds.id, pos); err != nil {
 			return 0, err
 		}
 		if blob == nil {

@@ -2,9 +2,12 @@ package cdc
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
+	"sqlsync/cdc/internal/sqlconn"
 	"sqlsync/merge"
+	"sqlsync/migrations"
 )
 
 // Rotate makes the file another node: what was committed is sealed by the present
@@ -21,11 +24,43 @@ func (s *Store) Rotate(ctx context.Context, next merge.NodeID) error {
 		if _, err := t.origin(next); err != nil {
 			return err
 		}
-		if _, err := t.Exec(`UPDATE sqlsync_node SET key = ?`, next[:]); err != nil {
+		if _, err := t.Exec(`UPDATE sqlsync_node SET key = ?, salt = NULL`, next[:]); err != nil {
 			return fmt.Errorf("rotate key: %w", err)
 		}
 		return t.changed()
 	})
+}
+
+// Reidentify makes a database another node, whoever it was: a copy, or one whose
+// key is lost. Rows, batches, remotes and what is pending stay; what is sealed
+// from now on is a chain of next's. Nobody may have it open.
+func Reidentify(ctx context.Context, path string, next merge.NodeID) error {
+	if err := Probe(ctx, path); err != nil {
+		return err
+	}
+	pool, err := sql.Open("sqlite", sqlconn.DSN(path, "mode=rw", "_txlock=immediate", "_pragma=busy_timeout(10000)", "_pragma=synchronous(2)"))
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if err := migrations.Up(ctx, pool); err != nil {
+		return err
+	}
+	tx, err := pool.BeginTx(ctx, nil)
+	if err != nil {
+		return (&Store{}).explain(err)
+	}
+	defer tx.Rollback()
+	for _, q := range []string{
+		`UPDATE sqlsync_node SET key = ?1, salt = NULL, renewed = NULL, why = NULL, witness = NULL, generation = generation + 1`,
+		`UPDATE sqlsync_origin SET mine = NULL`,
+		`INSERT INTO sqlsync_origin (id, key) SELECT 1 + max(id), ?1 FROM sqlsync_origin`,
+	} {
+		if _, err := tx.ExecContext(ctx, q, next[:]); err != nil {
+			return fmt.Errorf("make it another node: %w", (&Store{}).explain(err))
+		}
+	}
+	return (&Store{}).explain(tx.Commit())
 }
 
 // Succeed gives a remote the key that its present one has signed as its successor,

@@ -36,10 +36,16 @@ func (t *tx) seal(ds *dataset) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section), seen: make(map[string]int)}
+	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section), limit: ds.batchRows, seen: make(map[int64]map[string]int)}
+	if t.s.busyAbove(ds.priority) {
+		s.limit = min(s.limit, busyBatchRows)
+	}
+	if ds.rate > 0 { // at most what it may have in a second
+		s.limit = min(s.limit, ds.rate)
+	}
 	from := first - 1
 	for from < last && s.roomy(from-first+1) {
-		to := min(from+sealChunk, first-1+ds.batchRows, last)
+		to := min(from+sealChunk, first-1+s.limit, last)
 		if from, err = s.chunk(from, to); err != nil {
 			return false, err // Seal says of which dataset
 		}
@@ -63,18 +69,41 @@ type sealer struct {
 	order    []int64
 	cells    int
 	bytes    int
-	// seen are the keys marked in a chunk, keyBuf is room for one.
-	seen   map[string]int
+	limit    int64 // of marks
+	// seen are the keys that were marked, by table, with their places among the
+	// rows of the batch; those from base on are of the chunk at hand. keyBuf is
+	// room for one.
+	seen   map[int64]map[string]int
+	base   int
 	keyBuf []byte
+	// unwritten is metadata that is written with the batch: until then the
+	// application may have the write lock, see whenWriting. What it is of is
+	// in seen, and not compared again.
+	unwritten []unwritten
+}
+
+// unwritten is metadata of rows of one table.
+type unwritten struct {
+	tab  *table
+	news []remembered
 }
 
 func (s *sealer) roomy(marks int64) bool {
-	return marks < s.ds.batchRows && s.bytes < sealBytes && s.cells < sealCells
+	return marks < s.limit && s.bytes < sealBytes && s.cells < sealCells
 }
 
 // compare emits what differs between rows and their metadata, and remembers
 // the rows as they are.
 func (s *sealer) compare(tab *table, rows []touched) error {
+	s.base += len(rows)
+	// What is done to these rows besides looks at metadata as it is stored.
+	direct := tab.special() || slices.ContainsFunc(rows, func(r touched) bool { return r.meta.state == held })
+	if direct {
+		if err := s.writeMetadata(); err != nil {
+			return err
+		}
+		delete(s.seen, tab.id)
+	}
 	var news []remembered
 	for i := range rows {
 		r := &rows[i]
@@ -86,7 +115,23 @@ func (s *sealer) compare(tab *table, rows []touched) error {
 			news = append(news, remembered{r.key, &r.meta})
 		}
 	}
-	return s.remember(tab, news)
+	if direct {
+		return s.remember(tab, news)
+	}
+	s.unwritten = append(s.unwritten, unwritten{tab, news})
+	return nil
+}
+
+// writeMetadata writes what has been left until now.
+func (s *sealer) writeMetadata() error {
+	s.writes()
+	for _, u := range s.unwritten {
+		if err := s.remember(u.tab, u.news); err != nil {
+			return u.tab.failed(err)
+		}
+	}
+	s.unwritten = nil
+	return nil
 }
 
 // difference emits the change of one row, if there is one, and reports whether
@@ -112,7 +157,7 @@ func (s *sealer) difference(tab *table, r *touched) (bool, error) {
 func (s *sealer) inserted(tab *table, r *touched) {
 	c := wire.Change{Op: merge.Insert, HLC: s.stamp(r.at), Key: r.key, Values: r.values}
 	c.Baseline = r.baseline && !r.meta.exists()
-	birth := c.BirthAt(s.s.node)
+	birth := c.BirthAt(s.author.Node)
 	if c.Baseline && tab.localIDs() {
 		all, _ := tab.everything()
 		birth = contentBirth(r.key, tab.imageOf(all, r.values))
@@ -124,7 +169,7 @@ func (s *sealer) inserted(tab *table, r *touched) {
 
 func (s *sealer) deleted(tab *table, r *touched) {
 	c := wire.Change{Op: merge.Delete, HLC: s.stamp(r.at), Birth: r.meta.row.Birth, Key: r.key}
-	r.meta.bury(merge.Row{Birth: r.meta.row.Birth, Dead: true, Latest: c.Version(s.s.node)})
+	r.meta.bury(merge.Row{Birth: r.meta.row.Birth, Dead: true, Latest: c.Version(s.author.Node)})
 	s.emit(tab, c)
 }
 
@@ -156,7 +201,7 @@ func (s *sealer) updated(tab *table, r *touched) (bool, error) {
 		columns, slots = tab.everything()
 	}
 	c := wire.Change{Op: merge.Update, HLC: s.stamp(r.at), Birth: r.meta.row.Birth, Key: r.key, Columns: columns}
-	v := c.Version(s.s.node)
+	v := c.Version(s.author.Node)
 	var travels []traveller
 	if tab.special() {
 		var err error
@@ -207,9 +252,9 @@ func (s *sealer) emit(tab *table, c wire.Change) {
 // finish makes the batch and appends it to this node's chain.
 func (s *sealer) finish() error {
 	if len(s.order) == 0 {
-		return nil
+		return s.writeMetadata()
 	}
-	b := wire.Batch{Header: wire.Header{Dataset: s.ds.name, Origin: s.s.node}}
+	b := wire.Batch{Header: wire.Header{Dataset: s.ds.name, Origin: s.author.Node}}
 	slices.Sort(s.order)
 	changes := 0
 	for _, id := range s.order {
@@ -226,15 +271,24 @@ func (s *sealer) finish() error {
 	if err != nil {
 		return err
 	}
-	own := chains[s.s.node]
+	own := chains[s.author.Node]
 	b.Header.Seq, b.Header.Prev = own.Seq+1, own.hash
-	gap, err := s.gapIn(chains, s.order)
+	var tables []*table
+	for _, id := range s.order {
+		tables = append(tables, s.cfg.byID[id])
+	}
+	gap, err := s.gapIn(s.ds, chains, tables)
 	if err != nil {
 		return err
 	}
-	b.Header.Seen = chains.horizons(s.s.node, gap)
-	sealed, err := wire.Seal(&b, s.s.sign)
+	if b.Header.Seen, err = s.joinHorizons(chains.horizons(s.author.Node, gap), tables); err != nil {
+		return err
+	}
+	sealed, err := wire.Seal(&b, s.author.Sign)
 	if err != nil {
+		return err
+	}
+	if err := s.writeMetadata(); err != nil {
 		return err
 	}
 	if _, err = s.hold(s.ds, &b.Header, sealed, changes); err != nil {

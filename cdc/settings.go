@@ -6,6 +6,12 @@ import (
 	"time"
 )
 
+// MaxInterval bounds how rarely a dataset is sealed.
+const MaxInterval = 24 * time.Hour
+
+// MaxPriority bounds the priorities of datasets, and -MaxPriority too.
+const MaxPriority = 100
+
 // MaxBatchRows bounds the row limit of a seal: a batch must fit into memory.
 const MaxBatchRows = 1_000_000
 
@@ -23,6 +29,12 @@ type DatasetSettings struct {
 	// no bound.
 	Retention      time.Duration
 	RetentionBytes int64
+	// Priority says whose transactions go first, the higher one's. Rate is how
+	// many changes are sealed, and how many applied, per second at most, and
+	// Interval how long it is at least from one seal to the next; 0 is no bound.
+	Priority int64
+	Rate     int64
+	Interval time.Duration
 	// AllTables says that peers are asked for all tables, and not only for
 	// those that are watched, because there is a remote to pass them on to.
 	AllTables bool
@@ -34,7 +46,8 @@ func (s *Store) DatasetSettings(ctx context.Context) ([]DatasetSettings, error) 
 	err := s.look(ctx, func(t *tx) error {
 		list = nil
 		for _, d := range t.cfg.datasets {
-			list = append(list, DatasetSettings{d.name, d.enabled, d.batchRows, d.follows, d.retentionTime(), d.retentionBytes, d.wants == nil})
+			list = append(list, DatasetSettings{d.name, d.enabled, d.batchRows, d.follows, d.retentionTime(), d.retentionBytes,
+				d.priority, d.rate, time.Duration(d.pause) * time.Millisecond, d.wants == nil})
 		}
 		return nil
 	})
@@ -49,6 +62,8 @@ type DatasetChange struct {
 	// Retention is as in DatasetSettings.
 	Retention      *time.Duration
 	RetentionBytes *int64
+	Priority, Rate *int64
+	Interval       *time.Duration
 }
 
 // SetDataset changes a dataset.
@@ -62,11 +77,17 @@ func (s *Store) SetDataset(ctx context.Context, name string, c DatasetChange) er
 		set(&d.batchRows, c.BatchRows)
 		set(&d.follows, c.FollowSchema)
 		set(&d.retentionBytes, c.RetentionBytes)
+		set(&d.priority, c.Priority)
+		set(&d.rate, c.Rate)
 		if c.Retention != nil {
 			d.retention = c.Retention.Milliseconds()
 		}
-		if _, err := t.Exec(`UPDATE sqlsync_dataset SET batch_rows = ?, enabled = ?, follows = ?, retention = ?, retention_bytes = ? WHERE id = ?`,
-			d.batchRows, d.enabled, d.follows, d.retention, d.retentionBytes, d.id); err != nil {
+		if c.Interval != nil {
+			d.pause = c.Interval.Milliseconds()
+		}
+		if _, err := t.Exec(`UPDATE sqlsync_dataset SET batch_rows = ?, enabled = ?, follows = ?, retention = ?, retention_bytes = ?,
+			priority = ?, rate = ?, pause = ? WHERE id = ?`,
+			d.batchRows, d.enabled, d.follows, d.retention, d.retentionBytes, d.priority, d.rate, d.pause, d.id); err != nil {
 			return fmt.Errorf("change dataset: %w", err)
 		}
 		return t.changed()

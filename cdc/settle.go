@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"slices"
+	"strings"
 
 	"sqlsync/merge"
 	"sqlsync/wire"
@@ -30,19 +31,23 @@ type listed struct {
 // settle looks again at what is listed of the row of a change, which has been
 // decided and not yet enacted.
 func (a *applier) settle(act *action) error {
-	if a.remerging || !a.conflicts {
+	if a.remerging || len(a.listed) == 0 || !a.listed[string(a.tab.listedKey(act.c.Key))] {
 		return nil
 	}
 	list, err := a.listedOf(act.c.Key)
 	if err != nil {
 		return err
 	}
+	var versions []merge.Version // of the row that are known beside what stands
+	for i := range list {
+		versions = append(versions, list[i].won, list[i].lost)
+	}
 	for i := range list {
 		l := &list[i]
 		// The author of a delete may have had another baseline than this node.
 		act.otherBaseline = act.otherBaseline || l.lost.HLC.Baseline() && l.lost.Origin == a.origin ||
 			l.won.HLC.Baseline() && l.won.Origin == a.origin
-		if err := a.settleOne(act, &list[i]); err != nil {
+		if err := a.settleOne(act, l, versions); err != nil {
 			return err
 		}
 	}
@@ -53,6 +58,30 @@ func (a *applier) settle(act *action) error {
 func (t *tx) hasConflicts(tab *table) (bool, error) {
 	n, err := t.Int(`SELECT EXISTS (SELECT 1 FROM sqlsync_conflict WHERE table_id = ?)`, tab.id)
 	return n > 0, err
+}
+
+// listedAmong returns those of the keys of which something is listed, as
+// listedKey spells them. Most have none, and one look for many of them is cheaper than one each.
+func (a *applier) listedAmong(keys [][]wire.Value) (map[string]bool, error) {
+	if a.remerging || a.metaOnly || !a.conflicts {
+		return nil, nil
+	}
+	found := make(map[string]bool)
+	for part := range parts(keys, 1) {
+		args := append(a.args[:0], a.tab.id, string(kindUnique))
+		for _, key := range part {
+			args = append(args, a.tab.listedKey(key))
+		}
+		a.args = args
+		err := a.Query(func(row []any) error {
+			found[string(row[0].([]byte))] = true
+			return nil
+		}, `SELECT key FROM sqlsync_conflict WHERE table_id = ? AND kind <> ? AND key IN (?`+strings.Repeat(`, ?`, len(part)-1)+`)`, args...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 func (a *applier) listedOf(key []wire.Value) (list []listed, err error) {
@@ -81,7 +110,7 @@ func (a *applier) saw(v merge.Version) bool {
 	return v.Origin == a.origin || v.HLC.Seal() <= a.seen(v.Origin)
 }
 
-func (a *applier) settleOne(act *action, l *listed) error {
+func (a *applier) settleOne(act *action, l *listed, versions []merge.Version) error {
 	v := act.c.Version(a.origin)
 	if act.c.Op == merge.Insert {
 		v = act.c.BirthAt(a.origin) // a baseline competes by less
@@ -89,7 +118,7 @@ func (a *applier) settleOne(act *action, l *listed) error {
 	switch {
 	case l.lost == v || l.won == v:
 		return nil // it came again
-	case a.saw(l.lost) && !a.saw(l.won):
+	case a.saw(l.lost) && !a.saw(l.won) && !a.sawLater(l.lost, versions):
 		l.loser, l.winner = a.without(l.loser, act), a.without(l.winner, act)
 	case !a.saw(l.lost) && a.wins(act) && v.After(l.won):
 		l.won = v
@@ -115,6 +144,13 @@ func (a *applier) settleOne(act *action, l *listed) error {
 	_, err = a.Exec(`UPDATE sqlsync_conflict SET winner = ?, loser = ?, winner_hlc = ?, winner_origin = ? WHERE id = ?`,
 		l.winner.encode(), l.loser.encode(), int64(l.won.HLC), origin, l.id)
 	return err
+}
+
+// sawLater reports whether the change's author had seen a later version of the
+// row than one that lost: then it was lost there, too, and is not what the change
+// replaced.
+func (a *applier) sawLater(lost merge.Version, versions []merge.Version) bool {
+	return slices.ContainsFunc(versions, func(v merge.Version) bool { return v.After(lost) && a.saw(v) })
 }
 
 // putsBack reports whether after a change the row has what was lost.

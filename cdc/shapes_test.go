@@ -53,7 +53,7 @@ func (n *node) dump(table string) string {
 // file holds that has never heard of sqlsync: types and bytes.
 func TestShapes(t *testing.T) {
 	for i, shape := range fixtures.Shapes() {
-		if testing.Short() && i%4 != 0 {
+		if testing.Short() && i%8 != 0 {
 			continue
 		}
 		t.Run(shape.Name, func(t *testing.T) {

@@ -31,7 +31,7 @@ const (
 func (d *Stream) Snapshot(ctx context.Context, req *wire.SnapshotRequest, wants []string) (*wire.SnapshotPart, error) {
 	var part *wire.SnapshotPart
 	for more := true; more; {
-		err := d.s.write(ctx, func(t *tx) error {
+		err := d.s.writeIn(ctx, d.name, func(t *tx) error {
 			ds, err := t.dataset(d.name)
 			if err != nil {
 				return err
@@ -60,7 +60,7 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte, wants []string) (*wire.Sna
 	var name string
 	var after []wire.Value
 	if len(cursor) == 0 {
-		for _, origin := range chains.vector().Origins() {
+		for _, origin := range slices.SortedFunc(maps.Keys(chains), merge.NodeID.Compare) {
 			c := chains[origin]
 			part.Heads = append(part.Heads, wire.ChainHead{Origin: origin, Position: c.Position, Hash: c.hash})
 		}
@@ -74,7 +74,7 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte, wants []string) (*wire.Sna
 	}
 	to := &dataset{wants: wants}
 	tables := slices.DeleteFunc(slices.Clone(t.cfg.tables), func(tab *table) bool {
-		return tab.ds.id != ds.id || tab.def == nil || tab.name < name || !to.wanting(tab.name)
+		return !tab.takes(ds) || tab.def == nil || tab.name < name || !to.wanting(tab.name)
 	})
 	slices.SortFunc(tables, func(a, b *table) int { return strings.Compare(a.name, b.name) })
 	if len(tables) == 0 {
@@ -98,7 +98,7 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte, wants []string) (*wire.Sna
 	}
 	part.From, part.To = keyBytes(after), keyBytes(last)
 	if whole { // else its rows are told, and nothing is said of it
-		part.Table, part.Complete = tab.name, !tab.appends()
+		part.Table, part.Complete = tab.name, tab.ds.id == ds.id && len(tab.formers) == 0 && !tab.appends()
 	}
 	switch {
 	case last != nil:
@@ -111,14 +111,19 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte, wants []string) (*wire.Sna
 
 // whole reports whether everything that this node has heard of is in a table.
 func (t *tx) whole(tab *table) (bool, error) {
-	if tab.waiting != "" || tab.replayFrom != 0 {
+	if tab.waiting != "" {
 		return false, nil
 	}
-	missing, err := t.Int(`SELECT needs FROM sqlsync_table WHERE id = ?`, tab.id)
-	if err == nil && missing == 0 {
-		missing, err = t.unfilled(tab)
+	for _, ds := range tab.sources() {
+		if tab.late(ds) != 0 {
+			return false, nil
+		}
+		if gap, err := t.unfilled(tab, ds); err != nil || gap {
+			return false, err
+		}
 	}
-	return err == nil && missing == 0, err
+	needs, err := t.Int(`SELECT needs FROM sqlsync_table WHERE id = ?`, tab.id)
+	return err == nil && needs == 0, err
 }
 
 // keyBytes is a key as a part's bound, empty for none.

@@ -3,6 +3,7 @@ package cdc_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"sqlsync/cdc"
 	"sqlsync/wire"
@@ -15,7 +16,7 @@ func (n *node) takeFrom(from *node) (parts int) {
 	req, err := to.TakeSnapshot(n.t.Context(), from.Node(), nil)
 	for req != nil && err == nil {
 		var part *wire.SnapshotPart
-		if part, err = src.Snapshot(n.t.Context(), req, nil); err == nil {
+		if part, err = src.Snapshot(n.t.Context(), req, n.wants(cdc.DefaultDataset)); err == nil {
 			parts++
 			req, err = to.TakeSnapshot(n.t.Context(), from.Node(), part)
 		}
@@ -138,6 +139,17 @@ func TestPruneWaitsForRemotes(t *testing.T) {
 	}
 	if p := a.prune(); p.Batches != 0 || len(p.Blocked) != 1 || p.Blocked[0] != "till" {
 		t.Errorf("pruned %+v", p)
+	}
+	short := time.Millisecond
+	if err := a.SetDataset(t.Context(), cdc.DefaultDataset, cdc.DatasetChange{Retention: &short}); err != nil {
+		t.Fatal(err)
+	}
+	st, err := a.Status(t.Context())
+	for err == nil && len(st.Overdue) == 0 { // it is not old yet
+		st, err = a.Status(t.Context())
+	}
+	if err != nil || st.Overdue[0].Remote != "till" {
+		t.Errorf("overdue: %+v, %v", st, err)
 	}
 	b.pull(a)
 	v, err := b.Stream(cdc.DefaultDataset).Vector(t.Context())

@@ -220,13 +220,13 @@ func (a *applier) mergeState(act *action, i int, st cell.State) error {
 	stands := hashValue(st.Value()) // where it is what was lost, nothing was
 	if !loss.Incoming.IsZero() && stands != hashValue(act.values[i]) {
 		l := merge.Loss{Kind: merge.KindCell, Winner: loss.Incoming, Loser: v, Incoming: true}
-		if err := a.writeConflict(a.tab, act.c.Key, l, merged, a.tab.imageOf(one, act.values[i:i+1])); err != nil {
+		if err := a.list(act, l, merged, a.tab.imageOf(one, act.values[i:i+1])); err != nil {
 			return err
 		}
 	}
 	if !loss.Local.IsZero() && stands != hashValue(before) {
 		l := merge.Loss{Kind: merge.KindCell, Winner: v, Loser: loss.Local}
-		return a.writeConflict(a.tab, act.c.Key, l, merged, a.tab.imageOf(one, []wire.Value{before}))
+		return a.list(act, l, merged, a.tab.imageOf(one, []wire.Value{before}))
 	}
 	return nil
 }

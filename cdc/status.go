@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"sqlsync/merge"
 )
@@ -38,6 +39,18 @@ type Status struct {
 	// Lacking lists the columns that peers have and the tables here have not,
 	// as table.column.
 	Lacking []string
+	// Overdue lists the datasets that hold what would have been pruned.
+	Overdue []Overdue
+}
+
+// Overdue says that a dataset keeps batches longer than it would, because a
+// remote has not confirmed them.
+type Overdue struct {
+	Dataset string
+	// Since is when the oldest of them was made.
+	Since time.Time
+	// Remote is one of those that have not.
+	Remote string
 }
 
 // AbsentTable is a table that is not watched here.
@@ -47,6 +60,8 @@ type AbsentTable struct {
 	// has it too.
 	Peer   string
 	Exists bool
+	// In is the dataset in which it is watched here, "" if it is not.
+	In string
 }
 
 // Status reads how the database stands.
@@ -59,7 +74,12 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 			list = append(list, *d)
 		}
 		clear(st.Waiting)
-		st.Lacking = nil
+		st.Lacking, st.Overdue = nil, nil
+		for _, d := range t.cfg.datasets {
+			if err := st.readOverdue(t, d); err != nil {
+				return err
+			}
+		}
 		for _, tab := range t.cfg.tables {
 			if tab.waiting != "" {
 				st.Waiting[tab.name] = tab.waiting
@@ -86,21 +106,42 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 		return nil, err
 	}
 	if err := s.db.SelectContext(ctx, &st.Gaps, `SELECT DISTINCT t.name FROM sqlsync_left AS l
-		JOIN sqlsync_table AS t ON t.dataset_id = l.dataset_id AND t.name = l.name COLLATE NOCASE WHERE l.wanted AND t.watched ORDER BY t.name`); err != nil {
+		JOIN sqlsync_table AS t ON t.name = l.name COLLATE NOCASE
+		WHERE l.wanted AND t.watched AND l.dataset_id IN (SELECT t.dataset_id UNION ALL SELECT dataset_id FROM sqlsync_moved WHERE table_id = t.id) ORDER BY t.name`); err != nil {
 		return nil, err
 	}
 	err = s.db.SelectContext(ctx, &st.NullKeys, `SELECT DISTINCT t.name FROM sqlsync_violation AS v JOIN sqlsync_table AS t ON t.id = v.table_id WHERE v.kind = 'null_key' ORDER BY t.name`)
 	return st, err
 }
 
+// readOverdue looks at the oldest batch, behind which all others wait.
+func (st *Status) readOverdue(t *tx, ds *dataset) error {
+	var origin, seq, last int64
+	err := t.Query(func(row []any) error {
+		origin, seq = row[0].(int64), row[1].(int64)
+		last, _ = row[2].(int64)
+		return nil
+	}, `SELECT origin_id, seq, last FROM sqlsync_batch WHERE dataset_id = ? ORDER BY pos LIMIT 1`, ds.id)
+	if err != nil || last == 0 || ds.retentionTime() == 0 || merge.HLC(last) >= merge.At(t.now.Add(-ds.retentionTime())) {
+		return err
+	}
+	node := t.cfg.origins.node[origin]
+	limits, err := t.confirmedByAll(ds, chains{node: {Position: merge.Position{Seq: uint64(seq)}}})
+	if l := limits[node]; err == nil && l.seq < uint64(seq) {
+		st.Overdue = append(st.Overdue, Overdue{ds.name, merge.HLC(last).Time(), l.blocked})
+	}
+	return err
+}
+
 func (st *Status) readAbsent(t *tx) error {
 	st.Absent = nil
 	return t.Query(func(row []any) error {
-		st.Absent = append(st.Absent, AbsentTable{row[0].(string), row[1].(string), row[2].(string), row[3].(int64) > 0})
+		st.Absent = append(st.Absent, AbsentTable{row[0].(string), row[1].(string), row[2].(string), row[3].(int64) > 0, row[4].(string)})
 		return nil
-	}, `SELECT a.name, d.name, min(r.name), (SELECT count(*) FROM main.sqlite_master AS m WHERE m.type = 'table' AND m.name = a.name COLLATE NOCASE)
+	}, `SELECT a.name, d.name, min(r.name), (SELECT count(*) FROM main.sqlite_master AS m WHERE m.type = 'table' AND m.name = a.name COLLATE NOCASE), coalesce(h.name, '')
 		FROM sqlsync_absent AS a JOIN sqlsync_dataset AS d ON d.id = a.dataset_id JOIN sqlsync_remote AS r ON r.key = a.node
-		LEFT JOIN sqlsync_table AS t ON t.name = a.name AND t.watched WHERE t.id IS NULL GROUP BY a.name, d.name ORDER BY a.name`)
+		LEFT JOIN sqlsync_table AS t ON t.name = a.name AND t.watched LEFT JOIN sqlsync_dataset AS h ON h.id = t.dataset_id
+		WHERE t.id IS NULL OR t.dataset_id <> a.dataset_id GROUP BY a.name, d.name ORDER BY a.name`)
 }
 
 func (s *Store) datasetStatus(ctx context.Context, d *dataset) (*DatasetStatus, error) {
@@ -114,8 +155,8 @@ func (s *Store) datasetStatus(ctx context.Context, d *dataset) (*DatasetStatus, 
 	if ds.Vector, err = s.vector(ctx, d.name); err != nil {
 		return nil, err
 	}
-	rows, err := s.db.QueryxContext(ctx, `SELECT r.name, o.key, w.seq FROM sqlsync_watermark AS w
-		JOIN sqlsync_remote AS r ON r.id = w.remote_id JOIN sqlsync_origin AS o ON o.id = w.origin_id WHERE w.dataset_id = ?`, d.id)
+	rows, err := s.db.QueryxContext(ctx, `SELECT r.name, o.key, w.seq FROM sqlsync_remote AS r
+		CROSS JOIN sqlsync_watermark AS w ON w.remote_id = r.id AND w.dataset_id = ? JOIN sqlsync_origin AS o ON o.id = w.origin_id`, d.id)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,14 @@ type Options struct {
 	Node   merge.NodeID
 	Sign   func(wire.Hash) []byte
 	Verify func(origin merge.NodeID, h wire.Hash, signature []byte) bool
+	// Former are the keys that this node had before, the latest first. A
+	// database that is of one of them was put back from before the rotation.
+	Former []merge.NodeID
+	// Author makes the author that a salt stands for, see Store.Author. Without
+	// it a file that was put back is ErrRolledBack.
+	Author func(salt []byte) Author
+	// Witness is where the witness is kept, see there; empty for none.
+	Witness string
 	// Now is the physical clock, time.Now if nil.
 	Now func() time.Time
 	// MaxDrift is how far ahead of Now a batch's changes may be; those further
@@ -69,24 +78,43 @@ type Store struct {
 	observer func(Work)
 	maxDrift time.Duration
 
+	former      []merge.NodeID
+	makeAuthor  func(salt []byte) Author
+	author      atomic.Pointer[author] // as of the last transaction
+	witnessPath string
+	witness     *os.File // nil if there is none; mu is held
+	// lastHLC is the database's last timestamp as of the last transaction; mu is
+	// held.
+	lastHLC merge.HLC
+
 	pool *sql.DB  // of the writer, one connection
 	db   *sqlx.DB // for reading; it cannot write
 
-	mu  sync.Mutex // held for the length of a transaction of w
-	w   *sqlconn.Conn
-	cfg *config // as of the last transaction, nil if unknown
+	turns turns // had for the length of a transaction of w
+	w     *sqlconn.Conn
+	cfg   *config // as of the last transaction, nil if unknown
 	// stubs are the functions that w has by name only, sorted.
 	stubs []string
-	// lastEnd and lastTook are of the last transaction, see yield.
-	lastEnd  time.Time
-	lastTook time.Duration
+	// restUntil and lastPriority are what the last transaction left, see enter.
+	restUntil    time.Time
+	lastTook     time.Duration // of the lock
+	lastRan      time.Duration // in all
+	lastPriority int64
+	// busy is the most urgent of what was written lately.
+	busy struct {
+		priority int64
+		at       time.Time
+	}
+	ranks atomic.Pointer[map[string]rank]
+	paces paces
 
 	grown        broadcast // a batch came to be held
 	changed      broadcast // something was written
 	reconfigured broadcast // tables, remotes or datasets were changed
 	watermarks   watermarks
+	ends         ends
 
-	// asides are the tables that cannot be sealed, by id; mu is held. cookie is
+	// asides are the tables that cannot be sealed, by id, for whoever has the writer. cookie is
 	// of the schema as of the last transaction, asideUntil is when to try the
 	// last of them again, 0 for never.
 	asides     map[int64]aside
@@ -110,7 +138,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		path: o.Path, node: o.Node, sign: o.Sign, verify: o.Verify,
 		now: o.Now, log: o.Log, lockWait: o.LockWait, maxDrift: o.MaxDrift, observer: o.Observe,
+		former: o.Former, makeAuthor: o.Author, witnessPath: o.Witness,
 	}
+	s.author.Store(s.authorOf(nil))
 	if s.maxDrift == 0 {
 		s.maxDrift = DefaultMaxDrift
 	}
@@ -154,7 +184,13 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if err := s.rememberFile(); err != nil {
 		return err
 	}
-	return s.identify(ctx)
+	if err := s.identify(ctx); err != nil {
+		return err
+	}
+	if err := s.loadAuthor(ctx); err != nil {
+		return err
+	}
+	return s.attest(ctx)
 }
 
 // writerPool is the writer's, with the functions that it has by name only.
@@ -170,8 +206,8 @@ func (s *Store) writerPool(stubs []string) (*sql.DB, error) {
 	return pool, err
 }
 
-// openWriter replaces the writer by one with other stubs. s.mu is held and
-// there is no transaction.
+// openWriter replaces the writer by one with other stubs. The caller has
+// the writer and there is no transaction.
 func (s *Store) openWriter(ctx context.Context, stubs []string) error {
 	pool, err := s.writerPool(stubs)
 	if err != nil {
@@ -191,8 +227,8 @@ func (s *Store) openWriter(ctx context.Context, stubs []string) error {
 // longer at its path, it is left to the end of the process: the last of its
 // connections to be closed would write a checkpoint and remove PATH-wal.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.turns.take(context.Background(), ahead) // which never ends
+	defer s.turns.pass()
 	if s.present() != nil {
 		return nil
 	}
@@ -200,6 +236,10 @@ func (s *Store) Close() error {
 	if s.w != nil {
 		errs = append(errs, s.w.Close())
 		s.w = nil
+	}
+	if s.witness != nil {
+		errs = append(errs, s.witness.Close())
+		s.witness = nil
 	}
 	if s.pool != nil {
 		errs = append(errs, s.pool.Close())
@@ -224,6 +264,8 @@ func (s *Store) identify(ctx context.Context) error {
 	switch {
 	case err == nil && merge.NodeID(key) == s.node:
 		return nil
+	case err == nil && slices.Contains(s.former, merge.NodeID(key)):
+		return s.write(ctx, s.succeedSelf)
 	case err == nil:
 		return ErrIdentity
 	case !errors.Is(err, sql.ErrNoRows):

@@ -20,6 +20,8 @@ type node struct {
 	app  *sql.DB
 	// damaged says that the test leaves behind what verify finds.
 	damaged bool
+	// ended says that it was closed by the test.
+	ended bool
 }
 
 // newNode makes a database with a schema and opens it as a store. seed makes
@@ -64,18 +66,24 @@ func openNodeWith(t testing.TB, seed byte, path, schema string, o cdc.Options) *
 	n.app = app
 	n.exec(schema)
 	key := ed25519.NewKeyFromSeed(append(make([]byte, 31), seed))
-	n.Store, err = cdc.Open(t.Context(), cdc.Options{
-		Path: n.path, Now: o.Now, Observe: o.Observe,
-		Node: merge.NodeID(key.Public().(ed25519.PublicKey)),
-		Sign: func(h wire.Hash) []byte { return ed25519.Sign(key, h[:]) },
-		Verify: func(origin merge.NodeID, h wire.Hash, sig []byte) bool {
-			return ed25519.Verify(origin[:], h[:], sig)
-		},
-	})
+	author := authorOf(key)
+	told := o.Sign
+	o.Path, o.Node, o.Sign = n.path, author.Node, author.Sign
+	if told != nil {
+		o.Sign = func(h wire.Hash) []byte {
+			told(h) // it is only told
+			return author.Sign(h)
+		}
+	}
+	o.Verify = func(origin merge.NodeID, h wire.Hash, sig []byte) bool { return ed25519.Verify(origin[:], h[:], sig) }
+	n.Store, err = cdc.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if n.ended {
+			return
+		}
 		n.checkIntegrity()
 		n.checkVerified()
 		n.app.Close()
@@ -84,6 +92,13 @@ func openNodeWith(t testing.TB, seed byte, path, schema string, o cdc.Options) *
 		}
 	})
 	return n
+}
+
+func authorOf(key ed25519.PrivateKey) cdc.Author {
+	return cdc.Author{
+		Node: merge.NodeID(key.Public().(ed25519.PublicKey)),
+		Sign: func(h wire.Hash) []byte { return ed25519.Sign(key, h[:]) },
+	}
 }
 
 func (n *node) exec(q string, args ...any) {

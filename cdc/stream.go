@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"sqlsync/merge"
@@ -30,26 +31,49 @@ func (d *Stream) After(ctx context.Context, pos int64, maxBytes int) ([]wire.Hel
 }
 
 // AfterExcept is After without the batches that have covers, which are not
-// read, and without the sections of tables that wants, which is as in Interest,
-// has not.
+// read, without the sections of tables that wants, which is as in Interest, has
+// not, and without damaged ones.
 func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, wants []string, maxBytes int) ([]wire.Held, error) {
 	list, rowids, err := d.listAfter(ctx, pos, have, maxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read batches: %w", err)
 	}
-	for i := range list {
+	whole := list[:0]
+	for i, h := range list {
 		var sealed []byte
 		if err := d.s.get(ctx, &sealed, `SELECT sealed FROM sqlsync_batch WHERE rowid = ?`, rowids[i]); err != nil {
 			return nil, fmt.Errorf("read batches: %w", err)
 		}
-		if list[i].Sealed, err = wire.ParseSealed(sealed); err != nil {
-			return nil, fmt.Errorf("read batch %d of %s: %w", list[i].Pos, d.name, errDamaged)
+		if h.Sealed, err = wire.ParseSealed(sealed); err == nil {
+			err = h.Sealed.Verify(d.s.verify)
 		}
-		if err := narrow(&list[i], wants); err != nil {
-			return nil, fmt.Errorf("read batch %d of %s: %w", list[i].Pos, d.name, err)
+		if err == nil {
+			err = narrow(&h, wants)
+		}
+		if d.s.trouble(giving(d.name, h.Origin, h.Seq), damagedBatch(err)); err == nil {
+			whole = append(whole, h)
 		}
 	}
-	return list, nil
+	if len(whole) == 0 && len(list) > 0 {
+		return d.AfterExcept(ctx, list[len(list)-1].Pos, have, wants, maxBytes)
+	}
+	return whole, nil
+}
+
+// ErrDamagedBatch says that a held batch is not what was stored. A peer that
+// lacks it gets a snapshot, as if it had been pruned.
+var ErrDamagedBatch = errors.New("it is damaged in this file")
+
+// giving is what cannot be done with a damaged batch.
+func giving(dataset string, origin merge.NodeID, seq uint64) string {
+	return fmt.Sprintf("give batch %d of %v in %s to peers", seq, origin, dataset)
+}
+
+func damagedBatch(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrDamagedBatch, err)
 }
 
 // listAfter lists what AfterExcept reads. The length of a blob is told by its
@@ -71,6 +95,7 @@ func (d *Stream) listAfter(ctx context.Context, pos int64, have merge.Vector, ma
 			return nil, nil, err
 		}
 		h.Origin = merge.NodeID(origin)
+		h.Own = h.Origin == d.s.Author()
 		if h.Seq > have[h.Origin].Seq {
 			list, rowids = append(list, h), append(rowids, rowid)
 			size += length
@@ -108,9 +133,24 @@ func (d *Stream) Subscribe() (<-chan struct{}, func()) { return d.s.grown.subscr
 // of the dataset, a transaction each, and then merges what waited for tables
 // that no longer wait.
 func (s *Store) Seal(ctx context.Context, dataset string) error {
+	return s.sealAll(ctx, dataset, false)
+}
+
+// sealAll is Seal, which may be paced: kept to the dataset's rate.
+func (s *Store) sealAll(ctx context.Context, dataset string, paced bool) error {
+	of := pace{dataset: dataset}
 	late := false
+	when := immediately
 	for more := true; more; {
-		err := s.write(ctx, func(t *tx) error {
+		if paced {
+			if err := s.ready(ctx, of); err != nil {
+				return err
+			}
+		}
+		var sealed int64
+		tries := 0
+		err := s.transact(ctx, s.rank(dataset).priority, when, func(t *tx) error {
+			tries++
 			ds, err := t.dataset(dataset)
 			if err != nil {
 				return err
@@ -118,7 +158,7 @@ func (s *Store) Seal(ctx context.Context, dataset string) error {
 			if more, err = t.seal(ds); err == nil && !more {
 				t.mended(ds)
 			}
-			if err == nil {
+			if sealed = t.work.Sealed.Changes; err == nil {
 				late, err = t.late(ds)
 			}
 			return err
@@ -126,6 +166,10 @@ func (s *Store) Seal(ctx context.Context, dataset string) error {
 		if err != nil {
 			s.failed(ctx, dataset, merge.NodeID{}, err)
 			return fmt.Errorf("seal %s: %w", dataset, err)
+		}
+		s.spend(of, sealed)
+		if when = whenWriting; tries > 1 { // the application is writing: do not read in vain again
+			when = immediately
 		}
 	}
 	if late {
@@ -141,7 +185,7 @@ func (s *Store) vector(ctx context.Context, dataset string) (merge.Vector, error
 	} else if id == 0 {
 		return nil, fmt.Errorf("%w: %q", ErrNoDataset, dataset)
 	}
-	rows, err := s.query(ctx, `SELECT o.key, v.seq, v.hlc, coalesce(g.seq, 0), coalesce((`+beforeGap+`), 0) FROM sqlsync_vector AS v
+	rows, err := s.query(ctx, `SELECT o.key, v.seq, v.hlc, coalesce(g.seq, 0), coalesce(g.before, 0) FROM sqlsync_vector AS v
 		JOIN sqlsync_origin AS o ON o.id = v.origin_id LEFT JOIN (`+gaps+`) AS g ON g.origin_id = v.origin_id WHERE v.dataset_id = ?1`, id)
 	if err != nil {
 		return nil, fmt.Errorf("read vector: %w", err)

@@ -31,6 +31,8 @@ type table struct {
 	// columns that have come since, whose slots are in landing.
 	replayFrom, freshFrom int64
 	landing               map[int]bool
+	// formers are datasets that it was in.
+	formers []former
 
 	def *schema.Table // nil when the table is not there
 	key schema.Key
@@ -97,6 +99,9 @@ func (t *tx) readTables() error {
 		}
 		if tab.keyCols, err = decodeKey(list[i].key); err != nil {
 			return fmt.Errorf("read key of %s: %w", tab.name, err)
+		}
+		if err := t.readFormers(tab); err != nil {
+			return fmt.Errorf("read table %s: %w", tab.name, err)
 		}
 		if err := t.describe(tab); err != nil {
 			return fmt.Errorf("read table %s: %w", tab.name, err)

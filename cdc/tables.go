@@ -212,6 +212,10 @@ func (t *tx) create(dataset string, ts wire.TableSchema) (isNew bool, err error)
 		return false, err
 	}
 	name := ts.Name
+	if tab := t.cfg.byName[schema.Fold(name)]; tab != nil && tab.ds.name != dataset {
+		return false, &schema.Refusal{Table: tab.name, Cause: fmt.Sprintf("it is watched in dataset %s, and is in %s there", tab.ds.name, dataset),
+			Remedy: "sqlsync watch " + tab.name + " --dataset " + dataset + " moves it"}
+	}
 	_, err = t.watch(&name, WatchOptions{Dataset: dataset, Policy: ts.Policy, Key: ts.Key, Columns: columnOptions(ts.Options), IDs: ts.Options[optionIDs]})
 	return isNew, err
 }

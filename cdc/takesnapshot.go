@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"sqlsync/merge"
 	"sqlsync/schema"
@@ -18,7 +17,7 @@ import (
 func (d *Stream) TakeSnapshot(ctx context.Context, peer merge.NodeID, part *wire.SnapshotPart) (next *wire.SnapshotRequest, err error) {
 	late := false
 	for more := true; more; {
-		err := d.s.write(ctx, func(t *tx) error {
+		err := d.s.writeIn(ctx, d.name, func(t *tx) error {
 			late = false
 			ds, err := t.dataset(d.name)
 			if err != nil {
@@ -82,6 +81,12 @@ func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (
 			return nil, err
 		}
 	}
+	if err := t.keep(ds, part); err != nil {
+		return nil, err
+	}
+	if err := t.restate(); err != nil {
+		return nil, err
+	}
 	if err := t.finishMerge(); err != nil {
 		return nil, err
 	}
@@ -110,7 +115,7 @@ func (t *tx) takeRows(ds *dataset, p *wire.Sealed) error {
 	for i := range b.Sections {
 		sec := &b.Sections[i]
 		tab := t.cfg.byName[schema.Fold(sec.Table)]
-		if tab == nil || tab.ds.id != ds.id {
+		if tab == nil || !tab.takes(ds) {
 			continue
 		}
 		if tab.waiting != "" || tab.def == nil || !tab.keyFits(sec) {
@@ -122,18 +127,15 @@ func (t *tx) takeRows(ds *dataset, p *wire.Sealed) error {
 		if err := t.takeSection(tab, &b.Header, sec); err != nil {
 			return fmt.Errorf("table %s: %w", tab.name, err)
 		}
+		if err := t.adoptOrphans(tab, ds); err != nil {
+			return fmt.Errorf("table %s: %w", tab.name, err)
+		}
 	}
 	return nil
 }
 
-// need notes that a table is still to be had from a snapshot.
-func (t *tx) need(tab *table) error {
-	_, err := t.Exec(`UPDATE sqlsync_table SET needs = 1 WHERE id = ?`, tab.id)
-	return err
-}
-
 func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section) error {
-	a, err := t.newApplier(tab, 0, h, &wire.Section{Table: sec.Table, Key: sec.Key, Columns: known(tab, sec.Columns), Changes: nil})
+	a, err := t.newApplier(tab, tab.ds, 0, h, &wire.Section{Table: sec.Table, Key: sec.Key, Columns: known(tab, sec.Columns), Changes: nil})
 	if err != nil {
 		return err
 	}
@@ -142,6 +144,9 @@ func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section) error {
 	}
 	a.fromSnapshot, a.remerging = true, false
 	if a.forgotten, err = t.forgottenUpTo(tab, h.Origin); err != nil {
+		return err
+	}
+	if a.restating, err = t.openFork(tab.ds, h.Origin); err != nil {
 		return err
 	}
 	if err := a.checkWholes(sec.Changes); err != nil {
@@ -173,8 +178,18 @@ func (t *tx) forgottenUpTo(tab *table, origin merge.NodeID) (merge.HLC, error) {
 	if whole, err := t.whole(tab); err != nil || !whole {
 		return 0, err
 	}
+	if open, err := t.openFork(tab.ds, origin); err != nil || open {
+		return 0, err // what it says of its chain does not stand for all of it
+	}
 	chains, err := t.chains(tab.ds)
-	return chains[origin].HLC, err
+	upTo := chains[origin].HLC
+	for i := range tab.formers { // a row is told of in any of them
+		if chains, err = t.chains(tab.formers[i].ds); err != nil {
+			return 0, err
+		}
+		upTo = min(upTo, chains[origin].HLC)
+	}
+	return upTo, err
 }
 
 // endSnapshot makes the vector what the snapshot stood for.
@@ -191,7 +206,10 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 	if err != nil {
 		return err
 	}
-	missed := false
+	missed, err := t.mergedForks(ds, peer, heads)
+	if err != nil {
+		return err
+	}
 	for _, h := range heads {
 		origin, err := t.origin(h.Origin)
 		if err != nil {
@@ -205,18 +223,9 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 		if h.Seq <= chains[h.Origin].Seq {
 			continue
 		}
-		if err := t.forgo(ds, origin, ""); err != nil {
+		if err := t.jump(ds, h); err != nil {
 			return err
 		}
-		for _, q := range []string{
-			`INSERT OR REPLACE INTO sqlsync_vector (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
-			`INSERT OR REPLACE INTO sqlsync_checkpoint (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
-		} {
-			if _, err := t.Exec(q, ds.id, origin, int64(h.Seq), int64(h.HLC), h.Hash[:]); err != nil {
-				return err
-			}
-		}
-		t.clock.Observe(h.HLC)
 	}
 	if err := t.weighNeeds(ds, peer, missed); err != nil {
 		return err
@@ -226,78 +235,23 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 	return err
 }
 
-// tell notes that a peer's snapshot begins to tell a table that is watched
-// here, and tells it whole. One that comes to be watched half way is not told.
-func (t *tx) tell(ds *dataset, peer merge.NodeID, table string) error {
-	tab := t.cfg.byName[schema.Fold(table)]
-	if tab == nil || tab.ds.id != ds.id {
-		return nil
-	}
-	told, err := t.toldTables(ds, peer)
+// jump takes a chain to be held up to a head, although its batches are not.
+func (t *tx) jump(ds *dataset, h wire.ChainHead) error {
+	origin, err := t.origin(h.Origin)
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(append(told, schema.Fold(table)))
-	if err != nil {
+	if err := t.forgo(ds, origin, ""); err != nil {
 		return err
 	}
-	_, err = t.Exec(`UPDATE sqlsync_snapshot SET told = ? WHERE dataset_id = ? AND peer = ?`, string(b), ds.id, peer[:])
-	return err
-}
-
-// toldTables are the tables that a snapshot on its way here has told whole.
-func (t *tx) toldTables(ds *dataset, peer merge.NodeID) (names []string, err error) {
-	err = t.Query(func(row []any) error {
-		text, ok := row[0].(string)
-		if !ok {
-			return nil
-		}
-		return json.Unmarshal([]byte(text), &names)
-	}, `SELECT told FROM sqlsync_snapshot WHERE dataset_id = ? AND peer = ?`, ds.id, peer[:])
-	return names, err
-}
-
-// weighNeeds says anew which tables are to be had from a snapshot, after one
-// has ended: not those that it told. If it stands for batches that are not
-// here, they may have had changes to the others.
-func (t *tx) weighNeeds(ds *dataset, peer merge.NodeID, missed bool) error {
-	told, err := t.toldTables(ds, peer)
-	if err != nil {
-		return err
-	}
-	for _, tab := range t.cfg.tables {
-		switch {
-		case tab.ds.id != ds.id:
-		case !slices.Contains(told, schema.Fold(tab.name)):
-			if missed {
-				err = t.need(tab)
-			}
-		case tab.waiting == "":
-			_, err = t.Exec(`UPDATE sqlsync_table SET needs = NULL WHERE id = ?`, tab.id)
-		}
-		if err != nil {
+	for _, q := range []string{
+		`INSERT OR REPLACE INTO sqlsync_vector (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
+		`INSERT OR REPLACE INTO sqlsync_checkpoint (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
+	} {
+		if _, err := t.Exec(q, ds.id, origin, int64(h.Seq), int64(h.HLC), h.Hash[:]); err != nil {
 			return err
 		}
 	}
+	t.clock.Observe(h.HLC)
 	return nil
-}
-
-// Needs reports whether a table of the dataset that a peer offers is to be had
-// from a snapshot, because what it would have been told is not to be had.
-func (d *Stream) Needs(ctx context.Context, offers []wire.TableOffer) (bool, error) {
-	rows, err := d.s.query(ctx, `SELECT t.name FROM sqlsync_table AS t JOIN sqlsync_dataset AS d ON d.id = t.dataset_id
-		WHERE d.name = ? AND t.watched AND t.needs`, d.name)
-	if err != nil {
-		return false, fmt.Errorf("read needs: %w", err)
-	}
-	defer rows.Close()
-	needs := false
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return false, fmt.Errorf("read needs: %w", err)
-		}
-		needs = needs || slices.ContainsFunc(offers, func(o wire.TableOffer) bool { return equalNames(o.Name, name) })
-	}
-	return needs, rows.Err()
 }

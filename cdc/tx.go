@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -20,9 +21,17 @@ type tx struct {
 	cfg   *config
 	now   time.Time
 	clock merge.Clock
+	// author is whom this transaction seals as; renewed says why it is another
+	// since this transaction.
+	author  *author
+	renewed string
 	// before is the clock when the transaction began, to save it only when it
 	// moved.
 	before merge.HLC
+	// forks are those that were found, ends all that a peer has another one of;
+	// restatements are what restate is to do.
+	forks, ends  []Fork
+	restatements []restated
 	// args is room for a statement's arguments.
 	args []any
 	// rekeyed are rows of others that were given other keys.
@@ -34,6 +43,27 @@ type tx struct {
 	claimBuf []byte
 	// work is what the transaction did of which subscribers are told.
 	work Work
+	// locked is since when others cannot write.
+	locked time.Time
+}
+
+// begin says when a transaction takes the write lock.
+type begin string
+
+const (
+	immediately begin = `BEGIN IMMEDIATE`
+	// whenWriting is for a transaction that reads much before it writes, on a
+	// file with a write-ahead log: until its first write the application may
+	// write. If it has, SQLite refuses that first write as busy, because what
+	// was read is no longer so, and the transaction is run again immediately.
+	whenWriting begin = `BEGIN`
+)
+
+// writes notes that the transaction begins to write.
+func (t *tx) writes() {
+	if t.locked.IsZero() {
+		t.locked = time.Now()
+	}
 }
 
 // errClosed says that the store was closed meanwhile.
@@ -44,25 +74,37 @@ var errClosed = errors.New("the store is closed")
 // several times, each time from the start, so it must set what it reports
 // rather than add to it.
 func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	return s.transact(ctx, ahead, immediately, fn)
+}
+
+// writeIn is write for a dataset, in its turn.
+func (s *Store) writeIn(ctx context.Context, dataset string, fn func(*tx) error) error {
+	return s.transact(ctx, s.rank(dataset).priority, immediately, fn)
+}
+
+// transact is write with a say in whose turn it is and when the lock is taken.
+func (s *Store) transact(ctx context.Context, priority int64, when begin, fn func(*tx) error) error {
+	when, err := s.enter(ctx, priority, when)
+	if err != nil {
+		return err
+	}
+	defer s.turns.pass()
 	if s.w == nil {
 		return errClosed
 	}
-	if err := s.yield(ctx); err != nil {
-		return err
-	}
 	var did Work
-	err := s.withStubs(ctx, func() error {
+	err = s.withStubs(ctx, func() error {
 		return s.retry(ctx, func() error {
 			for {
 				var err error
-				if did, err = s.attempt(ctx, fn); !s.setAside(err) {
+				did, err = s.attempt(ctx, when, fn)
+				if when = immediately; !s.setAside(err) {
 					return err
 				}
 			}
 		})
 	})
+	s.rest(priority, err == nil && did.grown)
 	if err == nil {
 		s.observe(did)
 	}
@@ -72,21 +114,51 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 // yieldMost bounds the pause between two transactions.
 const yieldMost = 20 * time.Millisecond
 
-// yield leaves the lock to the application for a part of the time for which
-// the last transaction had it. Whoever waits for a lock of SQLite's asks for
-// it now and then, so without a pause it might ask in vain for long.
-func (s *Store) yield(ctx context.Context) error {
-	rest := time.Until(s.lastEnd.Add(min(s.lastTook/4, yieldMost)))
-	if rest < 50*time.Microsecond { // less than a timer is good for
-		return nil
+// lately is for how long a dataset that was written to counts as busy.
+const lately = 5 * time.Second
+
+// busyAbove reports whether something goes on that is more urgent. Whoever asks
+// has the writer.
+func (s *Store) busyAbove(priority int64) bool {
+	return priority < s.busy.priority && time.Since(s.busy.at) < lately
+}
+
+// rest notes how long the writer is left alone after a transaction: while
+// something more urgent goes on, what is less urgent takes half of the time at
+// most, of the lock and so of the processors.
+func (s *Store) rest(priority int64, grown bool) {
+	now := time.Now()
+	took := min(s.lastTook/4, yieldMost)
+	if s.busyAbove(priority) {
+		took = min(s.lastRan, yieldMost)
+	} else if grown && priority != ahead {
+		s.busy.priority, s.busy.at = priority, now
 	}
-	t := time.NewTimer(rest)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
+	s.restUntil, s.lastPriority, s.lastTook = now.Add(took), priority, 0
+	s.lastRan = 0
+}
+
+// enter takes the writer, after leaving the lock to the application for a part
+// of the time for which the transactions before had it. Whoever waits for a
+// lock of SQLite's asks for it now and then, so without a pause it might ask in
+// vain for long. What goes before the last one does not pay for it, and where
+// reading comes first that is pause enough.
+func (s *Store) enter(ctx context.Context, priority int64, when begin) (begin, error) {
+	for {
+		if err := s.turns.take(ctx, priority); err != nil {
+			return when, err
+		}
+		if when == whenWriting && s.w != nil && !s.writesAhead() {
+			when = immediately
+		}
+		rest := time.Until(s.restUntil)
+		if rest < 50*time.Microsecond || priority > s.lastPriority || when == whenWriting && !s.busyAbove(priority) {
+			return when, nil
+		}
+		s.turns.pass()
+		if err := sleep(ctx, rest); err != nil {
+			return when, err
+		}
 	}
 }
 
@@ -95,7 +167,7 @@ func (s *Store) yield(ctx context.Context) error {
 // Waiting here and not in SQLite's busy handler means that nothing of ours is
 // locked meanwhile.
 func (s *Store) retry(ctx context.Context, fn func() error) error {
-	var waited, pause time.Duration
+	var waited time.Duration
 	for {
 		err := fn()
 		if !sqlconn.Busy(err) {
@@ -104,7 +176,7 @@ func (s *Store) retry(ctx context.Context, fn func() error) error {
 		if s.lockWait > 0 && waited >= s.lockWait {
 			return fmt.Errorf("%w (waited %v)", ErrLocked, s.lockWait)
 		}
-		pause = min(max(pause*2, 200*time.Microsecond), 25*time.Millisecond)
+		pause := min(max(waited/4, 200*time.Microsecond), 25*time.Millisecond)
 		nap := pause/2 + rand.N(pause)
 		waited += nap
 		t := time.NewTimer(nap)
@@ -117,18 +189,35 @@ func (s *Store) retry(ctx context.Context, fn func() error) error {
 	}
 }
 
-func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (did Work, err error) {
+// writesAhead reports whether the file has a write-ahead log. Otherwise who
+// reads keeps others from writing.
+func (s *Store) writesAhead() (is bool) {
+	err := s.w.Query(func(row []any) error {
+		is = row[0] == "wal"
+		return sqlconn.Stop
+	}, `PRAGMA main.journal_mode`)
+	return err == nil && is
+}
+
+func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (did Work, err error) {
 	if err := ctx.Err(); err != nil {
 		return did, err
 	}
 	if err := s.present(); err != nil {
 		return did, err
 	}
-	if _, err := s.w.Exec(`BEGIN IMMEDIATE`); err != nil {
+	if _, err := s.w.Exec(string(when)); err != nil {
 		return did, s.explainWrite(err)
 	}
 	begun := time.Now()
-	defer func() { s.lastEnd, s.lastTook = time.Now(), time.Since(begun) }()
+	t := &tx{Conn: s.w, ctx: ctx, s: s, now: s.now()}
+	if when == immediately {
+		t.writes()
+	}
+	defer func() {
+		t.writes()
+		s.lastTook, s.lastRan = time.Since(t.locked), time.Since(begun)
+	}()
 	defer func() {
 		if err != nil {
 			s.cfg = nil // it may describe what was just rolled back
@@ -138,7 +227,6 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (did Work, err 
 			}
 		}
 	}()
-	t := &tx{Conn: s.w, ctx: ctx, s: s, now: s.now()}
 	if err := t.load(); err != nil {
 		return did, err
 	}
@@ -159,6 +247,19 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (did Work, err 
 	}
 	if err := s.commit(); err != nil {
 		return did, err
+	}
+	s.lastHLC = t.clock.Last
+	if t.clock.Last != t.before {
+		s.testify(t.clock.Last)
+	}
+	if t.author != s.author.Load() {
+		t.author.mine = maps.Clone(t.cfg.origins.mine)
+		s.author.Store(t.author)
+	}
+	s.logForks(t.forks)
+	if t.renewed != "" {
+		s.log.Warn("this database goes on as another author; what it lost comes back from peers",
+			"db", s.path, "why", t.renewed, "author", t.author.Node.String())
 	}
 	t.work.Took = time.Since(begun)
 	return t.work, nil
@@ -186,15 +287,26 @@ func (s *Store) explainWrite(err error) error {
 }
 
 func (t *tx) load() error {
-	hlc, err := t.Int(`SELECT hlc FROM sqlsync_node`)
-	if err != nil {
+	var hlc int64
+	var salt []byte
+	if err := t.Query(func(row []any) error {
+		hlc, _ = row[0].(int64)
+		salt, _ = row[1].([]byte)
+		return nil
+	}, `SELECT hlc, salt FROM sqlsync_node`); err != nil {
 		return err
 	}
 	t.clock.Last, t.before = merge.HLC(hlc), merge.HLC(hlc)
+	if t.clock.Last < t.s.lastHLC {
+		return ErrRestored // it only ever rises
+	}
+	if err := t.readAuthor(salt); err != nil {
+		return err
+	}
 	if err := t.tryAgain(); err != nil {
 		return err
 	}
-	err = t.configure()
+	err := t.configure()
 	if err == nil {
 		t.s.cookie = t.cfg.schemaVersion
 	}

@@ -13,7 +13,8 @@ import (
 
 // WatchOptions say how tables are watched. The zero value is the default.
 type WatchOptions struct {
-	// Dataset is created if it does not exist; "" is DefaultDataset.
+	// Dataset is created if it does not exist; "" is that of a table that is
+	// watched already, which is moved otherwise, and DefaultDataset for others.
 	Dataset string
 	// Policy is how rows merge, one of Policies. "" is that of a table that is
 	// watched already, and lww for others.
@@ -34,6 +35,9 @@ type Verdict struct {
 	// Refused is nil when the table is watched; otherwise it says why not, as
 	// a *schema.Refusal where the table itself is the reason.
 	Refused error
+	// Dataset is where the table is now, From where it was moved from, "" if it
+	// was not.
+	Dataset, From string
 	// Rows is how many rows the baseline took.
 	Rows int64
 	// Policy is how the table merges now, Before how it did when it was watched
@@ -47,9 +51,6 @@ type Verdict struct {
 // table in a transaction of its own. A table that is refused leaves no trace;
 // the others go on. Watching a table again changes how it is watched.
 func (s *Store) Watch(ctx context.Context, names []string, o WatchOptions) ([]Verdict, error) {
-	if o.Dataset == "" {
-		o.Dataset = DefaultDataset
-	}
 	if err := o.Check(ctx); err != nil {
 		return nil, err
 	}
@@ -64,21 +65,31 @@ func (s *Store) Watch(ctx context.Context, names []string, o WatchOptions) ([]Ve
 	if err := s.watchAgain(ctx, list, o); err != nil {
 		return list, err
 	}
-	return list, s.sealWhole(ctx, o.Dataset)
+	var errs []error
+	for _, d := range s.Datasets() {
+		if slices.ContainsFunc(list, func(v Verdict) bool { return v.Dataset == d }) {
+			errs = append(errs, s.sealWhole(ctx, d))
+		}
+	}
+	return list, errors.Join(errs...)
 }
 
 func (s *Store) watch(ctx context.Context, name string, o WatchOptions) (Verdict, error) {
 	v := Verdict{Table: name}
 	err := s.write(ctx, func(t *tx) (err error) {
-		v.Before = ""
-		if old := t.cfg.byName[schema.Fold(name)]; old != nil && old.def != nil {
+		v.Before, v.From = "", ""
+		old := t.cfg.byName[schema.Fold(name)]
+		if old != nil && old.def != nil {
 			v.Before = old.policyText()
 		}
 		if v.Rows, err = t.watch(&v.Table, o); err != nil {
 			return err
 		}
 		tab := t.cfg.byName[schema.Fold(v.Table)]
-		v.Policy = tab.policyText()
+		v.Policy, v.Dataset = tab.policyText(), tab.ds.name
+		if v.Before != "" && old.ds.id != tab.ds.id {
+			v.From = old.ds.name
+		}
 		v.SharedIDs = len(tab.key) == 1 && tab.key[0] == tab.def.RowidAlias && tab.merging.IDs == ""
 		return nil
 	})
@@ -95,6 +106,12 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 		return 0, err
 	}
 	*name = def.Name
+	if o.Dataset == "" {
+		o.Dataset = DefaultDataset
+		if old := t.cfg.byName[schema.Fold(def.Name)]; old != nil {
+			o.Dataset = old.ds.name
+		}
+	}
 	if old := t.cfg.byName[schema.Fold(def.Name)]; old != nil && old.def != nil {
 		return t.rewatch(old, o)
 	} else if old != nil { // the key it was watched by is gone
@@ -146,9 +163,14 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 	if err := t.beginIDs(tab); err != nil {
 		return 0, err
 	}
-	if missed, err := t.forgone(ds, def.Name); err != nil {
+	missed, err := t.forgone(ds, def.Name)
+	if err == nil && again && !missed {
+		missed, err = t.pruned(ds) // what it was is in no batch any more
+	}
+	if err != nil {
 		return 0, err
-	} else if missed {
+	}
+	if missed {
 		if err := t.need(tab); err != nil {
 			return 0, err
 		}
@@ -207,18 +229,11 @@ func keyNames(def *schema.Table, key schema.Key) []string {
 // rewatch changes how a table is watched.
 func (t *tx) rewatch(tab *table, o WatchOptions) (int64, error) {
 	// What was written by the old policy is sealed by it.
-	for more := true; more; {
-		var err error
-		if more, err = t.seal(tab.ds); err != nil {
-			return 0, err
-		}
+	if err := t.sealAll(tab.ds); err != nil {
+		return 0, err
 	}
 	if tab.aside {
 		return 0, fmt.Errorf("table %s waits: %s", tab.name, tab.waiting)
-	}
-	if o.Dataset != tab.ds.name {
-		return 0, &schema.Refusal{Table: tab.name, Cause: fmt.Sprintf("it is watched in dataset %s", tab.ds.name),
-			Remedy: "unwatch it first, then watch it with the other dataset"}
 	}
 	if o.Key != nil && !slices.EqualFunc(o.Key, tab.keyCols, equalNames) {
 		return 0, &schema.Refusal{Table: tab.name, Cause: fmt.Sprintf("it is watched with key %s", strings.Join(tab.keyCols, ",")),
@@ -227,6 +242,12 @@ func (t *tx) rewatch(tab *table, o WatchOptions) (int64, error) {
 	rows, err := t.Int(`SELECT count(*) FROM main.` + schema.Quote(tab.name))
 	if err != nil {
 		return 0, err
+	}
+	if o.Dataset != tab.ds.name {
+		if err := t.moveTo(tab, o.Dataset); err != nil {
+			return 0, err
+		}
+		tab = t.cfg.byID[tab.id]
 	}
 	m := o.merging(tab.merging)
 	if m.equal(tab.merging) {

@@ -41,15 +41,25 @@ type confirmation struct {
 var ErrRolledBack = errors.New("this database is older than what its peers have of it: it was restored from a backup or copied")
 
 // Confirm records what a peer has applied durably, within a second. A peer
-// that is no remote is not recorded. It returns ErrRolledBack where the peer
-// has batches of this node's that the node does not.
+// that is no remote is not recorded. Where the peer has batches of this node's
+// that the node does not, the node goes on as another author. Where it has other
+// ends of chains than are held here, the error wraps wire.ErrForked.
 func (d *Stream) Confirm(ctx context.Context, peer merge.NodeID, v merge.Vector) error {
 	own, err := d.Vector(ctx)
 	if err != nil {
 		return err
 	}
-	if had, has := v[d.s.node].Seq, own[d.s.node].Seq; had > has {
-		return fmt.Errorf("%w (a peer has its batch %d of %s, it has %d)", ErrRolledBack, had, d.name, has)
+	ends, err := d.compareEnds(ctx, peer, v, own)
+	if err != nil {
+		return err
+	}
+	if had, has := v[d.s.Author()].Seq, own[d.s.Author()].Seq; had > has {
+		if d.s.makeAuthor == nil {
+			return fmt.Errorf("%w (a peer has its batch %d of %s, it has %d)", ErrRolledBack, had, d.name, has)
+		}
+		if err := d.leave(ctx, v); err != nil {
+			return err
+		}
 	}
 	w := &d.s.watermarks
 	w.mu.Lock()
@@ -61,10 +71,25 @@ func (d *Stream) Confirm(ctx context.Context, peer merge.NodeID, v merge.Vector)
 		return nil // the next one will do
 	}
 	for origin, p := range v {
+		if d.s.Mine(origin) && p.Seq > own[origin].Seq {
+			continue // of a file that was put back: what is here need not be what it has
+		}
 		c := confirmation{d.name, peer, origin}
 		w.m[c] = max(w.m[c], p.Seq)
 	}
-	return nil
+	return forkError(ends)
+}
+
+// leave goes on as another author where a peer has more of the present one's
+// chain than is here.
+func (d *Stream) leave(ctx context.Context, v merge.Vector) error {
+	return d.s.write(ctx, func(t *tx) error {
+		ds, err := t.dataset(d.name)
+		if err != nil {
+			return err
+		}
+		return t.lost(ds, v[t.author.Node].Seq)
+	})
 }
 
 // take returns what is to be written and forgets it.

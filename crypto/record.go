@@ -139,7 +139,7 @@ func unexpected(err error) error {
 type recordWriter struct {
 	sink     io.Writer
 	cipher   *noise.CipherState
-	buf      []byte // room for one record
+	buf      []byte // room for the largest record so far: most peers are idle
 	limit    int64
 	interval time.Duration
 	now      func() time.Time
@@ -153,7 +153,6 @@ func newRecordWriter(sink io.Writer, cipher *noise.CipherState, o Options) *reco
 	return &recordWriter{
 		sink:     sink,
 		cipher:   cipher,
-		buf:      make([]byte, headerLen+maxRecord),
 		limit:    o.RekeyBytes,
 		interval: o.RekeyInterval,
 		now:      o.Now,
@@ -180,6 +179,9 @@ func (w *recordWriter) data(p []byte) error {
 func (w *recordWriter) record(kind byte, data []byte) error {
 	if w.err != nil {
 		return w.err
+	}
+	if need := headerLen + minRecord + len(data); len(w.buf) < need {
+		w.buf = make([]byte, min(max(need, 2*len(w.buf)), headerLen+maxRecord))
 	}
 	w.buf[headerLen] = kind
 	n := 1 + copy(w.buf[headerLen+1:], data)

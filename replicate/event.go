@@ -20,12 +20,17 @@ type (
 	grown struct{ vector merge.Vector }
 	// loaded answers a load.
 	loaded struct{ held []wire.Held }
-	// applied answers an apply that was done whole.
-	applied struct{ vector merge.Vector }
+	// applied answers an apply that was done whole, but for chains of which the
+	// peer has another end.
+	applied struct {
+		vector merge.Vector
+		forked bool
+	}
 	// sealed answers a seal.
 	sealed struct{ vector merge.Vector }
-	// confirmed answers a confirm.
-	confirmed struct{}
+	// confirmed answers a confirm. forked says that the peer has other ends of
+	// chains.
+	confirmed struct{ forked bool }
 	// schemaRead answers a readSchema.
 	schemaRead struct{ schema *wire.Schema }
 	// snapshotRead answers a readSnapshot.

@@ -34,6 +34,9 @@ type link struct {
 	theirs    merge.Vector
 	lastSync  time.Time
 	lastError error
+	// turns are when one connection that the peer made took the place of
+	// another on which it was still heard.
+	turns []time.Time
 }
 
 func newLink(n *Node, key linkKey, r Remote) *link {
@@ -121,6 +124,9 @@ func (l *link) claim(ctx context.Context, c *conn) error {
 			return err
 		}
 		if l.prefers(c, rival) {
+			if !c.dialed && !rival.dialed {
+				l.turn(rival, time.Now())
+			}
 			rival.stop(errReplaced)
 		} else if rival.probe(ctx) == nil {
 			return errReplaced

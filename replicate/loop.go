@@ -186,8 +186,12 @@ func (l *loop) publish(e event) {
 	s := l.session
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, ok := e.(received); ok && s.isOpen {
+	_, ok := e.(received)
+	if ok && s.isOpen {
 		l.latest.open, l.latest.theirs = true, s.theirs.Clone()
+	}
+	if ok {
+		l.latest.heard = s.now
 	}
 	l.latest.missing, l.latest.behind = s.missing(), s.sender.behind
 	if s.inSync() {

@@ -102,7 +102,7 @@ func (s *session) batches() []*wire.Sealed {
 		if d.inFlight > 0 && d.inFlight+n > s.limits.window || size > 0 && size+n > s.limits.message {
 			break
 		}
-		if d.held = h.Origin != s.self && !d.relays.ready(s.now, d.queue); d.held {
+		if d.held = h.Origin != s.self && !h.Own && !d.relays.ready(s.now, d.queue); d.held {
 			break
 		}
 		if next := s.reach(h.Origin) + 1; h.Seq > next {

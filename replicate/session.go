@@ -136,11 +136,13 @@ func (s *session) handle(e event) {
 	case applied:
 		s.inbox.applied()
 		s.grow(e.vector)
+		s.otherEnds(e.forked)
 	case sealed:
 		s.grow(e.vector)
 		s.sealed(e.vector)
 	case confirmed:
 		s.life.confirming = false
+		s.otherEnds(e.forked)
 	case snapshotRead:
 		s.snapshots.answering = false
 		s.outbox.post(e.part)

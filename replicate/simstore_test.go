@@ -79,7 +79,11 @@ func (s *sim) perform(e *simEnd, a action) {
 		s.later(e, func() (event, error) {
 			v, err := store.Apply(ctx, e.session.peer, a.batches)
 			s.grown(e.node)
-			return applied{v}, err
+			forked := errors.Is(err, wire.ErrForked)
+			if forked {
+				err = nil
+			}
+			return applied{v, forked}, err
 		})
 	case seal:
 		s.later(e, func() (event, error) {
@@ -92,7 +96,12 @@ func (s *sim) perform(e *simEnd, a action) {
 			if now, _ := s.nodes[e.session.peer[0]-1].store.Vector(ctx); s.world == nil && !now.Covers(a.vector) {
 				s.t.Errorf("%v confirmed more than it has", e.session.peer)
 			}
-			return confirmed{}, store.Confirm(ctx, e.session.peer, a.vector)
+			err := store.Confirm(ctx, e.session.peer, a.vector)
+			forked := errors.Is(err, wire.ErrForked)
+			if forked {
+				err = nil
+			}
+			return confirmed{forked}, err
 		})
 	case end:
 		s.kill(e)

@@ -62,6 +62,14 @@ func (s *session) catchUp() {
 	d.flight, d.inFlight = nil, 0
 }
 
+// otherEnds takes a snapshot where the peer has other ends of chains, whose
+// batches do not fit here.
+func (s *session) otherEnds(forked bool) {
+	if forked && s.isOpen && s.speaksSnapshots() {
+		s.beBehind()
+	}
+}
+
 // beBehind begins to take a snapshot.
 func (s *session) beBehind() {
 	switch {

@@ -84,6 +84,9 @@ func (l *link) report(ctx context.Context, s *Status, first bool) error {
 			theirs, at, trouble = v.theirs, later(at, v.inSync), v.behind
 		}
 	}
+	if trouble == nil && l.twins(time.Now()) {
+		trouble = ErrTwins
+	}
 	l.node.mu.Unlock()
 	if rank[state] > rank[s.State] {
 		s.State = state

@@ -33,8 +33,10 @@ type Store interface {
 	// that was applied. from is the peer that sent them, for the error's text.
 	// The error wraps wire.ErrInvalid for a batch that no honest peer sends,
 	// and wire.ErrGap for one whose predecessor, or a section that is wanted, is
-	// not here; nothing of such a batch or of those after it is applied. It wraps wire.ErrAhead where some
-	// were left out because their origin's clock is too far ahead.
+	// not here; nothing of such a batch or of those after it is applied. It wraps
+	// wire.ErrAhead where some were left out because their origin's clock is too
+	// far ahead, and wire.ErrForked, for which the others are applied all the
+	// same, where from has another end of a chain.
 	Apply(ctx context.Context, from merge.NodeID, batches []*wire.Sealed) (merge.Vector, error)
 
 	// Seal makes batches of everything that the application committed before
@@ -44,7 +46,8 @@ type Store interface {
 	// Confirm records what a peer has applied durably. It is called soon after
 	// a session has begun and then every few seconds at most; with the whole
 	// vector, which may hold more than this store does, of its own chain too
-	// if that was restored from a backup. Positions only rise.
+	// if that was restored from a backup. Positions only rise. wire.ErrForked
+	// says that the peer has other ends of chains.
 	Confirm(ctx context.Context, peer merge.NodeID, v merge.Vector) error
 
 	// Offers lists the watched tables, for the peer's information.

@@ -135,7 +135,7 @@ func (d *duo) perform(i int, a action) {
 			d.post(i, stopped{err})
 			return
 		}
-		d.post(i, applied{v})
+		d.post(i, applied{vector: v})
 	case seal:
 		d.say("%s   seal", s.name)
 		v, _ := s.store.Seal(ctx)

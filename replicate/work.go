@@ -14,6 +14,8 @@ import (
 const (
 	storeTries = 6
 	firstPause = 50 * time.Millisecond
+	// adoptWithin is how long a session may go on for a schema that it was told.
+	adoptWithin = 10 * time.Second
 )
 
 // try calls f until it succeeds, fails for good, or has failed often enough.
@@ -22,7 +24,7 @@ func try[T any](ctx context.Context, f func(context.Context) (T, error)) (T, err
 	pause := firstPause
 	for n := 1; ; n++ {
 		v, err := f(ctx)
-		if err == nil || n == storeTries || ctx.Err() != nil || errors.Is(err, wire.ErrInvalid) || errors.Is(err, wire.ErrGap) || errors.Is(err, wire.ErrAhead) {
+		if err == nil || n == storeTries || ctx.Err() != nil || errors.Is(err, wire.ErrInvalid) || errors.Is(err, wire.ErrGap) || errors.Is(err, wire.ErrAhead) || errors.Is(err, wire.ErrForked) {
 			return v, err
 		}
 		wait(ctx, pause)
@@ -116,8 +118,11 @@ func (l *loop) agree(ctx context.Context, a agree) {
 }
 
 // adopt takes over what it can of the peer's schema. That it cannot is told in
-// the store's status and ends nothing.
+// the store's status and ends nothing. A peer that only came to sync may be gone
+// by then: what it told is adopted all the same.
 func (l *loop) adopt(ctx context.Context, a adopt) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), adoptWithin)
+	defer cancel()
 	try(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, l.store.Adopt(ctx, l.config.peer, a.schema)
 	})
@@ -146,11 +151,12 @@ func (l *loop) apply(ctx context.Context, a apply) {
 	if errors.Is(err, wire.ErrGap) && l.reoffer() {
 		return // what came was sent before the peer could know what is wanted now
 	}
-	if err != nil {
+	forked := errors.Is(err, wire.ErrForked)
+	if err != nil && !forked {
 		l.fail("apply batches", err)
 		return
 	}
-	l.post(applied{v})
+	l.post(applied{v, forked})
 }
 
 func (l *loop) seal(ctx context.Context) {
@@ -166,11 +172,12 @@ func (l *loop) confirm(ctx context.Context, a confirm) {
 	_, err := try(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, l.store.Confirm(ctx, l.config.peer, a.vector)
 	})
-	if err != nil {
+	forked := errors.Is(err, wire.ErrForked)
+	if err != nil && !forked {
 		l.fail("record watermark", err)
 		return
 	}
-	l.post(confirmed{})
+	l.post(confirmed{forked})
 }
 
 func (l *loop) readSchema(ctx context.Context) {

@@ -10,4 +10,7 @@ var (
 	ErrGap = errors.New("gap in chain")
 	// ErrAhead marks a batch whose origin's clock is too far ahead.
 	ErrAhead = errors.New("the clock of a node is ahead")
+	// ErrForked marks a chain of which a peer holds another end: its origin has
+	// given a number twice.
+	ErrForked = errors.New("two different batches with one number")
 )

@@ -29,8 +29,12 @@ type Writer struct {
 	buf []byte
 }
 
+// buffered is how much is gathered of small messages; large ones go past the
+// buffers, and an idle connection costs little.
+const buffered = 4 << 10
+
 // NewWriter returns a Writer on w.
-func NewWriter(w io.Writer) *Writer { return &Writer{w: bufio.NewWriterSize(w, 32<<10)} }
+func NewWriter(w io.Writer) *Writer { return &Writer{w: bufio.NewWriterSize(w, buffered)} }
 
 // Write writes one message and flushes it.
 func (w *Writer) Write(m Message) error {
@@ -71,7 +75,7 @@ type Reader struct {
 
 // NewReader returns a Reader on r.
 func NewReader(r io.Reader, l Limits) *Reader {
-	reader := &Reader{r: bufio.NewReaderSize(r, 32<<10)}
+	reader := &Reader{r: bufio.NewReaderSize(r, buffered)}
 	reader.Allow(l.withDefaults().MaxMessage)
 	return reader
 }

@@ -31,6 +31,9 @@ type Held struct {
 	Origin merge.NodeID
 	Seq    uint64
 	Sealed *Sealed
+	// Own says that it was sealed here, which Origin alone need not tell: a file
+	// that was put back goes on as another origin.
+	Own bool
 	// Lacks names a table that was wanted and whose section is not here, ""
 	// mostly.
 	Lacks string

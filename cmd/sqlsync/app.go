@@ -19,8 +19,8 @@ import (
 	"sqlsync/cdc"
 	"sqlsync/crypto"
 	"sqlsync/merge"
-	"sqlsync/mesh"
 	"sqlsync/migrations"
+	"sqlsync/replicate/mesh"
 )
 
 // app is what a verb works with.
@@ -164,7 +164,7 @@ func explain(path string, err error) error {
 		return hint(fmt.Errorf("%s is already being served", path), "stop the other sqlsync serve first")
 	case errors.Is(err, mesh.ErrKeyMissing):
 		return hint(fmt.Errorf("the key file of %s is missing: %s", path, mesh.KeyPath(path)),
-			"put the key file back beside the database; a copy of a database is a node of its own: run sqlsync uninstall --yes on it first")
+			"put the key file back beside the database; for a copy, or where the key is lost: sqlsync --db %s key new --yes", path)
 	case errors.Is(err, fs.ErrNotExist):
 		return hint(fmt.Errorf("no database at %s", path), "check --db; sqlsync init --db %s makes a new one", path)
 	case errors.Is(err, cdc.ErrNotDatabase):
@@ -176,7 +176,7 @@ func explain(path string, err error) error {
 	case errors.Is(err, cdc.ErrLocked):
 		return hint(fmt.Errorf("%s is locked by another program", path), "end the program's transaction or its exclusive lock, then try again")
 	case errors.Is(err, cdc.ErrIdentity):
-		return hint(err, "put back the key file that belongs to %s, or make the copy a node of its own: sqlsync uninstall --yes, then watch again", path)
+		return hint(err, "put back the key file that belongs to it, or make the copy a node of its own: sqlsync --db %s key new --yes", path)
 	case errors.Is(err, migrations.ErrNewer):
 		return hint(err, "upgrade this sqlsync")
 	}

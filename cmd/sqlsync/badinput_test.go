@@ -16,7 +16,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 // asked runs a command line in this process.

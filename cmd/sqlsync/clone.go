@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"sqlsync/cdc"
-	"sqlsync/mesh"
+	"sqlsync/merge"
+	"sqlsync/replicate/mesh"
 )
 
 type cloneCmd struct {
@@ -30,8 +32,9 @@ func (c *cloneCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := emptyFile(ctx, c.File); err != nil {
-		return err
+	occupied := emptyFile(ctx, c.File)
+	if occupied != nil && !begunFrom(ctx, c.File, r.Key) {
+		return occupied
 	}
 	ctx, cancel := within(ctx, c.Timeout)
 	defer cancel()
@@ -40,6 +43,16 @@ func (c *cloneCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.Store.Close()
+	if occupied != nil {
+		peers, err := m.Store.Peers(ctx)
+		if err != nil {
+			return explain(c.File, err)
+		}
+		if !peers[r.Key].LastSync.IsZero() {
+			return occupied
+		}
+		a.say("going on with a clone that was broken off")
+	}
 	if err := c.add(ctx, m.Store, r); err != nil {
 		return err
 	}
@@ -112,11 +125,18 @@ func emptyFile(ctx context.Context, path string) error {
 	return nil
 }
 
+// begunFrom reports whether a file is a node that knows a remote: a clone that
+// was broken off may have made its tables, or all of it.
+func begunFrom(ctx context.Context, path string, key merge.NodeID) bool {
+	e, err := cdc.Examine(ctx, path)
+	return err == nil && e.IsNode && slices.ContainsFunc(e.Remotes, func(r cdc.Remote) bool { return r.Key == key })
+}
+
 // fill brings tables and rows, telling now and then how far it is.
 func (c *cloneCmd) fill(ctx context.Context, a *app, m *mesh.Member, remote string) error {
 	done := make(chan struct{})
 	var told group
-	told.Go(func() { a.progress(ctx, m.Store, done) })
+	told.Go(func() { a.progress(ctx, m, remote, done) })
 	skipped, err := m.Clone(ctx, remote)
 	close(done)
 	told.Wait()

@@ -213,16 +213,25 @@ func (a *app) nodeNames(ctx context.Context) (func(merge.NodeID) string, error) 
 		return nil, err
 	}
 	defer store.Close()
+	return nodeNames(ctx, store)
+}
+
+// nodeNames returns that function for a store, of which it needs only what it
+// knows by now.
+func nodeNames(ctx context.Context, store *cdc.Store) (func(merge.NodeID) string, error) {
 	remotes, err := store.Remotes(ctx)
 	if err != nil {
 		return nil, err
 	}
-	names := map[merge.NodeID]string{store.Node(): "this node", {}: "unknown"}
+	names := map[merge.NodeID]string{{}: "unknown"}
 	for _, r := range remotes {
 		names[r.Key] = r.Name
 	}
 	return func(n merge.NodeID) string {
-		if name := names[n]; name != "" {
+		switch name := names[n]; {
+		case store.Mine(n):
+			return "this node"
+		case name != "":
 			return name
 		}
 		return short(n)

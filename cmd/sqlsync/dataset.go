@@ -11,8 +11,10 @@ import (
 )
 
 type datasetCmd struct {
-	List datasetListCmd `cmd:"" default:"1" help:"List the datasets."`
-	Set  datasetSetCmd  `cmd:"" help:"Change a dataset."`
+	List    datasetListCmd    `cmd:"" default:"1" help:"List the datasets."`
+	Set     datasetSetCmd     `cmd:"" help:"Change a dataset."`
+	Enable  datasetEnableCmd  `cmd:"" help:"Replicate a dataset that was disabled; what was written meanwhile goes, too."`
+	Disable datasetDisableCmd `cmd:"" help:"Stop replicating a dataset. Its writes are still noted, for when it is enabled."`
 }
 
 type datasetListCmd struct{}
@@ -31,18 +33,23 @@ func (datasetListCmd) Run(ctx context.Context, a *app) error {
 			Schema    string `json:"schema"`
 			Retention string `json:"retention"`
 			Bytes     int64  `json:"retention_bytes"`
+			Priority  int64  `json:"priority"`
+			Rate      int64  `json:"rate"`
+			Interval  string `json:"interval"`
 			Interest  string `json:"interest"`
 		}
 		rows := []row{}
 		for _, d := range list {
-			rows = append(rows, row{d.Dataset, d.Enabled, d.BatchRows, schemaWord(d.FollowSchema), retentionWord(d.Retention), d.RetentionBytes, interestWord(d.AllTables)})
+			rows = append(rows, row{d.Dataset, d.Enabled, d.BatchRows, schemaWord(d.FollowSchema), retentionWord(d.Retention), d.RetentionBytes,
+				d.Priority, d.Rate, d.Interval.String(), interestWord(d.AllTables)})
 		}
 		return a.printJSON(rows)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "DATASET\tENABLED\tBATCH-ROWS\tSCHEMA\tRETENTION\tAT MOST\tINTEREST")
+	fmt.Fprintln(w, "DATASET\tENABLED\tBATCH-ROWS\tSCHEMA\tRETENTION\tAT MOST\tPRIORITY\tRATE\tINTERVAL\tINTEREST")
 	for _, d := range list {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", cell(d.Dataset), yesNo(d.Enabled), d.BatchRows, schemaWord(d.FollowSchema), retentionWord(d.Retention), bytesWord(d.RetentionBytes), interestWord(d.AllTables))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", cell(d.Dataset), yesNo(d.Enabled), d.BatchRows, schemaWord(d.FollowSchema), retentionWord(d.Retention), bytesWord(d.RetentionBytes),
+			d.Priority, rateWord(d.Rate), intervalWord(d.Interval), interestWord(d.AllTables))
 	}
 	return w.Flush()
 }
@@ -58,12 +65,29 @@ func (a *app) datasets(ctx context.Context) ([]cdc.DatasetSettings, error) {
 }
 
 type datasetSetCmd struct {
-	Name           string    `arg:"" complete:"dataset" help:"The dataset."`
-	BatchRows      *int64    `help:"Touched rows that one seal covers at most; a source transaction up to this size stays whole everywhere."`
-	Enabled        *bool     `negatable:"" help:"Whether the dataset is replicated."`
-	Retention      *lifetime `placeholder:"DURATION" help:"For how long batches, tombstones and conflicts are kept that every peer has, for example 30d, the default; never drops none."`
-	RetentionBytes *int64    `placeholder:"BYTES" help:"How much of batches is kept of what every peer has; 0 is no bound."`
-	Schema         string    `enum:",wait,follow" default:"" placeholder:"follow|wait" help:"Whether tables and columns that peers have and this database has not are made here (follow), or wait for the application to make them (wait, the default)."`
+	Name           string         `arg:"" complete:"dataset" help:"The dataset."`
+	BatchRows      *int64         `help:"Touched rows that one seal covers at most; a source transaction up to this size stays whole everywhere."`
+	Enabled        *bool          `negatable:"" help:"Whether the dataset is replicated."`
+	Retention      *lifetime      `placeholder:"DURATION" help:"For how long batches, tombstones and conflicts are kept that every peer has, for example 30d, the default; never drops none."`
+	RetentionBytes *int64         `placeholder:"BYTES" help:"How much of batches is kept of what every peer has; 0 is no bound."`
+	Priority       *int64         `help:"Whose transactions go first, from -100 to 100: the higher one's. primary has 10, others 0."`
+	Rate           *int64         `placeholder:"ROWS" help:"How many changed rows a second are sealed at most, and how many of peers' are applied; 0 is no bound."`
+	Interval       *time.Duration `placeholder:"DURATION" help:"How long it is at least from one seal to the next, for example 1s; 0 is as soon as something is written."`
+	Schema         string         `enum:",wait,follow" default:"" placeholder:"follow|wait" help:"Whether tables and columns that peers have and this database has not are made here (follow), or wait for the application to make them (wait, the default)."`
+}
+
+func rateWord(n int64) string {
+	if n == 0 {
+		return "any"
+	}
+	return fmt.Sprintf("%d rows/s", n)
+}
+
+func intervalWord(d time.Duration) string {
+	if d == 0 {
+		return "none"
+	}
+	return d.String()
 }
 
 func retentionWord(d time.Duration) string {
@@ -97,23 +121,29 @@ func schemaWord(follow bool) string {
 	return "wait"
 }
 
+func (c *datasetSetCmd) check() error {
+	switch {
+	case c.BatchRows != nil && (*c.BatchRows < 1 || *c.BatchRows > cdc.MaxBatchRows):
+		return usage(fmt.Sprintf("--batch-rows %d", *c.BatchRows), fmt.Sprintf("use 1 to %d", cdc.MaxBatchRows))
+	case c.Priority != nil && (*c.Priority < -cdc.MaxPriority || *c.Priority > cdc.MaxPriority):
+		return usage(fmt.Sprintf("--priority %d", *c.Priority), fmt.Sprintf("use -%d to %d", cdc.MaxPriority, cdc.MaxPriority))
+	case c.Rate != nil && *c.Rate < 0:
+		return usage(fmt.Sprintf("--rate %d", *c.Rate), "use a number of rows per second, or 0 for no bound")
+	case c.Interval != nil && (*c.Interval < 0 || *c.Interval > cdc.MaxInterval):
+		return usage(fmt.Sprintf("--interval %v", *c.Interval), fmt.Sprintf("use a span of time up to %v, such as 1s, or 0 for none", cdc.MaxInterval))
+	case c.RetentionBytes != nil && *c.RetentionBytes < 0:
+		return usage(fmt.Sprintf("--retention-bytes %d", *c.RetentionBytes), "use a number of bytes, or 0 for no bound")
+	}
+	return nil
+}
+
 // Run changes a dataset.
 func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
-	if err := checkDataset(c.Name); err != nil {
+	if err := c.check(); err != nil {
 		return err
 	}
-	if c.BatchRows != nil && (*c.BatchRows < 1 || *c.BatchRows > cdc.MaxBatchRows) {
-		return usage(fmt.Sprintf("--batch-rows %d", *c.BatchRows), fmt.Sprintf("use 1 to %d", cdc.MaxBatchRows))
-	}
-	store, err := a.look(ctx)
-	if err != nil {
-		return err
-	}
-	if store == nil {
-		return noDataset(c.Name, nil)
-	}
-	defer store.Close()
-	change := cdc.DatasetChange{Enabled: c.Enabled, BatchRows: c.BatchRows}
+	change := cdc.DatasetChange{Enabled: c.Enabled, BatchRows: c.BatchRows, RetentionBytes: c.RetentionBytes,
+		Priority: c.Priority, Rate: c.Rate, Interval: c.Interval}
 	if c.Schema != "" {
 		follow := c.Schema == "follow"
 		change.FollowSchema = &follow
@@ -122,12 +152,46 @@ func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
 		d := time.Duration(*c.Retention)
 		change.Retention = &d
 	}
-	change.RetentionBytes = c.RetentionBytes
-	err = store.SetDataset(ctx, c.Name, change)
+	return a.setDataset(ctx, c.Name, change)
+}
+
+func (a *app) setDataset(ctx context.Context, name string, change cdc.DatasetChange) error {
+	if err := checkDataset(name); err != nil {
+		return err
+	}
+	store, err := a.look(ctx)
+	if err != nil {
+		return err
+	}
+	if store == nil {
+		return noDataset(name, nil)
+	}
+	defer store.Close()
+	err = store.SetDataset(ctx, name, change)
 	if errors.Is(err, cdc.ErrNoDataset) {
-		return noDataset(c.Name, datasetNames(ctx, store))
+		return noDataset(name, datasetNames(ctx, store))
 	}
 	return explain(store.Path(), err)
+}
+
+type datasetEnableCmd struct {
+	Name string `arg:"" complete:"dataset" help:"The dataset."`
+}
+
+// Run has a dataset replicated again.
+func (c *datasetEnableCmd) Run(ctx context.Context, a *app) error {
+	on := true
+	return a.setDataset(ctx, c.Name, cdc.DatasetChange{Enabled: &on})
+}
+
+type datasetDisableCmd struct {
+	Name string `arg:"" complete:"dataset" help:"The dataset."`
+}
+
+// Run stops replicating a dataset.
+func (c *datasetDisableCmd) Run(ctx context.Context, a *app) error {
+	off := false
+	return a.setDataset(ctx, c.Name, cdc.DatasetChange{Enabled: &off})
 }
 
 // datasetNames are those of a hint: where they cannot be read it does without.

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"sqlsync/mesh"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,6 +18,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"sqlsync/replicate/mesh"
 )
 
 // docs are the pages whose blocks are run, from this folder.
@@ -103,7 +104,8 @@ type docRun struct {
 // runs the block that has the text, in a folder, with replacements. Its
 // commands are the lines after a prompt, or all where there is none; a prompt's
 // name is a folder. A serve goes on in the background. A command may fail if
-// the page shows an error.
+// the page shows an error. A block that is fenced as text shows what is printed,
+// and is not run.
 func TestDocs(t *testing.T) {
 	if _, err := exec.LookPath("sqlite3"); err != nil {
 		t.Skip("SKIPPED: sqlite3 is not installed")
@@ -139,7 +141,7 @@ func TestDocs(t *testing.T) {
 		d.ran[b.String()] = true
 	}
 	for _, b := range d.blocks {
-		if !d.ran[b.String()] && !t.Failed() {
+		if !d.ran[b.String()] && b.lang != "text" && !t.Failed() {
 			t.Errorf("%v is run by no script, and not listed in testdata/docs/notrun:\n%s", b, b.text)
 		}
 	}
@@ -301,7 +303,7 @@ func TestEmbeddingProgram(t *testing.T) {
 		}
 	}
 	// Of several packages go compiles the programs and links none.
-	if out, err := exec.Command("go", "build", "-overlay", overlay, "./embedded", "sqlsync/mesh").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-overlay", overlay, "./embedded", "sqlsync/replicate/mesh").CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -95,9 +95,11 @@ func (d *doctor) run() {
 	d.checkService()
 	d.checkAddresses()
 	d.checkClock()
+	d.checkForks()
 	d.checkTables()
 	d.checkCapture()
 	d.checkRemotes()
+	d.checkBlocked()
 }
 
 func (d *doctor) add(state, name, detail, remedy string) {

@@ -13,8 +13,8 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"sqlsync/cdc"
-	"sqlsync/mesh"
 	"sqlsync/migrations"
+	"sqlsync/replicate/mesh"
 	"sqlsync/schema"
 )
 

@@ -12,7 +12,7 @@ import (
 	"sqlsync/cdc"
 	"sqlsync/crypto"
 	"sqlsync/merge"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 	"sqlsync/schema"
 )
 
@@ -22,7 +22,7 @@ func (d *doctor) checkKey() {
 	case missing(err) && !d.ex.IsNode:
 		d.ok("key", "none yet: sqlsync init or watch makes it")
 	case missing(err):
-		d.fail("key", "put the key file back beside the database; a copy of a database is a node of its own: run sqlsync uninstall --yes on it first",
+		d.fail("key", "put the key file back beside the database; for a copy, or where the key is lost: sqlsync --db "+d.path+" key new --yes",
 			"%s is missing", mesh.KeyPath(d.path))
 	case errors.Is(err, crypto.ErrProtected):
 		d.ok("key", "protected by a passphrase; with $%s set, it and the remotes are looked at more closely", passphraseEnv)

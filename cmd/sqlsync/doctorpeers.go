@@ -12,8 +12,8 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
-	"sqlsync/mesh"
 	"sqlsync/replicate"
+	"sqlsync/replicate/mesh"
 )
 
 // dialTime is how long a remote has to be there.
@@ -108,8 +108,12 @@ func (d *doctor) checkRemotes() {
 
 func (d *doctor) checkRemote(r cdc.Remote, answers []reached) {
 	name := "remote " + r.Name
-	if r.Expired(d.now) {
+	if r.Shut(d.now) != "" && !r.Disabled {
 		d.warn(name, "sqlsync remote set "+r.Name+" --expires TIME, or remote remove", "it expired %s", r.Expires.Format(time.RFC3339))
+		return
+	}
+	if r.Disabled {
+		d.warn(name, shutRemedy(&r), "it is disabled")
 		return
 	}
 	if len(r.Addrs) == 0 {

@@ -9,7 +9,7 @@ import (
 	"net"
 	"os"
 	"slices"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 	"sync/atomic"
 	"time"
 )

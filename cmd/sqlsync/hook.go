@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 	"sqlsync/schema"
 )
 

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 // someMember opens a database without a command line.

@@ -166,7 +166,7 @@ func (c *carrier) body(changes []cdc.Entry) ([]byte, error) {
 		if c.hook.Table != "" && !schema.Same(c.hook.Table, changes[i].Table) {
 			continue
 		}
-		line, err := json.Marshal(logLineOf(&changes[i], c.store.Node()))
+		line, err := json.Marshal(logLineOf(&changes[i], c.store.Mine))
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 type initCmd struct {

@@ -11,7 +11,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 type inviteCmd struct {

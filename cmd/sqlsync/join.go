@@ -14,8 +14,8 @@ import (
 	"sqlsync/cdc"
 	"sqlsync/crypto"
 	"sqlsync/merge"
-	"sqlsync/mesh"
 	"sqlsync/replicate"
+	"sqlsync/replicate/mesh"
 )
 
 type joinCmd struct {

@@ -6,12 +6,13 @@ import (
 
 	"sqlsync/crypto"
 	"sqlsync/merge"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 type keyCmd struct {
 	Show       keyShowCmd       `cmd:"" default:"1" help:"Print this node's public key."`
 	Rotate     keyRotateCmd     `cmd:"" help:"Go on with a new key; peers that know the present one follow."`
+	New        keyNewCmd        `cmd:"" help:"Make this database a node of its own: a copy, or one whose key file is lost."`
 	Passphrase keyPassphraseCmd `cmd:"" help:"Give the key file a passphrase, another one, or none."`
 }
 

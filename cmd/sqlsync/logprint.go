@@ -13,7 +13,7 @@ import (
 
 type logPrinter struct {
 	a    *app
-	self merge.NodeID
+	mine func(merge.NodeID) bool
 	out  *bufio.Writer
 	keep func(*cdc.Entry) bool
 }
@@ -33,12 +33,12 @@ type logLine struct {
 	Baseline bool      `json:"baseline,omitempty"`
 }
 
-// logLineOf is a change as it is printed on the node self.
-func logLineOf(e *cdc.Entry, self merge.NodeID) logLine {
+// logLineOf is a change as it is printed on the node that wrote what is mine.
+func logLineOf(e *cdc.Entry, mine func(merge.NodeID) bool) logLine {
 	l := logLine{
 		Cursor: e.Cursor.String(), Dataset: e.Cursor.Dataset, Origin: crypto.PublicKey(e.Origin).String(), Seq: e.Seq,
 		HLC: e.Change.HLC, Time: e.Change.HLC.Time().Format(timeLayout), Table: e.Table,
-		Op: e.Change.Op.String(), Key: row{}, Values: row{}, Local: e.Origin == self, Baseline: e.Change.Baseline,
+		Op: e.Change.Op.String(), Key: row{}, Values: row{}, Local: mine(e.Origin), Baseline: e.Change.Baseline,
 	}
 	for i, v := range e.Change.Key {
 		l.Key = append(l.Key, column{e.Key[i], v})
@@ -50,7 +50,7 @@ func logLineOf(e *cdc.Entry, self merge.NodeID) logLine {
 }
 
 func (p *logPrinter) print(e *cdc.Entry) error {
-	l := logLineOf(e, p.self)
+	l := logLineOf(e, p.mine)
 	if p.a.JSON {
 		b, err := json.Marshal(l)
 		if err != nil {

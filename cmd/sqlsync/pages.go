@@ -8,7 +8,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/cmd/sqlsync/web"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 // tokenEnv holds the token of the pages for services, whose command line can be
@@ -83,7 +83,7 @@ func (p *paging) add(m *mesh.Member) (remove func()) {
 		Path: m.Store.Path(), Store: m.Store, Peers: m.Node.Status, Resolve: settler{m.Store},
 		Show: web.Show{
 			Key:    nodeKey,
-			Change: func(e *cdc.Entry) any { return logLineOf(e, m.Store.Node()) },
+			Change: func(e *cdc.Entry) any { return logLineOf(e, m.Store.Mine) },
 			Status: func(ctx context.Context) (any, error) { return readStatus(ctx, m.Store) },
 			Tables: func(ctx context.Context) (any, error) {
 				list, err := m.Store.Tables(ctx)

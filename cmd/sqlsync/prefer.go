@@ -36,11 +36,10 @@ func (p *preference) wrong(c cdc.Conflict) bool {
 	if c.Kind != string(merge.KindBaseline) || p.before[c.ID] || len(c.Loser) == 0 {
 		return false
 	}
-	self := p.store.Node()
 	if p.mine {
-		return c.LoserVersion.Origin == self
+		return p.store.Mine(c.LoserVersion.Origin)
 	}
-	return c.WinnerVersion.Origin == self
+	return p.store.Mine(c.WinnerVersion.Origin)
 }
 
 // enforce writes what lost to the wrong side again, and returns in how many rows.

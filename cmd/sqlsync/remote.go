@@ -22,14 +22,17 @@ type remoteCmd struct {
 	List   remoteListCmd   `cmd:"" help:"List the peers."`
 	Set    remoteSetCmd    `cmd:"" help:"Change where a peer is and what is exchanged with it."`
 	Remove remoteRemoveCmd `cmd:"" help:"Forget a peer."`
+
+	Disable remoteDisableCmd `cmd:"" help:"Refuse a peer and do not dial it, until it is enabled."`
+	Enable  remoteEnableCmd  `cmd:"" help:"Exchange with a peer again that was disabled."`
 }
 
 // remoteFlags are what can be said of a remote at any time.
 type remoteFlags struct {
 	Addr    []string `sep:"none" placeholder:"HOST:PORT" help:"Where the peer listens; may be repeated. Without one, it has to dial us."`
 	Dataset []string `sep:"none" complete:"dataset" help:"Dataset to exchange; may be repeated. Without one, all of them. It need not exist yet."`
-	Pull    bool     `xor:"direction" help:"Only take the peer's changes."`
-	Push    bool     `xor:"direction" help:"Only give the peer ours."`
+	Pull    *bool    `xor:"direction" help:"Only take the peer's changes."`
+	Push    *bool    `xor:"direction" help:"Only give the peer ours."`
 
 	Direction map[string]string `mapsep:"none" placeholder:"DATASET=pull|push|both" help:"What is exchanged of one dataset, where it is not as --pull or --push say; may be repeated."`
 
@@ -80,8 +83,11 @@ func (f *remoteFlags) apply(r *cdc.Remote) {
 	if f.Dataset != nil {
 		r.Datasets = f.Dataset
 	}
-	if f.Pull || f.Push {
-		r.Pull, r.Push, r.Directions = f.Pull, f.Push, nil
+	switch { // --pull=false is --push
+	case f.Pull != nil:
+		r.Pull, r.Push, r.Directions = *f.Pull, !*f.Pull, nil
+	case f.Push != nil:
+		r.Pull, r.Push, r.Directions = !*f.Push, *f.Push, nil
 	}
 	for dataset, text := range f.Direction {
 		if r.Directions == nil {
@@ -102,6 +108,7 @@ type remoteAddCmd struct {
 	Name string `arg:"" help:"What to call the peer."`
 	Key  string `arg:"" help:"The peer's public key, as its sqlsync key prints it."`
 	remoteFlags
+	Readmit bool `help:"Let in a key again that was removed in an emergency."`
 }
 
 // Run adds a peer.
@@ -126,12 +133,29 @@ func (c *remoteAddCmd) Run(ctx context.Context, a *app) error {
 	}
 	r := cdc.Remote{Name: c.Name, Key: key, Pull: true, Push: true}
 	c.apply(&r)
+	if c.Readmit {
+		if err := store.Readmit(ctx, key); err != nil {
+			return explain(store.Path(), err)
+		}
+	}
 	err = store.AddRemote(ctx, r)
+	if errors.Is(err, cdc.ErrBanned) {
+		return hint(err, "if that machine is yours again, and nobody else has its key file: add --readmit; or give it a new key")
+	}
 	if errors.Is(err, cdc.ErrRemoteExists) {
 		return c.exists(ctx, store, key, err)
 	}
 	if err != nil {
 		return explain(store.Path(), err)
+	}
+	list, err := store.Remotes(ctx)
+	if err != nil {
+		return explain(store.Path(), err)
+	}
+	for _, have := range list { // it was there already
+		if have.Key == key && have.Disabled {
+			return shut(&have)
+		}
 	}
 	a.tell("added %s", cell(c.Name))
 	return c.noteDatasets(ctx, a, store)
@@ -186,6 +210,7 @@ type remoteRow struct {
 	Push     bool     `json:"push"`
 	Expires  string   `json:"expires"`
 	Former   string   `json:"former"`
+	Disabled bool     `json:"disabled"`
 	// Directions are of datasets that have one of their own.
 	Directions map[string]string `json:"directions"`
 }
@@ -209,7 +234,7 @@ func (c *remoteListCmd) Run(ctx context.Context, a *app) error {
 	}
 	rows := []remoteRow{}
 	for _, r := range list {
-		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", "", make(map[string]string)}
+		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", "", r.Disabled, make(map[string]string)}
 		for dataset, d := range r.Directions {
 			row.Directions[dataset] = d.String()
 		}
@@ -245,6 +270,9 @@ func printRemotes(a *app, rows []remoteRow) error {
 		if r.Expires != "" {
 			allowed += " until " + r.Expires
 		}
+		if r.Disabled {
+			allowed += ", disabled"
+		}
 		key := r.Key
 		if r.Former != "" {
 			key += " (was " + r.Former + ")"
@@ -263,39 +291,6 @@ func unknownRemote(name string, list []cdc.Remote) error {
 		return hint(fmt.Errorf("no remote %q", name), "there are none: sqlsync remote add NAME KEY adds one")
 	}
 	return hint(fmt.Errorf("no remote %q", name), "%sthe remotes are: %s", suggest(name, names), strings.Join(names, ", "))
-}
-
-type remoteRemoveCmd struct {
-	Name string `arg:"" complete:"remote" help:"The peer."`
-	Yes  bool   `help:"Do not ask."`
-}
-
-// Run forgets a peer.
-func (c *remoteRemoveCmd) Run(ctx context.Context, a *app) error {
-	if err := a.confirm(c.Yes, "remove remote "+c.Name); err != nil {
-		return err
-	}
-	store, err := a.look(ctx)
-	if err != nil {
-		return err
-	}
-	if store == nil {
-		return unknownRemote(c.Name, nil)
-	}
-	defer store.Close()
-	err = store.RemoveRemote(ctx, c.Name)
-	if errors.Is(err, cdc.ErrNoRemote) {
-		list, lerr := store.Remotes(ctx)
-		if lerr != nil {
-			return lerr
-		}
-		return unknownRemote(c.Name, list)
-	}
-	if err != nil {
-		return explain(store.Path(), err)
-	}
-	a.tell("removed %s; nothing is exchanged with it any more", cell(c.Name))
-	return nil
 }
 
 // printNoRemotes is the list of a database that is not set up.

@@ -6,7 +6,7 @@ import (
 
 	"sqlsync/crypto"
 	"sqlsync/merge"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 type keyRotateCmd struct {

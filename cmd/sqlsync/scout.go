@@ -166,7 +166,7 @@ func markOf(path string) fileMark {
 
 // companion reports whether a file is SQLite's or ours beside a database.
 func companion(path string) bool {
-	for _, end := range []string{"-wal", "-shm", "-journal", "-sqlsync.key", "-sqlsync.lock"} {
+	for _, end := range []string{"-wal", "-shm", "-journal", "-sqlsync.key", "-sqlsync.lock", "-sqlsync.witness"} {
 		if strings.HasSuffix(path, end) {
 			return true
 		}

@@ -9,7 +9,7 @@ import (
 	"sync"
 
 	"sqlsync/cdc"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 type serveCmd struct {

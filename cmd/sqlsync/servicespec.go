@@ -15,7 +15,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 // spec is the service that the command line asks for.

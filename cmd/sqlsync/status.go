@@ -10,8 +10,8 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/merge"
-	"sqlsync/mesh"
 	"sqlsync/replicate"
+	"sqlsync/replicate/mesh"
 )
 
 type statusCmd struct {
@@ -32,6 +32,8 @@ type datasetStatus struct {
 	Batches int64               `json:"batches"`
 	Bytes   int64               `json:"bytes"`
 	Vector  map[string]position `json:"vector"`
+	// Blocked names the remotes that keep it from being pruned.
+	Blocked []string `json:"blocked_by"`
 }
 
 type remoteStatus struct {
@@ -47,6 +49,7 @@ type remoteStatus struct {
 	Remedy    string                       `json:"remedy,omitempty"`
 	Pull      bool                         `json:"pull"`
 	Push      bool                         `json:"push"`
+	Disabled  bool                         `json:"disabled"`
 	// LagSeconds is the age of the oldest change that it lacks, by dataset.
 	LagSeconds map[string]float64 `json:"lag_seconds"`
 }
@@ -60,6 +63,9 @@ type status struct {
 	Violations  int64           `json:"violations"`
 	Quarantined int64           `json:"quarantined"`
 	Warnings    []string        `json:"warnings"`
+	// Renewed is nil mostly; Forks are chains with two ends.
+	Renewed *renewal     `json:"renewed,omitempty"`
+	Forks   []forkStatus `json:"forks"`
 	// Replicated says that every remote that gets changes from here has all of
 	// them. Verdict says so in words, or why not.
 	Replicated bool   `json:"replicated"`
@@ -99,7 +105,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 // unset is the status of a database that is no node.
 func (a *app) unset() error {
 	if a.JSON {
-		return a.printJSON(status{Datasets: []datasetStatus{}, Remotes: []remoteStatus{}, Warnings: []string{}, Verdict: "not set up"})
+		return a.printJSON(status{Datasets: []datasetStatus{}, Remotes: []remoteStatus{}, Warnings: []string{}, Forks: []forkStatus{}, Verdict: "not set up"})
 	}
 	a.printf("%s is not set up for sqlsync yet\n", a.DB[0])
 	fmt.Fprintln(a.stderr, "hint: sqlsync tables shows what can be replicated; sqlsync watch TABLE begins")
@@ -116,7 +122,7 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		Conflicts: have.Conflicts, Violations: have.Violations, Quarantined: have.Held, Warnings: []string{},
 	}
 	for _, d := range have.Datasets {
-		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position)}
+		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position), []string{}}
 		for origin, p := range d.Vector {
 			ds.Vector[nodeKey(origin)] = position{p.Seq, p.HLC}
 		}
@@ -135,6 +141,11 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: changes from before it was watched are still to come; they do with the next connection to a remote that has them", table))
 	}
 	for _, t := range have.Absent {
+		if t.In != "" {
+			st.Warnings = append(st.Warnings, fmt.Sprintf("table %s comes from %s in dataset %s and is in %s here: what is written there waits; sqlsync watch %s --dataset %s moves it",
+				t.Name, t.Peer, t.Dataset, t.In, t.Name, t.Dataset))
+			continue
+		}
 		todo := "create it, then sqlsync watch " + t.Name
 		if t.Exists {
 			todo = "sqlsync watch " + t.Name + " takes it"
@@ -147,11 +158,18 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 	for _, column := range have.Lacking {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("column %s is on another node and not here: its values are kept and land when it is added", column))
 	}
+	for _, o := range have.Overdue {
+		st.Warnings = append(st.Warnings, fmt.Sprintf("batches of %s since %s are kept for %s, which has not confirmed them: bring it back, or sqlsync remote set %s --max-offline 30d, or remote remove",
+			o.Dataset, o.Since.UTC().Format(time.RFC3339), o.Remote, o.Remote))
+	}
 	for _, name := range have.NullKeys {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s has rows with NULL in the key: they are not replicated; give them a key", name))
 	}
 	if have.Held > 0 {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("%d rows cannot be in their tables for now; they are kept and come back by themselves", have.Held))
+	}
+	if err := st.readForks(ctx, store); err != nil {
+		return nil, err
 	}
 	differing, err := store.Differing(ctx)
 	if err != nil {
@@ -171,6 +189,9 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		case h.Error != "":
 			st.Warnings = append(st.Warnings, fmt.Sprintf("hook %s fails since %s: %s; it is tried again", h.Name, h.Since.Format(time.RFC3339), h.Error))
 		}
+	}
+	if err := st.readBlocked(ctx, store); err != nil {
+		return nil, err
 	}
 	if st.watched, err = store.Watched(ctx); err != nil {
 		return nil, err
@@ -203,8 +224,9 @@ func (st *status) readRemotes(ctx context.Context, store *cdc.Store, have *cdc.S
 		if rs.State == "" || !st.Serving && rs.State != string(replicate.Refused) {
 			rs.State = string(replicate.Idle)
 		}
-		if r.Expired(time.Now()) {
-			rs.State, rs.Error = string(replicate.Idle), "expired "+r.Expires.Format(time.RFC3339)
+		if why := r.Shut(time.Now()); why != "" {
+			rs.State, rs.Error, rs.Disabled = string(replicate.Idle), why, r.Disabled
+			rs.Remedy = shutRemedy(&r)
 		}
 		if !p.LastSync.IsZero() {
 			rs.LastSync = p.LastSync.Format(time.RFC3339)

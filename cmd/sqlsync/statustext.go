@@ -19,6 +19,9 @@ func (st *status) write(out io.Writer) error {
 		serving = "being served"
 	}
 	fmt.Fprintf(&b, "%s\n\nnode %s, %s\n", st.Verdict, st.Node, serving)
+	if st.Renewed != nil {
+		fmt.Fprintf(&b, "it goes on as another author since %s: %s\n", st.Renewed.Since, st.Renewed.Why)
+	}
 	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "\nDATASET\tENABLED\tPENDING\tBATCHES\tBYTES")
 	for _, d := range st.Datasets {

@@ -9,7 +9,7 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/merge"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 // wait returns when a remote has confirmed everything that was written here

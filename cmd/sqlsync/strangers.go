@@ -42,7 +42,19 @@ func listStrangers(ctx context.Context, a *app, store *cdc.Store) error {
 }
 
 // expired is the error of asking for a remote that has expired.
-func expired(r *cdc.Remote) error {
-	return hint(fmt.Errorf("remote %s expired at %s", r.Name, r.Expires.Local().Format(time.DateTime)),
-		"sqlsync remote set %s --expires DURATION, or never, allows it again", r.Name)
+
+// shut says what to do about a remote that is not let in.
+func shut(r *cdc.Remote) error {
+	why := fmt.Errorf("remote %s expired at %s", r.Name, r.Expires.Local().Format(time.DateTime))
+	if r.Disabled {
+		why = fmt.Errorf("remote %s is disabled", r.Name)
+	}
+	return hint(why, "%s allows it again", shutRemedy(r))
+}
+
+func shutRemedy(r *cdc.Remote) string {
+	if r.Disabled {
+		return "sqlsync remote enable " + r.Name
+	}
+	return "sqlsync remote set " + r.Name + " --expires DURATION"
 }

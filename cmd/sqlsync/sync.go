@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"sqlsync/cdc"
-	"sqlsync/mesh"
 	"sqlsync/replicate"
+	"sqlsync/replicate/mesh"
 )
 
 type syncCmd struct {
@@ -82,10 +82,11 @@ func (c *syncCmd) choose(ctx context.Context, m *mesh.Member) (chosen []cdc.Remo
 		return nil, err
 	}
 	for _, r := range list {
-		if r.Expired(time.Now()) && slices.Contains(c.Remotes, r.Name) {
-			return nil, expired(&r)
+		isShut := r.Shut(time.Now()) != ""
+		if isShut && slices.Contains(c.Remotes, r.Name) {
+			return nil, shut(&r)
 		}
-		if len(c.Remotes) == 0 && len(r.Addrs) > 0 && !r.Expired(time.Now()) || slices.Contains(c.Remotes, r.Name) {
+		if len(c.Remotes) == 0 && len(r.Addrs) > 0 && !isShut || slices.Contains(c.Remotes, r.Name) {
 			chosen = append(chosen, r)
 		}
 	}
@@ -101,7 +102,7 @@ func (c *syncCmd) choose(ctx context.Context, m *mesh.Member) (chosen []cdc.Remo
 }
 
 // noRemotes says why there is nobody to sync with; none of list has an
-// address.
+// address and is let in.
 func (c *syncCmd) noRemotes(list []cdc.Remote) error {
 	if len(c.Remotes) > 0 {
 		return unknownRemote(c.Remotes[0], list)
@@ -111,7 +112,9 @@ func (c *syncCmd) noRemotes(list []cdc.Remote) error {
 	}
 	errs := make([]error, len(list))
 	for i, r := range list {
-		errs[i] = noAddress(r.Name)
+		if errs[i] = noAddress(r.Name); r.Shut(time.Now()) != "" {
+			errs[i] = shut(&r)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 // trouble is what a serve cannot do for now, as it leaves it for status.
@@ -80,6 +80,8 @@ func remedy(err error) string {
 		return "check the owner and the permissions of the database and its folder; nothing is lost meanwhile"
 	case errors.Is(err, cdc.ErrLocked):
 		return "end the other program's transaction or its exclusive lock; nothing is lost meanwhile"
+	case errors.Is(err, cdc.ErrDamagedBatch):
+		return "peers that lack it get a snapshot instead; check the disk: sqlsync verify, and PRAGMA integrity_check"
 	case errors.As(err, &table):
 		return "its changes are kept and the other tables go on; sqlsync verify may say more"
 	}

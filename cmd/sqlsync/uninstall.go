@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"sqlsync/cdc"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 type uninstallCmd struct {
@@ -34,7 +34,7 @@ func (c *uninstallCmd) Run(ctx context.Context, a *app) error {
 	if err := cdc.Uninstall(ctx, path); err != nil {
 		return explain(path, err)
 	}
-	files := []string{mesh.LockPath(path)}
+	files := []string{mesh.LockPath(path), mesh.WitnessPath(path)}
 	if !c.KeepKey {
 		files = append(files, mesh.KeyPath(path), mesh.NextKeyPath(path))
 	}

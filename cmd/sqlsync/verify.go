@@ -160,7 +160,7 @@ var remedies = map[cdc.FindingKind]string{
 }
 
 const (
-	batchRemedy = "the tables are not touched by it, but peers that lack these batches cannot get them here; put the database back from a backup, or make it a new node: sqlsync uninstall --yes, then watch again or clone from a peer"
+	batchRemedy = "the tables are not touched by it, and peers that lack these batches get a snapshot; sqlsync prune --yes drops them once all peers have them; check the disk"
 	heldRemedy  = "peers have the row; make this a new node, to which they bring it: sqlsync uninstall --yes, then watch again"
 )
 

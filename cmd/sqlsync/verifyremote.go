@@ -11,8 +11,8 @@ import (
 
 	"sqlsync/cdc"
 	"sqlsync/merge"
-	"sqlsync/mesh"
 	"sqlsync/replicate"
+	"sqlsync/replicate/mesh"
 	"sqlsync/wire"
 )
 
@@ -71,8 +71,8 @@ func (c *verifyCmd) datasets(ctx context.Context, m *mesh.Member) ([]string, err
 	if i < 0 {
 		return nil, unknownRemote(c.Remote, list)
 	}
-	if list[i].Expired(time.Now()) {
-		return nil, expired(&list[i])
+	if list[i].Shut(time.Now()) != "" {
+		return nil, shut(&list[i])
 	}
 	return slices.DeleteFunc(m.Store.Datasets(), func(d string) bool {
 		return list[i].Datasets != nil && !slices.Contains(list[i].Datasets, d)

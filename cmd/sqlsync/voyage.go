@@ -29,6 +29,10 @@ func (f *fleet) hear(ctx context.Context, n news) error {
 		f.a.say("no longer serving %s: the file is gone", s.path)
 		f.lookAgain()
 		return nil
+	case errors.Is(n.err, cdc.ErrRestored):
+		f.a.say("%s was put back from a backup while it was served; it is opened again", s.path)
+		f.launch(ctx, s)
+		return nil
 	}
 	return f.fail(s, n.err)
 }

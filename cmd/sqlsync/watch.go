@@ -15,7 +15,7 @@ import (
 type watchCmd struct {
 	Tables  []string `arg:"" optional:"" name:"table" complete:"table" help:"Tables to watch."`
 	All     bool     `help:"Watch every table that can be watched."`
-	Dataset string   `default:"primary" complete:"dataset" help:"Dataset the tables belong to; it is created if it does not exist."`
+	Dataset *string  `complete:"dataset" help:"Dataset the tables belong to, primary if not given; it is created if it does not exist. A table that is watched in another one is moved."`
 	Merge   string   `placeholder:"POLICY" help:"How rows merge: lww (per cell, the last writer; the default), row (the whole row), append (rows are only added), or for the columns it fits json, counter, max, min, sql:EXPR."`
 	Column  []string `sep:"none" placeholder:"COL=POLICY" help:"How one column merges; may be repeated."`
 	Key     string   `placeholder:"COLS" help:"Columns of a UNIQUE NOT NULL index to use as the key, separated by commas."`
@@ -27,8 +27,8 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 	switch {
 	case c.All == (len(c.Tables) > 0):
 		return usage("name the tables to watch, or use --all", "sqlsync tables lists them")
-	case strings.TrimSpace(c.Dataset) == "":
-		return checkDataset(c.Dataset)
+	case c.Dataset != nil && strings.TrimSpace(*c.Dataset) == "":
+		return checkDataset(*c.Dataset)
 	case c.Key != "" && len(c.Tables) != 1:
 		return usage("--key is for one table", "watch the other tables in a command of their own")
 	}
@@ -66,7 +66,10 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 
 // options are what the flags say. They are looked at before the file is.
 func (c *watchCmd) options(ctx context.Context) (cdc.WatchOptions, error) {
-	o := cdc.WatchOptions{Dataset: c.Dataset, Policy: c.Merge, IDs: c.IDs, Columns: make(map[string]string)}
+	o := cdc.WatchOptions{Policy: c.Merge, IDs: c.IDs, Columns: make(map[string]string)}
+	if c.Dataset != nil {
+		o.Dataset = *c.Dataset
+	}
 	if c.Key != "" {
 		for _, col := range strings.Split(c.Key, ",") {
 			o.Key = append(o.Key, strings.TrimSpace(col))
@@ -123,9 +126,9 @@ func (c *watchCmd) print(a *app, verdicts []cdc.Verdict) error {
 	refused, news := false, 0
 	var inner, shared []string
 	for _, v := range verdicts {
-		r := row{Table: v.Table, Watched: v.Refused == nil, Dataset: c.Dataset, Rows: v.Rows}
+		r := row{Table: v.Table, Watched: v.Refused == nil, Dataset: v.Dataset, Rows: v.Rows}
 		if v.Refused != nil {
-			r.Reason, r.Dataset = reason(v.Refused), ""
+			r.Reason = reason(v.Refused)
 			refused = true
 			if c.All && isInner(v.Refused) {
 				inner = append(inner, v.Table)
@@ -169,13 +172,15 @@ func isInner(err error) bool {
 
 // took says how a table is watched now.
 func (c *watchCmd) took(v cdc.Verdict) string {
-	switch v.Before {
-	case "":
-		return fmt.Sprintf("watched in %s, %d rows", cell(c.Dataset), v.Rows)
-	case v.Policy:
-		return fmt.Sprintf("%d rows, already watched in %s", v.Rows, cell(c.Dataset))
+	switch {
+	case v.Before == "":
+		return fmt.Sprintf("watched in %s, %d rows", cell(v.Dataset), v.Rows)
+	case v.From != "":
+		return fmt.Sprintf("%d rows, moved from %s to %s; move it on every node", v.Rows, cell(v.From), cell(v.Dataset))
+	case v.Before == v.Policy:
+		return fmt.Sprintf("%d rows, already watched in %s", v.Rows, cell(v.Dataset))
 	}
-	return fmt.Sprintf("%d rows, watched in %s, now merged by %s", v.Rows, cell(c.Dataset), v.Policy)
+	return fmt.Sprintf("%d rows, watched in %s, now merged by %s", v.Rows, cell(v.Dataset), v.Policy)
 }
 
 // reason is why a table is refused and what to do, on one line that is beside

@@ -36,6 +36,9 @@ func (m *Member) admit(ctx context.Context, from net.Addr) func(crypto.PublicKey
 		case !errors.Is(err, cdc.ErrInvitation):
 			return fmt.Errorf("admit %s: %w", peer, err)
 		}
+		if err := (*m.disabled.Load())[key]; err != nil {
+			return err
+		}
 		m.strangers.note(key, from, time.Now())
 		return &stranger{peer}
 	}

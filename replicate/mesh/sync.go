@@ -31,14 +31,33 @@ func (m *Member) sync(ctx context.Context, remote string) error {
 	if err != nil {
 		return err
 	}
-	st, err := m.Store.Status(ctx)
-	if err != nil {
+	if more, err := m.lacks(ctx, remote); err != nil || !more {
 		return err
 	}
-	if !slices.ContainsFunc(st.Datasets, func(d cdc.DatasetStatus) bool { return d.Pending > 0 }) {
-		return nil
-	}
 	return m.Node.Sync(ctx, remote)
+}
+
+// lacks reports whether there is something here now that a remote was not given.
+func (m *Member) lacks(ctx context.Context, remote string) (bool, error) {
+	list, err := m.Node.Status(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, st := range list {
+		if st.Remote.Name != remote || !st.Remote.Push {
+			continue
+		}
+		for dataset, has := range st.Confirmed {
+			v, err := m.Store.Stream(dataset).Vector(ctx)
+			if err != nil {
+				return false, err
+			}
+			if !has.Covers(v) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // noteSync keeps for status how a sync has ended, and what the remote has

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sqlsync/cdc"
@@ -53,6 +54,7 @@ type Member struct {
 	respondOnly bool
 
 	remotes   sync.Mutex // held while the node is told the remotes
+	disabled  atomic.Pointer[map[merge.NodeID]error]
 	strangers strangers
 }
 
@@ -100,12 +102,24 @@ func OpenStore(ctx context.Context, path string, o Options) (*cdc.Store, *crypto
 	}
 	store, err := cdc.Open(ctx, cdc.Options{
 		Path: path, Node: merge.NodeID(id.PublicKey()), LockWait: o.LockWait, Log: o.Log, Observe: o.Observe,
-		Sign: func(h wire.Hash) []byte { return id.Sign(h[:]) },
+		Sign:   func(h wire.Hash) []byte { return id.Sign(h[:]) },
+		Former: formerKeys(id), Witness: WitnessPath(path),
+		Author: func(salt []byte) cdc.Author {
+			other := id.Author(salt)
+			return cdc.Author{Node: merge.NodeID(other.PublicKey()), Sign: func(h wire.Hash) []byte { return other.Sign(h[:]) }}
+		},
 		Verify: func(origin merge.NodeID, h wire.Hash, sig []byte) bool {
 			return crypto.PublicKey(origin).Verify(h[:], sig)
 		},
 	})
 	return store, id, err
+}
+
+func formerKeys(id *crypto.Identity) (list []merge.NodeID) {
+	for _, key := range id.Former() {
+		list = append(list, merge.NodeID(key))
+	}
+	return list
 }
 
 // Close closes the database. Serve and Sync have to have returned.
@@ -141,7 +155,7 @@ func (m *Member) AddRemote(ctx context.Context, name, key string, addrs ...strin
 }
 
 // Reload tells the node the remotes as they are in the database, without
-// those that have expired: what the node does not know it refuses, and it ends
+// those that have expired or are disabled: what the node does not know it refuses, and it ends
 // the sessions there are. next is when another expires, zero for never. Serve
 // does so whenever the database says otherwise.
 func (m *Member) Reload(ctx context.Context) (next time.Time, err error) {
@@ -153,8 +167,12 @@ func (m *Member) Reload(ctx context.Context) (next time.Time, err error) {
 	}
 	now := time.Now()
 	var remotes []replicate.Remote
+	off := make(map[merge.NodeID]error)
 	for _, r := range list {
-		if r.Expired(now) {
+		if r.Shut(now) != "" {
+			if r.Disabled {
+				off[r.Key] = fmt.Errorf("%w: remote %s is disabled", replicate.ErrRefused, r.Name)
+			}
 			continue
 		}
 		if !r.Expires.IsZero() && (next.IsZero() || r.Expires.Before(next)) {
@@ -174,6 +192,7 @@ func (m *Member) Reload(ctx context.Context) (next time.Time, err error) {
 			remotes[i].Addrs = nil
 		}
 	}
+	m.disabled.Store(&off)
 	m.Node.SetRemotes(remotes)
 	return next, nil
 }

@@ -14,7 +14,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"sqlsync/cdc"
-	"sqlsync/mesh"
+	"sqlsync/replicate/mesh"
 )
 
 // An application that owns its file, and replicates it from inside its own

@@ -69,6 +69,35 @@ func rotate(ctx context.Context, path string, o Options, next *crypto.Identity, 
 	return os.Remove(NextKeyPath(path))
 }
 
+// Reidentify makes a database another node, whose key it returns: a copy, or one
+// whose key file is lost. Nobody has signed for the key, so peers have to add it.
+// As for Rotate, nobody may serve the database meanwhile.
+func Reidentify(ctx context.Context, path string) (crypto.PublicKey, error) {
+	var none crypto.PublicKey
+	if err := settleRotation(ctx, path); err != nil {
+		return none, err
+	}
+	l, err := takeLock(path)
+	if err != nil {
+		return none, err
+	}
+	defer l.release()
+	id, err := crypto.NewIdentity(nil)
+	if err != nil {
+		return none, err
+	}
+	if err := id.Replace(NextKeyPath(path), ""); err != nil {
+		return none, err
+	}
+	if err := cdc.Reidentify(ctx, path, merge.NodeID(id.PublicKey())); err != nil {
+		return none, errors.Join(err, os.Remove(NextKeyPath(path)))
+	}
+	if err := id.Replace(KeyPath(path), ""); err != nil {
+		return none, err
+	}
+	return id.PublicKey(), os.Remove(NextKeyPath(path))
+}
+
 // settleRotation ends a rotation that was interrupted: the new key file stays if
 // the database has its key. It leaves alone one that is under way, or a database
 // that is served, whose serve has settled it.

@@ -27,6 +27,9 @@ func KeyPath(db string) string { return Beside(db, "-sqlsync.key") }
 // LockPath is the lock of whoever serves a database.
 func LockPath(db string) string { return Beside(db, "-sqlsync.lock") }
 
+// WitnessPath is what knows a database as it was last.
+func WitnessPath(db string) string { return Beside(db, "-sqlsync.witness") }
+
 // lock says that a database is being served. It is two: one by the name of the
 // file, one by the file itself, because a hard link gives it another name. The
 // second is in the folder for temporary files; where there is none, the first

@@ -1,0 +1,213 @@
+package cdc
+
+import (
+	"fmt"
+	"slices"
+
+	"sqlsync/merge"
+	"sqlsync/schema"
+	"sqlsync/wire"
+)
+
+// What one end of a chain says is in no batch that those who hold the other end
+// will be sent. So where two nodes find that they hold different ends, each says
+// again, as changes of its own, what the other's snapshot brought it, and what it
+// has and the snapshot does not tell.
+
+// restated is a row of another end of a chain that a snapshot brought.
+type restated struct {
+	tab   *table
+	key   []wire.Value
+	born  bool
+	gone  bool
+	slots []int
+}
+
+// restates notes what changes of a forked origin came to: nobody who holds the
+// end that is held here will be told of them otherwise.
+func (a *applier) restates(actions []action) {
+	for i := range actions {
+		act := &actions[i]
+		r := restated{tab: a.tab, key: act.metaKey()}
+		switch act.out.Effect {
+		case merge.Replace:
+			r.born = true
+		case merge.Remove:
+			r.gone = true
+		case merge.Set:
+			r.slots = act.out.Columns
+		default:
+			continue
+		}
+		a.restatements = append(a.restatements, r)
+	}
+}
+
+// restate makes what a snapshot brought of another end a change of this node's:
+// the metadata forgets it, so that the next seal finds it.
+func (t *tx) restate() error {
+	list := t.restatements
+	t.restatements = nil
+	for _, r := range list {
+		metas, err := t.lookup(r.tab, [][]wire.Value{r.key})
+		if err != nil {
+			return err
+		}
+		m := &metas[0]
+		switch {
+		case !m.exists() || m.state == held || r.gone != m.row.Dead:
+			continue // by now it is something else
+		case r.born:
+			err = t.forget(r.tab, m.key)
+		case r.gone:
+			m.row.Dead, m.state = false, alive
+			err = t.remember(r.tab, []remembered{{m.key, m}})
+		default:
+			for _, slot := range r.slots {
+				m.hashes = m.hashes.with(slot, unknown)
+			}
+			err = t.remember(r.tab, []remembered{{m.key, m}})
+		}
+		if err == nil {
+			err = t.mark(r.tab, r.key)
+		}
+		if err != nil {
+			return fmt.Errorf("restate a row of %s: %w", r.tab.name, err)
+		}
+	}
+	return nil
+}
+
+// forget drops the metadata of a row.
+func (t *tx) forget(tab *table, key []wire.Value) error {
+	_, err := t.Exec(`DELETE FROM `+tab.meta()+` WHERE `+tab.list("k%d = ?", " AND ", len(tab.key)), key...)
+	return err
+}
+
+// keep notes the rows in a part's range that are here by this node's end of a
+// chain and that the part does not tell.
+func (t *tx) keep(ds *dataset, part *wire.SnapshotPart) error {
+	tab := t.cfg.byName[schema.Fold(part.Table)]
+	if tab == nil || tab.def == nil || tab.ds.id != ds.id || tab.waiting != "" || tab.appends() {
+		return nil
+	}
+	open, err := t.openForks(ds)
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	told, err := toldVersions(part, open)
+	if err != nil {
+		return err
+	}
+	where, args, err := tab.between(part.From, part.To)
+	if err != nil {
+		return err
+	}
+	return t.keepRows(tab, open, told, where, args)
+}
+
+// keepUntold notes what is here, by this node's ends of chains, of the tables that
+// the peer's snapshot did not tell whole, because they are not watched there or
+// something of them is not there: then nobody else may ever hear of it. It is
+// all that their origins wrote.
+func (t *tx) keepUntold(ds *dataset, peer merge.NodeID, of map[merge.NodeID]bool) error {
+	names, err := t.toldTables(ds, peer)
+	if err != nil {
+		return err
+	}
+	for _, tab := range t.cfg.tables {
+		if tab.def == nil || tab.ds.id != ds.id || tab.waiting != "" || tab.appends() || slices.Contains(names, schema.Fold(tab.name)) {
+			continue
+		}
+		if err := t.keepRows(tab, of, nil, "", nil); err != nil {
+			return err
+		}
+	}
+	return t.restate()
+}
+
+// keepRows notes the rows of a table that some origins wrote and a part does not
+// tell.
+func (t *tx) keepRows(tab *table, open map[merge.NodeID]bool, told map[telling]bool, where string, args []any) error {
+	k := len(tab.key)
+	return t.Query(func(r []any) error {
+		m, err := t.readMeta(r[k:])
+		if err != nil {
+			return err
+		}
+		key := slices.Clone(r[:k])
+		only := func(v merge.Version) bool {
+			return open[v.Origin] && !told[telling{keyText(key), v.Origin, v.HLC.Seal()}]
+		}
+		if kept := keptOf(tab, &m, only); kept != nil {
+			kept.tab, kept.key = tab, key
+			t.restatements = append(t.restatements, *kept)
+		}
+		return nil
+	}, `SELECT `+tab.list("k%d", ", ", k)+`, `+metaColumns("")+` FROM `+tab.meta()+where, args...)
+}
+
+// keptOf is what of a row is only here, nil if nothing is.
+func keptOf(tab *table, m *meta, only func(merge.Version) bool) *restated {
+	switch {
+	case m.row.Dead:
+		if m.row.Latest != m.row.Birth && only(m.row.Latest) {
+			return &restated{gone: true}
+		}
+		return nil
+	case only(m.row.Birth):
+		return &restated{born: true}
+	case tab.rule == merge.WholeRow:
+		if m.row.Latest == m.row.Birth || !only(m.row.Latest) {
+			return nil
+		}
+		_, slots := tab.everything()
+		return &restated{slots: slots}
+	}
+	var slots []int
+	for _, c := range m.row.Cells {
+		if only(c.Version) {
+			slots = append(slots, c.Column)
+		}
+	}
+	if slots == nil {
+		return nil
+	}
+	return &restated{slots: slots}
+}
+
+// telling is one version of a row that a part tells.
+type telling struct {
+	key    string
+	origin merge.NodeID
+	hlc    merge.HLC
+}
+
+func toldVersions(part *wire.SnapshotPart, of map[merge.NodeID]bool) (map[telling]bool, error) {
+	told := make(map[telling]bool)
+	for _, p := range part.Parts {
+		b, err := p.Open(wire.Limits{})
+		if err != nil {
+			return nil, err
+		}
+		if !of[b.Header.Origin] {
+			continue
+		}
+		for i := range b.Sections {
+			for _, c := range b.Sections[i].Changes {
+				told[telling{keyText(c.Key), b.Header.Origin, c.HLC}] = true
+			}
+		}
+	}
+	return told, nil
+}
+
+// openForks are the origins of which another end's rows are still to be merged.
+func (t *tx) openForks(ds *dataset) (map[merge.NodeID]bool, error) {
+	open := make(map[merge.NodeID]bool)
+	err := t.Query(func(row []any) error {
+		open[t.cfg.origins.node[row[0].(int64)]] = true
+		return nil
+	}, `SELECT origin_id FROM sqlsync_fork WHERE dataset_id = ? AND merged IS NULL`, ds.id)
+	return open, err
+}
