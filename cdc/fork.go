@@ -245,12 +245,11 @@ func (t *tx) continues(ds *dataset, from merge.NodeID, h *wire.Header, have chai
 // now. Where the peer's chain is the longer one, or the later of equal ones, it
 // goes on here, too, and what was held of the other is not given on any more. It
 // reports whether there were any.
-func (t *tx) mergedForks(ds *dataset, peer merge.NodeID, heads []wire.ChainHead) (bool, error) {
+func (t *tx) mergedForks(ds *dataset, heads []wire.ChainHead) (merged bool, err error) {
 	own, err := t.chains(ds)
 	if err != nil {
 		return false, err
 	}
-	merged := make(map[merge.NodeID]bool)
 	for _, h := range heads {
 		open, err := t.openFork(ds, h.Origin)
 		if err != nil {
@@ -260,7 +259,7 @@ func (t *tx) mergedForks(ds *dataset, peer merge.NodeID, heads []wire.ChainHead)
 		if !open || h.Hash == have.hash {
 			continue
 		}
-		merged[h.Origin] = true
+		merged = true
 		id, err := t.origin(h.Origin)
 		if err != nil {
 			return false, err
@@ -282,8 +281,5 @@ func (t *tx) mergedForks(ds *dataset, peer merge.NodeID, heads []wire.ChainHead)
 			return false, err
 		}
 	}
-	if len(merged) == 0 {
-		return false, nil
-	}
-	return true, t.keepUntold(ds, peer, merged)
+	return merged, nil
 }

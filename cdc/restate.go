@@ -91,7 +91,7 @@ func (t *tx) keep(ds *dataset, part *wire.SnapshotPart) error {
 	if tab == nil || tab.def == nil || tab.ds.id != ds.id || tab.waiting != "" || tab.appends() {
 		return nil
 	}
-	open, err := t.openForks(ds)
+	open, err := t.endsUntold(tab)
 	if err != nil || len(open) == 0 {
 		return err
 	}
@@ -103,32 +103,6 @@ func (t *tx) keep(ds *dataset, part *wire.SnapshotPart) error {
 	if err != nil {
 		return err
 	}
-	return t.keepRows(tab, open, told, where, args)
-}
-
-// keepUntold notes what is here, by this node's ends of chains, of the tables that
-// the peer's snapshot did not tell whole, because they are not watched there or
-// something of them is not there: then nobody else may ever hear of it. It is
-// all that their origins wrote.
-func (t *tx) keepUntold(ds *dataset, peer merge.NodeID, of map[merge.NodeID]bool) error {
-	names, err := t.toldTables(ds, peer)
-	if err != nil {
-		return err
-	}
-	for _, tab := range t.cfg.tables {
-		if tab.def == nil || tab.ds.id != ds.id || tab.waiting != "" || tab.appends() || slices.Contains(names, schema.Fold(tab.name)) {
-			continue
-		}
-		if err := t.keepRows(tab, of, nil, "", nil); err != nil {
-			return err
-		}
-	}
-	return t.restate()
-}
-
-// keepRows notes the rows of a table that some origins wrote and a part does not
-// tell.
-func (t *tx) keepRows(tab *table, open map[merge.NodeID]bool, told map[telling]bool, where string, args []any) error {
 	k := len(tab.key)
 	return t.Query(func(r []any) error {
 		m, err := t.readMeta(r[k:])
@@ -202,12 +176,14 @@ func toldVersions(part *wire.SnapshotPart, of map[merge.NodeID]bool) (map[tellin
 	return told, nil
 }
 
-// openForks are the origins of which another end's rows are still to be merged.
-func (t *tx) openForks(ds *dataset) (map[merge.NodeID]bool, error) {
+// endsUntold are the origins of which rows of the table at another end are still to
+// be merged. A peer that had the other end may not have told the table; then it
+// is to be had from a peer that does.
+func (t *tx) endsUntold(tab *table) (map[merge.NodeID]bool, error) {
 	open := make(map[merge.NodeID]bool)
 	err := t.Query(func(row []any) error {
 		open[t.cfg.origins.node[row[0].(int64)]] = true
 		return nil
-	}, `SELECT origin_id FROM sqlsync_fork WHERE dataset_id = ? AND merged IS NULL`, ds.id)
+	}, `SELECT origin_id FROM sqlsync_fork WHERE dataset_id = ? AND (merged IS NULL OR (SELECT needs FROM sqlsync_table WHERE id = ?))`, tab.ds.id, tab.id)
 	return open, err
 }

@@ -146,9 +146,11 @@ func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section) error {
 	if a.forgotten, err = t.forgottenUpTo(tab, h.Origin); err != nil {
 		return err
 	}
-	if a.restating, err = t.openFork(tab.ds, h.Origin); err != nil {
+	open, err := t.endsUntold(tab)
+	if err != nil {
 		return err
 	}
+	a.restating = open[h.Origin]
 	if err := a.checkWholes(sec.Changes); err != nil {
 		return err
 	}
@@ -206,7 +208,7 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 	if err != nil {
 		return err
 	}
-	missed, err := t.mergedForks(ds, peer, heads)
+	missed, err := t.mergedForks(ds, heads)
 	if err != nil {
 		return err
 	}
