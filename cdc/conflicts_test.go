@@ -48,7 +48,11 @@ func TestReplacedValueIsNotListed(t *testing.T) {
 
 // Three nodes list the same, in whatever order they hear of one another.
 func TestConflictsDoNotDependOnTheOrder(t *testing.T) {
-	for _, order := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+	orders := [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}
+	if testing.Short() {
+		orders = orders[:2]
+	}
+	for _, order := range orders {
 		var nodes []*node
 		for i := range 3 {
 			n := newNode(t, byte(i+1), `CREATE TABLE k (id TEXT PRIMARY KEY, v)`)
