@@ -26,6 +26,7 @@ type opened struct {
 	header   wire.Header
 	sections []wire.Section
 	left     []string // tables whose sections are not there
+	unread   bool     // it is private and the key is not here
 	changes  int
 }
 
@@ -207,7 +208,14 @@ func (s *Store) openBatch(b *wire.Sealed) (*opened, error) {
 	if err := b.Verify(s.verify); err != nil {
 		return nil, err
 	}
-	batch, err := b.Open(wire.Limits{})
+	plain, err := s.revealed(b)
+	if errors.Is(err, ErrNoDatasetKey) {
+		return openUnread(b)
+	}
+	if err != nil {
+		return nil, err
+	}
+	batch, err := plain.Open(wire.Limits{})
 	if err != nil {
 		return nil, err
 	}
@@ -219,6 +227,18 @@ func (s *Store) openBatch(b *wire.Sealed) (*opened, error) {
 		o.changes += len(o.sections[i].Changes)
 	}
 	return o, nil
+}
+
+// openUnread opens a private batch whose key is not here: as far as everybody can.
+func openUnread(b *wire.Sealed) (*opened, error) {
+	h, dir, err := b.Header()
+	if err != nil {
+		return nil, err
+	}
+	if !b.Whole() {
+		return nil, fmt.Errorf("%w: private batch %d of %v came without what it encrypts", wire.ErrInvalid, h.Seq, h.Origin)
+	}
+	return &opened{sealed: b, header: h, changes: dir[0].Changes, unread: true}, nil
 }
 
 // applyBatch holds a batch and merges its sections. One that is here already
@@ -239,6 +259,9 @@ func (t *tx) applyBatch(ds *dataset, from merge.NodeID, o *opened) error {
 		return t.fill(ds, from, o)
 	}
 	if next, err := t.continues(ds, from, h, have); err != nil || !next {
+		return err
+	}
+	if err := t.checkPrivate(ds, o); err != nil {
 		return err
 	}
 	pos, err := t.hold(ds, h, o.sealed, o.changes)

@@ -93,6 +93,9 @@ func (t *tx) laterKeyFits(tab *table, ds *dataset, pos int64, origin merge.NodeI
 		if err != nil {
 			return errDamaged
 		}
+		if sealed, err = t.s.revealed(sealed); err != nil {
+			return err
+		}
 		if fits, err = tab.fitsIn(sealed); fits {
 			return sqlconn.Stop
 		}

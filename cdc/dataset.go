@@ -44,6 +44,8 @@ type dataset struct {
 	// wants are the tables that peers are asked for, in lower case and
 	// ascending, nil for all.
 	wants []string
+	// private says that its batches are encrypted: see private.go.
+	private bool
 }
 
 // retentionTime is for how long what everybody has is kept, 0 for ever.
@@ -69,9 +71,10 @@ func (t *tx) readDatasets() error {
 		}
 		d.rate, _ = row[9].(int64)
 		d.pause, _ = row[10].(int64)
+		d.private = row[11] == int64(1)
 		t.cfg.datasets = append(t.cfg.datasets, d)
 		return nil
-	}, `SELECT id, name, enabled, batch_rows, key_width, follows, retention, retention_bytes, priority, rate, pause FROM sqlsync_dataset ORDER BY id`)
+	}, `SELECT id, name, enabled, batch_rows, key_width, follows, retention, retention_bytes, priority, rate, pause, private FROM sqlsync_dataset ORDER BY id`)
 }
 
 // dataset returns a dataset by name, ErrNoDataset if there is none.

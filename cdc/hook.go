@@ -183,7 +183,7 @@ func (s *Store) UntakenBy(ctx context.Context, h *Hook, dataset string, fn func(
 		}
 		for _, held := range list {
 			var changes []Entry
-			err := logBatch(held, Cursor{Dataset: dataset}, func(e *Entry) error {
+			err := s.logBatch(held, Cursor{Dataset: dataset}, func(e *Entry) error {
 				changes = append(changes, *e)
 				return nil
 			})

@@ -31,7 +31,7 @@ func (t *tx) readInterest() error {
 	}
 	for _, ds := range t.cfg.datasets {
 		ds.wants = nil
-		if !passesOn(remotes, ds.name) {
+		if !ds.private && !passesOn(remotes, ds.name) {
 			ds.wants = t.watchedIn(ds)
 		}
 		if err := t.noteInterest(ds); err != nil {
@@ -170,7 +170,7 @@ func narrow(h *wire.Held, wants []string) error {
 	if i := slices.IndexFunc(left, to.wanting); i >= 0 {
 		h.Lacks = left[i]
 	}
-	if wants == nil {
+	if wants == nil || h.Sealed.Private() {
 		return nil
 	}
 	if h.Sealed, err = h.Sealed.Without(to.wanting); err != nil {

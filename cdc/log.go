@@ -81,7 +81,7 @@ func (s *Store) Log(ctx context.Context, after Cursor, fn func(*Entry) error) er
 			return err
 		}
 		for _, h := range list {
-			if err := logBatch(h, after, fn); err != nil {
+			if err := s.logBatch(h, after, fn); err != nil {
 				return err
 			}
 			pos = h.Pos
@@ -89,8 +89,15 @@ func (s *Store) Log(ctx context.Context, after Cursor, fn func(*Entry) error) er
 	}
 }
 
-func logBatch(h wire.Held, after Cursor, fn func(*Entry) error) error {
-	b, err := h.Sealed.Open(wire.Limits{})
+func (s *Store) logBatch(h wire.Held, after Cursor, fn func(*Entry) error) error {
+	plain, err := s.revealed(h.Sealed)
+	if errors.Is(err, ErrNoDatasetKey) {
+		return nil // it is only held to be passed on
+	}
+	if err != nil {
+		return fmt.Errorf("held batch %d: %w", h.Pos, err)
+	}
+	b, err := plain.Open(wire.Limits{})
 	if err != nil {
 		return fmt.Errorf("held batch %d: %w", h.Pos, err)
 	}

@@ -107,6 +107,9 @@ func (t *tx) moveTo(tab *table, to string) error {
 	if err != nil {
 		return err
 	}
+	if err := t.canSeal(ds); err != nil {
+		return err
+	}
 	if err := t.widen(ds, len(tab.key)); err != nil {
 		return err
 	}

@@ -204,6 +204,9 @@ func (t *tx) eachSection(tab *table, ds *dataset, pos int64, limit int, fn func(
 		if err != nil {
 			return 0, fmt.Errorf("held batch %d: %w", pos, errDamaged)
 		}
+		if sealed, err = t.s.revealed(sealed); err != nil {
+			return 0, fmt.Errorf("held batch %d: %w", pos, err)
+		}
 		h, heads, err := sealed.Header()
 		if err != nil {
 			return 0, fmt.Errorf("held batch %d: %w", pos, errDamaged)

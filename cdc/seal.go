@@ -284,7 +284,7 @@ func (s *sealer) finish() error {
 	if b.Header.Seen, err = s.joinHorizons(chains.horizons(s.author.Node, gap), tables); err != nil {
 		return err
 	}
-	sealed, err := wire.Seal(&b, s.author.Sign)
+	sealed, err := s.sealBatch(s.ds, &b)
 	if err != nil {
 		return err
 	}

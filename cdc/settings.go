@@ -38,6 +38,9 @@ type DatasetSettings struct {
 	// AllTables says that peers are asked for all tables, and not only for
 	// those that are watched, because there is a remote to pass them on to.
 	AllTables bool
+	// Private says that batches are encrypted, Keyed that the key is here, and Used
+	// that something is in the dataset.
+	Private, Keyed, Used bool
 }
 
 // DatasetSettings lists the datasets.
@@ -46,8 +49,13 @@ func (s *Store) DatasetSettings(ctx context.Context) ([]DatasetSettings, error) 
 	err := s.look(ctx, func(t *tx) error {
 		list = nil
 		for _, d := range t.cfg.datasets {
+			used, err := t.used(d)
+			if err != nil {
+				return err
+			}
 			list = append(list, DatasetSettings{d.name, d.enabled, d.batchRows, d.follows, d.retentionTime(), d.retentionBytes,
-				d.priority, d.rate, time.Duration(d.pause) * time.Millisecond, d.wants == nil})
+				d.priority, d.rate, time.Duration(d.pause) * time.Millisecond, d.wants == nil,
+				d.private, d.private && t.canSeal(d) == nil, used})
 		}
 		return nil
 	})

@@ -74,7 +74,7 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte, wants []string) (*wire.Sna
 	}
 	to := &dataset{wants: wants}
 	tables := slices.DeleteFunc(slices.Clone(t.cfg.tables), func(tab *table) bool {
-		return !tab.takes(ds) || tab.def == nil || tab.name < name || !to.wanting(tab.name)
+		return !tab.tells(ds) || tab.def == nil || tab.name < name || !to.wanting(tab.name)
 	})
 	slices.SortFunc(tables, func(a, b *table) int { return strings.Compare(a.name, b.name) })
 	if len(tables) == 0 {

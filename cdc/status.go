@@ -21,6 +21,8 @@ type DatasetStatus struct {
 	Vector         merge.Vector
 	// Confirmed is, per remote, what it has applied durably.
 	Confirmed map[string]merge.Vector
+	// Private says that batches are encrypted, Keyed that the key is here.
+	Private, Keyed bool
 }
 
 // Status is how the database stands, as far as the file itself tells.
@@ -101,6 +103,10 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 		ds, err := s.datasetStatus(ctx, &d)
 		if err != nil {
 			return nil, fmt.Errorf("read status of %s: %w", d.name, err)
+		}
+		if ds.Private = d.private; ds.Private {
+			_, err := s.datasetKey(d.name)
+			ds.Keyed = err == nil
 		}
 		st.Datasets = append(st.Datasets, *ds)
 	}

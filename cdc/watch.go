@@ -139,6 +139,9 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := t.canSeal(ds); err != nil {
+		return 0, err
+	}
 	if err := t.widen(ds, len(key)); err != nil {
 		return 0, err
 	}

@@ -27,7 +27,7 @@ const (
 // byte more or less than it should ([ErrBadKey]). A missing file is fs.ErrNotExist,
 // one with a passphrase [ErrProtected].
 func LoadIdentity(path string) (*Identity, error) {
-	text, err := readKeyFile(path)
+	text, err := readSecrets(path, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("load identity: %w", err)
 	}
@@ -91,7 +91,8 @@ func parseIdentity(text []byte) (*Identity, error) {
 	return id, nil
 }
 
-func readKeyFile(path string) ([]byte, error) {
+// readSecrets reads a file that only its owner can open, of so many bytes at most.
+func readSecrets(path string, most int64) ([]byte, error) {
 	// Before opening: a pipe would block.
 	before, err := os.Lstat(path)
 	if err != nil {
@@ -116,11 +117,11 @@ func readKeyFile(path string) ([]byte, error) {
 	if mode := opened.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
 		return nil, fmt.Errorf("%w: %s has mode %04o: run chmod 600 on it", ErrKeyPermissions, path, mode)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(text) > maxKeyFile {
+	if int64(len(text)) > most {
 		return nil, fmt.Errorf("%w: %s is too long for a key file: name another", ErrBadKey, path)
 	}
 	return text, nil

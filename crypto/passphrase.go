@@ -36,7 +36,7 @@ var (
 // Protected reports whether a key file has a passphrase. Like LoadIdentity it
 // refuses what is no key file or open to others.
 func Protected(path string) (bool, error) {
-	text, err := readKeyFile(path)
+	text, err := readSecrets(path, maxKeyFile)
 	if err != nil {
 		return false, fmt.Errorf("load identity: %w", err)
 	}
@@ -47,7 +47,7 @@ func Protected(path string) (bool, error) {
 // UnlockIdentity is LoadIdentity for a file that may have a passphrase; it then
 // asks for that, once.
 func UnlockIdentity(path string, ask func() (string, error)) (*Identity, error) {
-	text, err := readKeyFile(path)
+	text, err := readSecrets(path, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("load identity: %w", err)
 	}
@@ -172,7 +172,7 @@ func writeOver(path string, text []byte) error {
 // KeyOfFile returns the public key that a key file names in its first line, with
 // or without a passphrase. Nothing proves that it is right.
 func KeyOfFile(path string) (PublicKey, error) {
-	text, err := readKeyFile(path)
+	text, err := readSecrets(path, maxKeyFile)
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("read key file: %w", err)
 	}

@@ -20,6 +20,8 @@ import (
 const (
 	ticketPrefix = "sqlsync-ticket"
 	ticketFormat = 1
+	// ticketFormat2 has the keys of private datasets behind.
+	ticketFormat2 = 2
 
 	// maxTicket is the length of the longest text that ParseTicket looks at.
 	maxTicket = 4096
@@ -56,6 +58,8 @@ type Ticket struct {
 	Addrs []string
 	// Datasets are those that the invited node may have, nil for all.
 	Datasets []string
+	// Keys are those of the private datasets among them.
+	Keys DatasetKeys
 }
 
 // Format prints whose ticket it is and not the secret, whatever the verb.
@@ -65,12 +69,14 @@ func (t *Ticket) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "ticket of %s", t.
 // lower case; in upper case it is a ticket too, and a smaller QR code. The
 // payload is
 //
-//	1 byte      format: 1
+//	1 byte      format: 1, or 2 with keys
 //	32 bytes    key
 //	16 bytes    secret
 //	8 bytes     expiry, in Unix seconds, big-endian
 //	list        addresses
 //	list        datasets, none for all
+//	keys        of format 2 only: how many in a byte, and of each the 32 bytes
+//	            and the dataset's name as in a list, ascending by name
 //
 // where a list is its length in a byte, and each of its texts with the text's
 // length in a byte in front.
@@ -78,13 +84,24 @@ func (t *Ticket) Text() (string, error) {
 	if err := t.check(); err != nil {
 		return "", fmt.Errorf("encode ticket: %w", err)
 	}
-	b := append([]byte{ticketFormat}, t.Key[:]...)
+	format := byte(ticketFormat)
+	if len(t.Keys) > 0 {
+		format = ticketFormat2
+	}
+	b := append([]byte{format}, t.Key[:]...)
 	b = append(b, t.Secret[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(t.Expires.Unix()))
 	for _, list := range [][]string{t.Addrs, t.Datasets} {
 		b = append(b, byte(len(list)))
 		for _, s := range list {
 			b = append(append(b, byte(len(s))), s...)
+		}
+	}
+	if len(t.Keys) > 0 {
+		b = append(b, byte(len(t.Keys)))
+		for _, name := range t.Keys.names() {
+			key := t.Keys[name]
+			b = append(append(append(b, key[:]...), byte(len(name))), name...)
 		}
 	}
 	groups, err := bech32.ConvertBits(b, 8, 5, true)
@@ -122,10 +139,10 @@ func ParseTicket(s string) (*Ticket, error) {
 	if err != nil || len(b) == 0 {
 		return nil, fmt.Errorf("%w: it does not hold whole bytes: ask for another", ErrBadTicket)
 	}
-	if b[0] != ticketFormat {
-		return nil, fmt.Errorf("%w: its format is %d and not %d: use the version of sqlsync that made it", ErrBadTicket, b[0], ticketFormat)
+	if b[0] != ticketFormat && b[0] != ticketFormat2 {
+		return nil, fmt.Errorf("%w: its format is %d and not %d or %d: use the version of sqlsync that made it", ErrBadTicket, b[0], ticketFormat, ticketFormat2)
 	}
-	t, ok := decodeTicket(b[1:])
+	t, ok := decodeTicket(b[1:], b[0] == ticketFormat2)
 	if !ok {
 		return nil, fmt.Errorf("%w: it is cut short or has too much: ask for another", ErrBadTicket)
 	}
@@ -135,7 +152,7 @@ func ParseTicket(s string) (*Ticket, error) {
 	return t, nil
 }
 
-func decodeTicket(b []byte) (*Ticket, bool) {
+func decodeTicket(b []byte, keys bool) (*Ticket, bool) {
 	const fixed = 32 + 16 + 8
 	if len(b) < fixed {
 		return nil, false
@@ -160,7 +177,35 @@ func decodeTicket(b []byte) (*Ticket, bool) {
 			b = b[1+b[0]:]
 		}
 	}
+	if keys {
+		var ok bool
+		if t.Keys, b, ok = decodeKeys(b); !ok {
+			return nil, false
+		}
+	}
 	return t, len(b) == 0
+}
+
+func decodeKeys(b []byte) (keys DatasetKeys, rest []byte, ok bool) {
+	if len(b) == 0 || b[0] == 0 {
+		return nil, nil, false
+	}
+	n, last := int(b[0]), ""
+	b = b[1:]
+	keys = make(DatasetKeys, n)
+	for range n {
+		const fixed = len(DatasetKey{}) + 1
+		if len(b) < fixed || len(b) < fixed+int(b[fixed-1]) {
+			return nil, nil, false
+		}
+		name := string(b[fixed : fixed+int(b[fixed-1])])
+		if name <= last {
+			return nil, nil, false
+		}
+		keys[name], last = DatasetKey(b[:fixed-1]), name
+		b = b[fixed+len(name):]
+	}
+	return keys, b, true
 }
 
 func (t *Ticket) check() error {
@@ -172,10 +217,10 @@ func (t *Ticket) check() error {
 		return errors.New("its expiry is before 1970")
 	case len(t.Addrs) == 0:
 		return errors.New("it has no address")
-	case len(t.Addrs) > maxTicketList || len(t.Datasets) > maxTicketList:
+	case len(t.Addrs) > maxTicketList || len(t.Datasets) > maxTicketList || len(t.Keys) > maxTicketList:
 		return fmt.Errorf("it has more than %d addresses or datasets", maxTicketList)
 	}
-	for _, s := range slices.Concat(t.Addrs, t.Datasets) {
+	for _, s := range slices.Concat(t.Addrs, t.Datasets, t.Keys.names()) {
 		if len(s) == 0 || len(s) > math.MaxUint8 || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			return errors.New("it has a text that is empty, too long or not printable")
 		}

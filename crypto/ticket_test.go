@@ -165,8 +165,12 @@ func FuzzTicketBytes(f *testing.F) {
 	key := node(f, serverNode).PublicKey()
 	f.Add(append(append(key[:], make([]byte, 24)...), "\x01\x03a:1\x01\x01d"...))
 	f.Add(append(append(key[:], make([]byte, 24)...), "\x02\x03a:1\x04b:22\x00"...))
+	f.Add(append(append(append(append(key[:], make([]byte, 24)...), "\x01\x03a:1\x00\x01"...), make([]byte, 32)...), "\x01d"...))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		ticket, ok := decodeTicket(b)
+		ticket, ok := decodeTicket(b, true)
+		if !ok {
+			ticket, ok = decodeTicket(b, false)
+		}
 		if !ok || ticket.check() != nil {
 			return
 		}

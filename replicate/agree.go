@@ -13,6 +13,8 @@ type agreement struct {
 	offers []wire.TableOffer
 	due    bool
 	asking bool
+	// awaited says that the peer is a member and still to tell its tables.
+	awaited bool
 	// wanted says that a schema was asked for in order to adopt it, adopting
 	// that this is not done.
 	wanted, adopting bool
@@ -37,7 +39,9 @@ func (s *session) startAgree() {
 }
 
 // agreeing reports whether the store may not know of the peer's tables yet.
-func (s *session) agreeing() bool { return s.tellings.due || s.tellings.asking }
+func (s *session) agreeing() bool {
+	return s.tellings.due || s.tellings.asking || s.tellings.awaited
+}
 
 func (s *session) agreed(e agreed) {
 	s.tellings.asking = false
@@ -63,7 +67,7 @@ func (s *session) schemaTold(m *wire.Schema) {
 // interest is for another session: the vector may have fallen back with it,
 // and what is under way may lack what is wanted now.
 func (s *session) reoffer(now offered) {
-	if !sameInterest(now.wants, s.wants) {
+	if !sameInterest(now.wants, s.wants) || !now.as(s.membership) {
 		s.end(errRestarted)
 		return
 	}
@@ -71,8 +75,10 @@ func (s *session) reoffer(now offered) {
 		return
 	}
 	s.tables = now.tables
-	if s.isOpen {
+	if s.isOpen && !s.tellings.awaited {
 		s.learn(s.tellings.offers) // what the peer has may be wanted now
 	}
-	s.outbox.post(&wire.Offers{Tables: now.tables}) // a Hello precedes it: it is the first thing said
+	if !s.private || s.trusted {
+		s.outbox.post(&wire.Offers{Tables: now.tables}) // a Hello precedes it: it is the first thing said
+	}
 }

@@ -88,6 +88,10 @@ func (c *conn) drive(ctx context.Context, first *wire.Hello) error {
 		turnAway(c.stream, err)
 		return fmt.Errorf("read offers: %w", err)
 	}
+	if c.config.membership, err = readMembership(ctx, c.store, c.config.peer); err != nil {
+		turnAway(c.stream, err)
+		return fmt.Errorf("read membership: %w", err)
+	}
 	l := newLoop(ctx, c, grown, reoffers)
 	defer l.close()
 	l.step(started{})

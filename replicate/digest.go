@@ -34,6 +34,8 @@ func (s *session) digestsAsked() {
 	switch {
 	case !s.push:
 		s.end(fmt.Errorf("digests of %q: %w", s.dataset, ErrRefused))
+	case !s.trusted:
+		s.end(fmt.Errorf("digests of %q: %w", s.dataset, ErrNoMember))
 	case s.digests.answering, s.digests.protocol < wire.DigestProtocol:
 		s.end(fmt.Errorf("digests out of place: %w", wire.ErrInvalid))
 	default:

@@ -13,6 +13,8 @@ var (
 	ErrRefused = errors.New("refused")
 	// ErrNoDataset says that one side does not have the dataset.
 	ErrNoDataset = errors.New("no such dataset")
+	// ErrNoMember says that a dataset is private and one side has not got its key.
+	ErrNoMember = errors.New("only members of a private dataset tell each other tables and rows")
 	// ErrProtocol says that the sides have no protocol version in common.
 	ErrProtocol = errors.New("no common protocol version")
 	// ErrPruned says that the peer lacks batches that are no longer held here.
@@ -38,6 +40,7 @@ const (
 	byeProtocol  = "protocol"
 	byeNoDataset = "no-dataset"
 	byeRefused   = "refused"
+	byeNoMember  = "no-member"
 	byeInvalid   = "invalid"
 	byeGap       = "gap"
 	byePruned    = "pruned"
@@ -55,6 +58,7 @@ var byeErrors = []struct {
 	err  error
 }{
 	{byeProtocol, ErrProtocol}, {byeNoDataset, ErrNoDataset}, {byeRefused, ErrRefused},
+	{byeNoMember, ErrNoMember},
 	{byeInvalid, wire.ErrInvalid}, {byeGap, wire.ErrGap}, {byePruned, ErrPruned},
 	{byeSilent, errSilent}, {byeStalled, errStalled}, {byeReplaced, errReplaced}, {byeRestarted, errRestarted},
 }

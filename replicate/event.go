@@ -42,6 +42,7 @@ type (
 	offered struct {
 		tables []wire.TableOffer
 		wants  []string
+		membership
 	}
 	// agreed answers an agree.
 	agreed struct{ wantsSchema, wantsSnapshot bool }

@@ -123,7 +123,7 @@ func (s *sim) reoffer(n *simNode) {
 		s.after(s.some(300*time.Millisecond), func() {
 			wants, _, _ := n.file.Interest(context.Background())
 			tables, _ := n.file.Offers(context.Background())
-			s.step(e, offered{tables, wants})
+			s.step(e, offered{tables: tables, wants: wants})
 		})
 	}
 }

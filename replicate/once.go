@@ -107,7 +107,7 @@ func (n *Node) schema(ctx context.Context, r Remote, addr, dataset string) (*wir
 	}
 	c := newConn(config{
 		self: n.options.Self, peer: r.Peer, dataset: dataset, software: n.options.Software, limits: defaultLimits,
-	}, emptyStore{}, newStream(nc), true)
+	}, emptyStore{n.keeper(dataset)}, newStream(nc), true)
 	var group sync.WaitGroup
 	group.Go(func() { c.run(context.WithoutCancel(ctx), nil) }) // its error is schema's
 	defer group.Wait()
@@ -117,7 +117,21 @@ func (n *Node) schema(ctx context.Context, r Remote, addr, dataset string) (*wir
 
 // emptyStore stands for a dataset that does not exist yet, in a session that
 // neither pulls nor pushes.
-type emptyStore struct{}
+type emptyStore struct{ keeper Keeper }
+
+// keeper is the store of a dataset as far as it may be private.
+func (n *Node) keeper(dataset string) Keeper {
+	store, _ := n.options.Stores.Store(dataset)
+	keeper, _ := store.(Keeper)
+	return keeper
+}
+
+func (s emptyStore) Membership(ctx context.Context, peer merge.NodeID) (private bool, own, peers *wire.Proof, err error) {
+	if s.keeper == nil {
+		return false, nil, nil, nil
+	}
+	return s.keeper.Membership(ctx, peer)
+}
 
 func (emptyStore) Vector(context.Context) (merge.Vector, error)              { return nil, nil }
 func (emptyStore) After(context.Context, int64, int) ([]wire.Held, error)    { return nil, nil }

@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -22,8 +23,9 @@ type config struct {
 	vector merge.Vector
 	tables []wire.TableOffer
 	// wants and held are as Chooser has them.
-	wants  []string
-	held   merge.Vector
+	wants []string
+	held  merge.Vector
+	membership
 	hint   hint
 	limits limits
 }
@@ -67,8 +69,10 @@ type session struct {
 	out []action
 
 	isOpen, isEnded bool
-	readingSchema   bool
-	askedSchema     bool
+	// trusted says that the peer may be told of tables and rows.
+	trusted       bool
+	readingSchema bool
+	askedSchema   bool
 	// sends and receives are the effective directions, known when open.
 	sends, receives bool
 
@@ -204,12 +208,16 @@ func (s *session) grow(v merge.Vector) {
 }
 
 func (s *session) hello() *wire.Hello {
-	return &wire.Hello{
+	h := &wire.Hello{
 		MinProtocol: wire.MinProtocol, MaxProtocol: wire.MaxProtocol,
 		Software: s.software, Dataset: s.dataset, Pull: s.pull, Push: s.push,
 		Vector: s.own.Clone(), Tables: s.tables, Now: merge.At(s.now),
-		Wants: s.wants, Held: s.held,
+		Wants: s.wants, Held: s.held, Proof: s.proof,
 	}
+	if s.private { // tables are for members: see meetMember
+		h.Tables, h.Wants, h.Held = nil, nil, nil
+	}
+	return h
 }
 
 func (s *session) receive(m wire.Message) {
@@ -247,7 +255,7 @@ func (s *session) receiveOpen(m wire.Message) {
 	case *wire.SnapshotPart:
 		s.partCame(m)
 	case *wire.Offers:
-		s.learn(m.Tables)
+		s.tablesTold(m.Tables)
 	case *wire.DigestRequest:
 		s.digestsAsked()
 	case *wire.Digests:
@@ -283,7 +291,7 @@ func (s *session) open(h *wire.Hello) {
 	}
 	s.life.unconfirmed = len(s.theirs) > 0
 	s.ping() // for the round trip
-	s.learn(h.Tables)
+	s.meetMember(h)
 }
 
 // schemaAsked answers only peers that may pull.
@@ -291,6 +299,8 @@ func (s *session) schemaAsked() {
 	switch {
 	case !s.push:
 		s.end(fmt.Errorf("schema of %q: %w", s.dataset, ErrRefused))
+	case !s.trusted:
+		s.end(fmt.Errorf("schema of %q: %w", s.dataset, ErrNoMember))
 	case s.readingSchema:
 		s.end(fmt.Errorf("schema asked twice: %w", wire.ErrInvalid))
 	default:
@@ -322,7 +332,11 @@ func (s *session) hung(b *wire.Bye) {
 // end ends the session and tells the peer why.
 func (s *session) end(err error) {
 	s.isEnded = true
-	s.do(end{farewell(err), err})
+	bye := farewell(err)
+	if bye != nil && s.private && !s.trusted && (errors.Is(err, wire.ErrInvalid) || errors.Is(err, wire.ErrGap)) {
+		bye.Text = "" // it may name a table
+	}
+	s.do(end{bye, err})
 }
 
 // inSync reports whether both sides have everything that either may have of

@@ -65,7 +65,7 @@ func (s *session) catchUp() {
 // otherEnds takes a snapshot where the peer has other ends of chains, whose
 // batches do not fit here.
 func (s *session) otherEnds(forked bool) {
-	if forked && s.isOpen && s.speaksSnapshots() {
+	if forked && s.isOpen && s.speaksSnapshots() && !s.behindRelay() {
 		s.beBehind()
 	}
 }
@@ -74,6 +74,8 @@ func (s *session) otherEnds(forked bool) {
 func (s *session) beBehind() {
 	switch {
 	case !s.receives:
+	case s.behindRelay():
+		s.end(fmt.Errorf("%w, and what is missing here is not kept there any more", ErrNoMember))
 	case s.snapshots.taking:
 		s.snapshots.again = true
 	default:
@@ -91,7 +93,11 @@ func (s *session) snapshotAsked(m *wire.SnapshotRequest) {
 		s.end(fmt.Errorf("snapshot asked out of place: %w", wire.ErrInvalid))
 	default:
 		s.snapshots.answering = true
-		s.do(readSnapshot{m, s.interest.wants})
+		wants := s.interest.wants
+		if !s.trusted { // the ends of chains, and no table
+			wants = []string{}
+		}
+		s.do(readSnapshot{m, wants})
 	}
 }
 

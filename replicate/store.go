@@ -96,6 +96,14 @@ type Chooser interface {
 	Interest(ctx context.Context) (wants []string, held merge.Vector, err error)
 }
 
+// Keeper is a Store that may be private: then only members, who have its key, are
+// told of tables and rows.
+type Keeper interface {
+	// Membership says whether it is, and if the key is here what this side shows
+	// the peer, and what the peer shows if it has the key.
+	Membership(ctx context.Context, peer merge.NodeID) (private bool, own, peers *wire.Proof, err error)
+}
+
 // Digester is a Store that can say what its tables hold.
 type Digester interface {
 	// Digests seals, and digests the watched tables as they are in one

@@ -95,6 +95,10 @@ func (l *loop) reoffer() (other bool) {
 			return false
 		}
 	}
+	if now.membership, err = readMembership(l.work, l.store, l.config.peer); err != nil {
+		l.fail("read membership", err)
+		return false
+	}
 	l.post(now)
 	return !sameInterest(now.wants, l.config.wants)
 }

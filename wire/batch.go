@@ -25,6 +25,8 @@ type Header struct {
 	// out. It serves to tell a conflict from a change of mind. Seal puts it in
 	// the order of origins.
 	Seen []Horizon
+	// Private says that only members can read the sections: see SealPrivate.
+	Private bool
 }
 
 // Horizon is how far an author had seen one origin. Eight bytes of the key

@@ -69,6 +69,7 @@ func (r *reader) hello() *Hello {
 				f.fail("an empty vector")
 			}
 		},
+		fieldProof: func(f *reader) { m.Proof = (*Proof)(f.take(len(Proof{}))) },
 	})
 	return m
 }

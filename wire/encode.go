@@ -33,6 +33,7 @@ const (
 const (
 	fieldWants = 1
 	fieldHeld  = 2
+	fieldProof = 3
 )
 
 func known(kind byte) bool { return kind >= kindHello && kind <= kindSnapshotPart }
@@ -95,6 +96,9 @@ func appendHello(b []byte, m *Hello) []byte {
 	}
 	if len(m.Held) > 0 {
 		b = appendBytes(binary.AppendUvarint(b, fieldHeld), appendVector(nil, m.Held))
+	}
+	if m.Proof != nil {
+		b = appendBytes(binary.AppendUvarint(b, fieldProof), m.Proof[:])
 	}
 	return b
 }

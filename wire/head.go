@@ -9,8 +9,13 @@ import (
 	"sqlsync/merge"
 )
 
-// formatVersion is the first byte of a head.
-const formatVersion = 1
+// The first byte of a head says which format the batch has.
+const (
+	formatVersion = 1
+	// formatPrivate is that of a batch whose sections only members of its
+	// dataset can read: see private.go.
+	formatPrivate = 2
+)
 
 // SectionHead is an entry of a batch's directory.
 type SectionHead struct {
@@ -22,7 +27,11 @@ type SectionHead struct {
 }
 
 func appendHead(b []byte, h *Header, dir []SectionHead) []byte {
-	b = append(b, formatVersion)
+	format := byte(formatVersion)
+	if h.Private {
+		format = formatPrivate
+	}
+	b = append(b, format)
 	b = appendBytes(b, h.Dataset)
 	b = append(b, h.Origin[:]...)
 	b = binary.AppendUvarint(b, h.Seq)
@@ -58,7 +67,8 @@ func inOrder(seen []Horizon) []Horizon {
 
 func decodeHead(b []byte) (h Header, dir []SectionHead, err error) {
 	r := reader{b: b}
-	if v := r.byte(); r.err == nil && v != formatVersion {
+	format := r.byte()
+	if h.Private = format == formatPrivate; r.err == nil && format != formatVersion && !h.Private {
 		r.fail("unknown batch format")
 	}
 	h.Dataset = r.name()
@@ -85,6 +95,9 @@ func decodeHead(b []byte) (h Header, dir []SectionHead, err error) {
 		d.Changes = r.count(0, 1<<31-1)
 		d.Size = r.count(0, 1<<31-1)
 		d.Hash = r.hash()
+	}
+	if r.err == nil && h.Private && (len(dir) != 1 || dir[0].Table != "") {
+		r.fail("directory of a private batch")
 	}
 	return h, dir, r.end()
 }

@@ -40,6 +40,9 @@ type Hello struct {
 	// Held is how far the sender holds chains at least in part, where that is
 	// further than Vector: there are sections that it has come to want since.
 	Held merge.Vector
+	// Proof shows that the sender is a member of a private dataset, nil if it is
+	// none. Tables, Wants and Held are empty then: the peer may be none.
+	Proof *Proof
 }
 
 // TableOffer tells a peer how a table is watched here.

@@ -57,6 +57,9 @@ func TestMessagesHaveOneForm(t *testing.T) {
 				slices.Sort(wants)
 				m.(*Hello).Wants, m.(*Hello).Held = slices.Compact(wants), vector.Draw(t, "held")
 			}
+			if rapid.Bool().Draw(t, "private") {
+				m.(*Hello).Proof = &Proof{rapid.Byte().Draw(t, "proof")}
+			}
 		case 1:
 			m = &SealDone{ID: rapid.Uint64().Draw(t, "id"), Vector: vector.Draw(t, "vector")}
 		case 2:

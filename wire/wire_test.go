@@ -109,6 +109,7 @@ func messages() map[string]Message {
 		"hello": &Hello{MinProtocol: 1, MaxProtocol: 2, Software: "sqlsync", Dataset: "primary", Pull: true, Vector: v,
 			Tables: []TableOffer{{Name: "items", Policy: "lww", Fingerprint: "ab", Shape: "cd"}}, Now: 77},
 		"hello-interest": &Hello{MinProtocol: 1, MaxProtocol: 3, Software: "sqlsync", Dataset: "primary", Push: true, Tables: []TableOffer{}, Now: 77, Wants: []string{"items", "orders"}, Held: v},
+		"hello-private": &Hello{MinProtocol: 1, MaxProtocol: 3, Software: "sqlsync", Dataset: "primary", Push: true, Vector: v, Tables: []TableOffer{}, Now: 77, Proof: &Proof{1, 2, 31: 3}},
 		"behind":         &Behind{}, "snapshot-request": &SnapshotRequest{Cursor: []byte("c")},
 		"snapshot-part": &SnapshotPart{Heads: []ChainHead{{merge.NodeID{3}, merge.Position{Seq: 4, HLC: 5}, Hash{6}}}, Table: "t", From: []byte("a"), To: []byte("b"), Complete: true, Parts: []*Sealed{s}, Cursor: []byte("d")},
 		"offers":        &Offers{Tables: []TableOffer{{Name: "items", Policy: "row", Fingerprint: "ab", Shape: "ef"}}},

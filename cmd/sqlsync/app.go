@@ -173,6 +173,8 @@ func explain(path string, err error) error {
 		return hint(fmt.Errorf("%s is read-only", path), "sqlsync needs to write to the database and its folder: check their owner and permissions")
 	case errors.Is(err, cdc.ErrPruned):
 		return hint(err, "begin anew without --cursor: sqlsync log shows what is kept, and the tables themselves hold the rest")
+	case errors.Is(err, cdc.ErrNoDatasetKey):
+		return hint(err, "join with a ticket of a node that has it, or put back %s", mesh.DatasetKeysPath(path))
 	case errors.Is(err, cdc.ErrLocked):
 		return hint(fmt.Errorf("%s is locked by another program", path), "end the program's transaction or its exclusive lock, then try again")
 	case errors.Is(err, cdc.ErrIdentity):

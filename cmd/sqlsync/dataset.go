@@ -37,11 +37,13 @@ func (datasetListCmd) Run(ctx context.Context, a *app) error {
 			Rate      int64  `json:"rate"`
 			Interval  string `json:"interval"`
 			Interest  string `json:"interest"`
+			Private   bool   `json:"private"`
+			Keyed     bool   `json:"key"`
 		}
 		rows := []row{}
 		for _, d := range list {
 			rows = append(rows, row{d.Dataset, d.Enabled, d.BatchRows, schemaWord(d.FollowSchema), retentionWord(d.Retention), d.RetentionBytes,
-				d.Priority, d.Rate, d.Interval.String(), interestWord(d.AllTables)})
+				d.Priority, d.Rate, d.Interval.String(), interestWord(d.AllTables), d.Private, d.Keyed})
 		}
 		return a.printJSON(rows)
 	}
@@ -49,7 +51,7 @@ func (datasetListCmd) Run(ctx context.Context, a *app) error {
 	fmt.Fprintln(w, "DATASET\tENABLED\tBATCH-ROWS\tSCHEMA\tRETENTION\tAT MOST\tPRIORITY\tRATE\tINTERVAL\tINTEREST")
 	for _, d := range list {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", cell(d.Dataset), yesNo(d.Enabled), d.BatchRows, schemaWord(d.FollowSchema), retentionWord(d.Retention), bytesWord(d.RetentionBytes),
-			d.Priority, rateWord(d.Rate), intervalWord(d.Interval), interestWord(d.AllTables))
+			d.Priority, rateWord(d.Rate), intervalWord(d.Interval), joined(interestWord(d.AllTables), privacyWord(d.Private, d.Keyed)))
 	}
 	return w.Flush()
 }
@@ -73,6 +75,7 @@ type datasetSetCmd struct {
 	Priority       *int64         `help:"Whose transactions go first, from -100 to 100: the higher one's. primary has 10, others 0."`
 	Rate           *int64         `placeholder:"ROWS" help:"How many changed rows a second are sealed at most, and how many of peers' are applied; 0 is no bound."`
 	Interval       *time.Duration `placeholder:"DURATION" help:"How long it is at least from one seal to the next, for example 1s; 0 is as soon as something is written."`
+	Private        bool           `help:"Make the dataset private, and make it where there is none: who has not got its key holds and passes on its batches without reading them. Before anything is in it."`
 	Schema         string         `enum:",wait,follow" default:"" placeholder:"follow|wait" help:"Whether tables and columns that peers have and this database has not are made here (follow), or wait for the application to make them (wait, the default)."`
 }
 
@@ -141,6 +144,14 @@ func (c *datasetSetCmd) check() error {
 func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(); err != nil {
 		return err
+	}
+	if c.Private {
+		if err := checkDataset(c.Name); err != nil {
+			return err
+		}
+		if err := a.makePrivate(ctx, c.Name); err != nil {
+			return err
+		}
 	}
 	change := cdc.DatasetChange{Enabled: c.Enabled, BatchRows: c.BatchRows, RetentionBytes: c.RetentionBytes,
 		Priority: c.Priority, Rate: c.Rate, Interval: c.Interval}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,9 @@ func (c *inviteCmd) Run(ctx context.Context, a *app) error {
 		Expires: c.Expires.after(time.Now()).Truncate(time.Second).UTC(),
 	}
 	if t.Addrs, err = c.addrs(ctx, a, store); err != nil {
+		return err
+	}
+	if t.Keys, err = keysOf(store, t.Datasets); err != nil {
 		return err
 	}
 	text, err := t.Text()
@@ -102,6 +106,10 @@ func (c *inviteCmd) print(a *app, t *crypto.Ticket, text string) error {
 			"addrs": t.Addrs, "datasets": append([]string{}, t.Datasets...)})
 	}
 	a.say("for one node, until %s, at %s: sqlsync --db FILE join TICKET", t.Expires.Local().Format(time.DateTime), strings.Join(t.Addrs, ", "))
+	if len(t.Keys) > 0 {
+		a.say("it holds the key of what is private in %s: keep it from others also when it is used; a node that is only to pass on is added with sqlsync remote add",
+			strings.Join(slices.Sorted(maps.Keys(t.Keys)), ", "))
+	}
 	if c.QR {
 		// Capitals and digits have an encoding of their own, of 5.5 bits each.
 		qrterminal.GenerateHalfBlock(strings.ToUpper(text), qrterminal.L, a.stdout)

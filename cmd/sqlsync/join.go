@@ -100,6 +100,9 @@ func (c *joinCmd) add(ctx context.Context, m *mesh.Member, t *crypto.Ticket) (*c
 	if err != nil {
 		return nil, err
 	}
+	if err := takeKeys(ctx, m.Store, t.Keys); err != nil {
+		return nil, err
+	}
 	reached, err := prove(ctx, m.Identity, t)
 	if err != nil {
 		return nil, err

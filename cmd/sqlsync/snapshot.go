@@ -83,6 +83,9 @@ func export(ctx context.Context, store *cdc.Store, names []string, to io.Writer)
 		return 0, err
 	}
 	w := wire.NewWriter(out)
+	if err := readable(ctx, store, names); err != nil {
+		return 0, err
+	}
 	for _, name := range names {
 		stream := store.Stream(name)
 		schema, err := stream.Schema(ctx)

@@ -34,6 +34,8 @@ type datasetStatus struct {
 	Vector  map[string]position `json:"vector"`
 	// Blocked names the remotes that keep it from being pruned.
 	Blocked []string `json:"blocked_by"`
+	Private bool     `json:"private"`
+	Keyed   bool     `json:"key"`
 }
 
 type remoteStatus struct {
@@ -122,7 +124,7 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		Conflicts: have.Conflicts, Violations: have.Violations, Quarantined: have.Held, Warnings: []string{},
 	}
 	for _, d := range have.Datasets {
-		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position), []string{}}
+		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position), []string{}, d.Private, d.Keyed}
 		for origin, p := range d.Vector {
 			ds.Vector[nodeKey(origin)] = position{p.Seq, p.HLC}
 		}
@@ -139,6 +141,11 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 	}
 	for _, table := range have.Gaps {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: changes from before it was watched are still to come; they do with the next connection to a remote that has them", table))
+	}
+	for _, d := range have.Datasets {
+		if d.Private && !d.Keyed {
+			st.Warnings = append(st.Warnings, fmt.Sprintf("dataset %s is private and its key is not here: its changes are held and passed on unread", d.Name))
+		}
 	}
 	for _, dataset := range have.Passing {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("dataset %s: changes to tables that are not watched here are still to come, to be passed on; they do with the next connection to a remote that has them, and remotes that want them get nothing newer before", dataset))

@@ -145,6 +145,8 @@ func explainSync(name string, err error, timeout time.Duration) error {
 	case errors.As(err, &unknown):
 		return hint(fmt.Errorf("%s refused the connection: it does not know this node's key, or the address is another node's", name),
 			"run there: sqlsync remote add NAME %s", unknown.Self)
+	case errors.Is(err, replicate.ErrNoMember):
+		return hint(err, "sqlsync invite on a node that has the key of the dataset, and sqlsync join with its ticket here; rows that are not kept any more come from such a node, not from one that passes on")
 	case errors.Is(err, replicate.ErrRefused):
 		return hint(err, "sqlsync remote list, here and there, shows what the two sides allow each other")
 	case errors.Is(err, replicate.ErrUnreachable):

@@ -36,7 +36,7 @@ func (c *uninstallCmd) Run(ctx context.Context, a *app) error {
 	}
 	files := []string{mesh.LockPath(path), mesh.WitnessPath(path)}
 	if !c.KeepKey {
-		files = append(files, mesh.KeyPath(path), mesh.NextKeyPath(path))
+		files = append(files, mesh.KeyPath(path), mesh.NextKeyPath(path), mesh.DatasetKeysPath(path))
 	}
 	for _, f := range files {
 		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -27,6 +27,9 @@ func KeyPath(db string) string { return Beside(db, "-sqlsync.key") }
 // LockPath is the lock of whoever serves a database.
 func LockPath(db string) string { return Beside(db, "-sqlsync.lock") }
 
+// DatasetKeysPath is where the keys of private datasets are kept.
+func DatasetKeysPath(db string) string { return Beside(db, "-sqlsync.datasets") }
+
 // WitnessPath is what knows a database as it was last.
 func WitnessPath(db string) string { return Beside(db, "-sqlsync.witness") }
 

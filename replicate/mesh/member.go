@@ -103,7 +103,7 @@ func OpenStore(ctx context.Context, path string, o Options) (*cdc.Store, *crypto
 	store, err := cdc.Open(ctx, cdc.Options{
 		Path: path, Node: merge.NodeID(id.PublicKey()), LockWait: o.LockWait, Log: o.Log, Observe: o.Observe,
 		Sign:   func(h wire.Hash) []byte { return id.Sign(h[:]) },
-		Former: formerKeys(id), Witness: WitnessPath(path),
+		Former: formerKeys(id), Witness: WitnessPath(path), DatasetKey: datasetKeys(path),
 		Author: func(salt []byte) cdc.Author {
 			other := id.Author(salt)
 			return cdc.Author{Node: merge.NodeID(other.PublicKey()), Sign: func(h wire.Hash) []byte { return other.Sign(h[:]) }}
@@ -113,6 +113,18 @@ func OpenStore(ctx context.Context, path string, o Options) (*cdc.Store, *crypto
 		},
 	})
 	return store, id, err
+}
+
+// datasetKeys looks a key up in the file: another process may have added it.
+func datasetKeys(db string) func(string) (*wire.DatasetKey, error) {
+	return func(dataset string) (*wire.DatasetKey, error) {
+		keys, err := crypto.LoadDatasetKeys(DatasetKeysPath(db))
+		key, ok := keys[dataset]
+		if err != nil || !ok {
+			return nil, err
+		}
+		return (*wire.DatasetKey)(&key), nil
+	}
 }
 
 func formerKeys(id *crypto.Identity) (list []merge.NodeID) {
