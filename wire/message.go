@@ -5,12 +5,15 @@ import "sqlsync/merge"
 // Protocol versions that this package speaks.
 const (
 	MinProtocol = 1
-	MaxProtocol = 2
+	MaxProtocol = 4
 
 	// DigestProtocol is the first version with DigestRequest and Digests.
 	DigestProtocol = 2
 	// SnapshotProtocol is the first version with snapshots.
 	SnapshotProtocol = 2
+	// RangeProtocol is the first version in which tables are compared by ranges
+	// of keys.
+	RangeProtocol = 4
 )
 
 // Message is one of the types below. A session begins with one Hello from
