@@ -34,6 +34,14 @@ func (t *tx) chains(ds *dataset) (chains, error) {
 	return c, nil
 }
 
+// heads are the ends of the chains, as peers are told of them.
+func (c chains) heads() (list []wire.ChainHead) {
+	for _, origin := range c.vector().Origins() {
+		list = append(list, wire.ChainHead{Origin: origin, Position: c[origin].Position, Hash: c[origin].hash})
+	}
+	return list
+}
+
 // vector drops the hashes.
 func (c chains) vector() merge.Vector {
 	v := make(merge.Vector, len(c))

@@ -59,10 +59,7 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte) (*wire.SnapshotPart, error
 	var name string
 	var after []wire.Value
 	if len(cursor) == 0 {
-		for _, origin := range chains.vector().Origins() {
-			c := chains[origin]
-			part.Heads = append(part.Heads, wire.ChainHead{Origin: origin, Position: c.Position, Hash: c.hash})
-		}
+		part.Heads = chains.heads()
 	} else {
 		values, err := wire.DecodeRow(cursor)
 		if err != nil || len(values) == 0 {
@@ -82,8 +79,8 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte) (*wire.SnapshotPart, error
 	if tab.name != name || len(after) != len(tab.key) {
 		after = nil
 	}
-	s := &snapshot{tx: t, ds: ds, tab: tab, chains: chains, ops: make(map[phase]map[merge.NodeID][]wire.Change)}
-	last, err := s.read(after)
+	s := t.newSnapshot(ds, tab, chains)
+	last, err := s.read(after, nil)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", tab.name, err)
 	}
@@ -91,11 +88,9 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte) (*wire.SnapshotPart, error
 		return nil, fmt.Errorf("table %s: %w", tab.name, err)
 	}
 	part.Table, part.From, part.To = tab.name, keyBytes(after), keyBytes(last)
-	needs, err := t.Int(`SELECT needs FROM sqlsync_table WHERE id = ?`, tab.id)
-	if err != nil {
+	if part.Complete, err = t.tellsAll(ds, tab); err != nil {
 		return nil, err
 	}
-	part.Complete = tab.ds.id == ds.id && len(tab.formers) == 0 && tab.waiting == "" && tab.replayFrom == 0 && needs == 0 && !tab.appends()
 	switch {
 	case last != nil:
 		part.Cursor = wire.AppendRow(nil, append([]wire.Value{tab.name}, last...))
@@ -103,6 +98,13 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte) (*wire.SnapshotPart, error
 		part.Cursor = wire.AppendRow(nil, []wire.Value{tables[1].name})
 	}
 	return part, nil
+}
+
+// tellsAll reports whether a row that a snapshot of the dataset does not tell is
+// not there.
+func (t *tx) tellsAll(ds *dataset, tab *table) (bool, error) {
+	needs, err := t.Int(`SELECT needs FROM sqlsync_table WHERE id = ?`, tab.id)
+	return tab.settled(ds) && len(tab.formers) == 0 && needs == 0 && !tab.appends(), err
 }
 
 // keyBytes is a key as a part's bound, empty for none.
@@ -120,7 +122,12 @@ type snapshot struct {
 	tab    *table
 	chains chains
 	ops    map[phase]map[merge.NodeID][]wire.Change
-	bytes  int
+	// keys and bytes are how much was read so far.
+	keys, bytes int
+}
+
+func (t *tx) newSnapshot(ds *dataset, tab *table, chains chains) *snapshot {
+	return &snapshot{tx: t, ds: ds, tab: tab, chains: chains, ops: make(map[phase]map[merge.NodeID][]wire.Change)}
 }
 
 // phase orders what is told of rows: births, the rounds of their updates, and
@@ -132,27 +139,26 @@ const (
 	phaseDelete phase = 1 << 30
 )
 
-// read reads a range of keys behind after. It returns the last one if there may
-// be more.
-func (s *snapshot) read(after []wire.Value) (last []wire.Value, err error) {
+// read reads the keys behind after and up to to, nil for all, until the part is
+// full. It returns the last one if there may be more.
+func (s *snapshot) read(after, to []wire.Value) (last []wire.Value, err error) {
 	type remembered struct {
 		key []wire.Value
 		m   meta
 	}
 	var rows []remembered
 	k := len(s.tab.key)
-	where := ""
-	if after != nil {
-		where = ` WHERE (` + s.tab.list("k%d", ", ", k) + `) > (` + strings.TrimSuffix(strings.Repeat("?, ", k), ", ") + `)`
-	}
+	most := snapshotRows - s.keys
+	terms, args := within(s.tab.list("k%d", ", ", k), after, to)
 	err = s.Query(func(row []any) error {
 		m, err := s.readMeta(row[k:])
 		rows = append(rows, remembered{slices.Clone(row[:k]), m})
 		return err
-	}, `SELECT `+s.tab.list("k%d", ", ", k)+`, `+metaColumns("")+` FROM `+s.tab.meta()+where+` ORDER BY `+s.tab.list("k%d", ", ", k)+fmt.Sprintf(` LIMIT %d`, snapshotRows), after...)
+	}, `SELECT `+s.tab.list("k%d", ", ", k)+`, `+metaColumns("")+` FROM `+s.tab.meta()+all(terms)+` ORDER BY `+s.tab.list("k%d", ", ", k)+` LIMIT ?`, append(args, most)...)
 	if err != nil {
 		return nil, err
 	}
+	s.keys += len(rows)
 	for i := range rows {
 		r := &rows[i]
 		if err := s.tell(r.key, &r.m); err != nil {
@@ -162,11 +168,14 @@ func (s *snapshot) read(after []wire.Value) (last []wire.Value, err error) {
 			return r.key, nil
 		}
 	}
-	if len(rows) == snapshotRows {
+	if len(rows) == most {
 		return rows[len(rows)-1].key, nil
 	}
 	return nil, nil
 }
+
+// full reports whether no more is to be read.
+func (s *snapshot) full() bool { return s.keys >= snapshotRows || s.bytes > snapshotBytes }
 
 // tell turns one row into changes.
 func (s *snapshot) tell(key []wire.Value, m *meta) error {

@@ -163,15 +163,40 @@ func (n *Node) Snapshot(_ context.Context, req *wire.SnapshotRequest) (part *wir
 
 // TakeSnapshot is Stream's.
 func (n *Node) TakeSnapshot(_ context.Context, peer merge.NodeID, part *wire.SnapshotPart) (next *wire.SnapshotRequest, err error) {
-	var all []string
-	for i := range n.w.tables {
-		all = append(all, n.w.tables[i].Name)
-	}
-	_, err = n.watched(all, func() (_ merge.Vector, err error) {
+	_, err = n.watched(n.allTables(), func() (_ merge.Vector, err error) {
 		next, err = n.Stream.TakeSnapshot(background, peer, part)
 		return nil, err
 	})
 	return next, err
+}
+
+func (n *Node) allTables() (names []string) {
+	for i := range n.w.tables {
+		names = append(names, n.w.tables[i].Name)
+	}
+	return names
+}
+
+// Compare is Stream's.
+func (n *Node) Compare(_ context.Context, question wire.Message) (answer wire.Message, err error) {
+	_, err = n.watched(nil, func() (_ merge.Vector, err error) {
+		answer, err = n.Stream.Compare(background, question)
+		return nil, err
+	})
+	return answer, err
+}
+
+// Reconcile is Stream's.
+func (n *Node) Reconcile(peer merge.NodeID) func(context.Context, wire.Message) (wire.Message, error) {
+	step := n.Stream.Reconcile(peer)
+	return func(_ context.Context, answer wire.Message) (question wire.Message, err error) {
+		n.w.Counts.Reconciles++
+		_, err = n.watched(n.allTables(), func() (_ merge.Vector, err error) {
+			question, err = step(background, answer)
+			return nil, err
+		})
+		return question, err
+	}
 }
 
 // Restart opens the file as a process finds it whose predecessor was killed:
