@@ -61,7 +61,7 @@ const (
 	// differTries is how often rows that differ are looked at again, with
 	// pauses that double.
 	differTries = 5
-	firstLook   = 100 * time.Millisecond
+	firstLook   = 50 * time.Millisecond
 	// maxUnsettled is how many of them are: beyond that the nodes are not in
 	// step, and are to be synced first.
 	maxUnsettled = 10_000
