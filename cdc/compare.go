@@ -17,6 +17,9 @@ import (
 // no longer small messages than four times as much.
 const answerBytes = 256 << 10
 
+// maxHashes bounds the values that one question asks for.
+const maxHashes = 1 << 16
+
 // Compare answers a peer's question about what tables hold.
 func (d *Stream) Compare(ctx context.Context, question wire.Message) (answer wire.Message, err error) {
 	switch m := question.(type) {
@@ -209,6 +212,9 @@ func (d *Stream) statesOf(ctx context.Context, req *wire.StatesRequest) (out *wi
 }
 
 func (t *tx) statesOf(ds *dataset, tab *table, req *wire.StatesRequest) (*wire.States, [][]byte, error) {
+	if len(req.Keys)*len(req.Columns) > maxHashes {
+		return nil, nil, fmt.Errorf("%w: %d rows of %d columns asked for at once", wire.ErrInvalid, len(req.Keys), len(req.Columns))
+	}
 	chains, err := t.chains(ds)
 	if err != nil {
 		return nil, nil, err

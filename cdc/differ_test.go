@@ -227,4 +227,3 @@ func TestAnswersOutOfPlace(t *testing.T) {
 		}
 	}
 }
-

@@ -122,12 +122,13 @@ type snapshot struct {
 	tab    *table
 	chains chains
 	ops    map[phase]map[merge.NodeID][]wire.Change
-	// keys and bytes are how much was read so far.
-	keys, bytes int
+	// told are the keys that were read so far, bytes is how much was told.
+	told  map[string]bool
+	bytes int
 }
 
 func (t *tx) newSnapshot(ds *dataset, tab *table, chains chains) *snapshot {
-	return &snapshot{tx: t, ds: ds, tab: tab, chains: chains, ops: make(map[phase]map[merge.NodeID][]wire.Change)}
+	return &snapshot{tx: t, ds: ds, tab: tab, chains: chains, ops: make(map[phase]map[merge.NodeID][]wire.Change), told: make(map[string]bool)}
 }
 
 // phase orders what is told of rows: births, the rounds of their updates, and
@@ -148,7 +149,7 @@ func (s *snapshot) read(after, to []wire.Value) (last []wire.Value, err error) {
 	}
 	var rows []remembered
 	k := len(s.tab.key)
-	most := snapshotRows - s.keys
+	most := snapshotRows - len(s.told)
 	terms, args := within(s.tab.list("k%d", ", ", k), after, to)
 	err = s.Query(func(row []any) error {
 		m, err := s.readMeta(row[k:])
@@ -158,9 +159,13 @@ func (s *snapshot) read(after, to []wire.Value) (last []wire.Value, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.keys += len(rows)
 	for i := range rows {
 		r := &rows[i]
+		text := keyText(r.key)
+		if s.told[text] {
+			return nil, fmt.Errorf("%w: ranges that overlap", wire.ErrInvalid)
+		}
+		s.told[text] = true
 		if err := s.tell(r.key, &r.m); err != nil {
 			return nil, err
 		}
@@ -175,7 +180,7 @@ func (s *snapshot) read(after, to []wire.Value) (last []wire.Value, err error) {
 }
 
 // full reports whether no more is to be read.
-func (s *snapshot) full() bool { return s.keys >= snapshotRows || s.bytes > snapshotBytes }
+func (s *snapshot) full() bool { return len(s.told) >= snapshotRows || s.bytes > snapshotBytes }
 
 // tell turns one row into changes.
 func (s *snapshot) tell(key []wire.Value, m *meta) error {
