@@ -134,6 +134,15 @@ var traces = map[string]func(*duo){
 		d.post(1, snapshotTaken{})
 		d.settle()
 	},
+	"ranges-too-early": func(d *duo) {
+		d.start()
+		d.log.Reset()
+		for _, e := range []event{received{&wire.Behind{}}, comparisonWanted{&wire.ContentsRequest{}}} {
+			d.sides[0].session = newSession(d.sides[0].config)
+			d.step(0, received{&wire.Hello{MinProtocol: 1, MaxProtocol: 3, Dataset: "primary", Push: true, Pull: true}})
+			d.step(0, e)
+		}
+	},
 	"digests-too-early": func(d *duo) {
 		d.start()
 		d.log.Reset()
