@@ -217,7 +217,7 @@ func (f *differ) rows(ctx context.Context, c *compared) error {
 		if err != nil {
 			return err
 		}
-		parts, err := partsOf(q.Ranges, m)
+		parts, err := partsOf(q.Ranges, m, len(ranges))
 		if err != nil {
 			return err
 		}

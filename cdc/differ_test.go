@@ -2,6 +2,7 @@ package cdc_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -225,5 +226,33 @@ func TestAnswersOutOfPlace(t *testing.T) {
 		if _, err := b.Stream(cdc.DefaultDataset).Compare(t.Context(), q); err == nil {
 			t.Errorf("%s was answered", name)
 		}
+	}
+}
+
+// A peer that divides ranges without end is left.
+func TestRangesWithoutEnd(t *testing.T) {
+	a, b := pair(t, items, "items")
+	a.exec(`INSERT INTO items (id) VALUES (1)`)
+	converge(t, a, b)
+	n := int64(0)
+	k := &talk{from: b}
+	_, err := a.Stream(cdc.DefaultDataset).Differ(t.Context(), cdc.DifferOptions{Ask: func(ctx context.Context, q wire.Message) (wire.Message, error) {
+		m, ok := q.(*wire.FingerprintsRequest)
+		if !ok {
+			return k.ask(ctx, q)
+		}
+		answer := &wire.Fingerprints{}
+		for _, r := range m.Ranges {
+			var parts []wire.Fingerprint
+			for range 2000 {
+				n++
+				parts = append(parts, wire.Fingerprint{To: wire.AppendRow(nil, []wire.Value{n}), Rows: 9})
+			}
+			answer.Ranges = append(answer.Ranges, append(parts, wire.Fingerprint{To: r.To, Rows: 9}))
+		}
+		return answer, nil
+	}, Found: func(cdc.Difference) error { return nil }})
+	if !errors.Is(err, wire.ErrInvalid) {
+		t.Errorf("after %d parts: %v", n, err)
 	}
 }

@@ -61,7 +61,7 @@ func (f *differ) sums(ctx context.Context, c *compared, r wire.KeyRange) (*sums,
 	if err != nil {
 		return nil, err
 	}
-	if _, err := partsOf(q.Ranges, there); err != nil {
+	if _, err := partsOf(q.Ranges, there, 0); err != nil {
 		return nil, err
 	}
 	here, err := f.fingerprints(ctx, q, 0)

@@ -24,6 +24,9 @@ const (
 	fetchRanges = 256
 	// fetchRows is how many rows are had rather than compared further.
 	fetchRows = 16
+	// maxCompare bounds the ranges that are still to be compared: more than
+	// any honest peer divides a table into.
+	maxCompare = 1 << 16
 )
 
 // reconciliation is how far a snapshot by ranges has come.
@@ -211,7 +214,7 @@ func (d *Stream) beginTable(ctx context.Context, r *reconciliation) error {
 // sift compares the peer's fingerprints of ranges with the own. A part that
 // differs is compared further, or had if it has few rows or none of it is here.
 func (d *Stream) sift(ctx context.Context, r *reconciliation, q *wire.FingerprintsRequest, m *wire.Fingerprints) error {
-	parts, err := partsOf(q.Ranges, m)
+	parts, err := partsOf(q.Ranges, m, len(r.compare))
 	if err != nil {
 		return err
 	}
@@ -244,7 +247,8 @@ type part struct {
 }
 
 // partsOf lists the parts of the ranges that were asked for, in their order.
-func partsOf(asked []wire.KeyRange, m *wire.Fingerprints) (list []part, err error) {
+// left is how many ranges are still to be compared.
+func partsOf(asked []wire.KeyRange, m *wire.Fingerprints, left int) (list []part, err error) {
 	if len(m.Ranges) == 0 || len(m.Ranges) > len(asked) {
 		return nil, fmt.Errorf("%w: fingerprints of %d ranges for %d", wire.ErrInvalid, len(m.Ranges), len(asked))
 	}
@@ -257,6 +261,9 @@ func partsOf(asked []wire.KeyRange, m *wire.Fingerprints) (list []part, err erro
 			list = append(list, part{wire.KeyRange{From: from, To: f.To}, f, len(parts) == 1})
 			from = f.To
 		}
+	}
+	if left+len(list) > maxCompare {
+		return nil, fmt.Errorf("%w: a table divided into more than %d ranges", wire.ErrInvalid, maxCompare)
 	}
 	return list, nil
 }
