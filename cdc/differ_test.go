@@ -154,14 +154,14 @@ func TestDifferencesOfTablesAndColumns(t *testing.T) {
 func TestDifferencesWhileBothWrite(t *testing.T) {
 	a, b := pair(t, items, "items")
 	b.damaged = true
-	a.exec(fmt.Sprintf(manyItems, 600))
+	a.exec(fmt.Sprintf(manyItems, 300))
 	converge(t, a, b)
 	n := 0
 	move := func(wire.Message) {
 		n++
 		a.exec(`UPDATE items SET qty = qty + 1 WHERE id % 7 = ? AND id <> 71`, n%7)
 		b.exec(`UPDATE items SET note = ? WHERE id % 5 = ? AND id <> 71`, n, n%5)
-		b.exec(`DELETE FROM items WHERE id = ?`, 400+n)
+		b.exec(`DELETE FROM items WHERE id = ?`, 200+n)
 		exchange(a, b)
 		a.exec(`INSERT INTO items (id) VALUES (?)`, 10_000+n)
 		a.seal()
@@ -172,7 +172,7 @@ func TestDifferencesWhileBothWrite(t *testing.T) {
 	if len(list) != 0 {
 		t.Errorf("found %q", list)
 	}
-	if c.Tables[0].Rows < 400 {
+	if c.Tables[0].Rows < 200 {
 		t.Errorf("compared %+v", c.Tables)
 	}
 	b.past(`UPDATE items SET name = 'lost' WHERE id = 71`)
@@ -244,7 +244,7 @@ func TestRangesWithoutEnd(t *testing.T) {
 		answer := &wire.Fingerprints{}
 		for _, r := range m.Ranges {
 			var parts []wire.Fingerprint
-			for range 2000 {
+			for range 1100 {
 				n++
 				parts = append(parts, wire.Fingerprint{To: wire.AppendRow(nil, []wire.Value{n}), Rows: 9})
 			}

@@ -71,44 +71,44 @@ func TestTrafficFollowsTheDifference(t *testing.T) {
 	measure := func(rows, changed int) (c cost) {
 		stale, fresh := away(t, rows, changed)
 		k := &talk{from: fresh}
-		if rows := stale.reconcile(k); rows > 20*changed {
+		if rows := stale.reconcile(k); rows > 40*changed {
 			t.Errorf("%d rows came for %d that were changed", rows, changed)
 		}
 		converge(t, stale, fresh)
 		c.reconcile = k.bytes
 		stale.damaged = true
-		stale.past(`UPDATE items SET name = 'lost' WHERE id = 555`)
+		stale.past(`UPDATE items SET name = 'lost' WHERE id = 55`)
 		k = &talk{from: fresh}
-		if list, _ := stale.differences(k); len(list) != 1 || list[0] != "items id=555 differs name" {
+		if list, _ := stale.differences(k); len(list) != 1 || list[0] != "items id=55 differs name" {
 			t.Errorf("found %q", list)
 		}
 		c.verify = k.bytes
 		t.Logf("%d rows, %d changed: one row is found with %d bytes, all are had with %d", rows, changed, c.verify, c.reconcile)
 		return c
 	}
-	small, large, more := measure(1500, 2), measure(12_000, 2), measure(12_000, 200)
-	if large.verify > 2*small.verify || large.verify > 16<<10 {
-		t.Errorf("a row among 12,000 is found with %d bytes, among 1,500 with %d", large.verify, small.verify)
+	small, large, more := measure(800, 2), measure(4800, 2), measure(4800, 80)
+	if large.verify > 3*small.verify || large.verify > 8<<10 {
+		t.Errorf("a row among 4,800 is found with %d bytes, among 800 with %d", large.verify, small.verify)
 	}
-	if large.reconcile > 2*small.reconcile || large.reconcile > 32<<10 {
-		t.Errorf("2 of 12,000 rows are had with %d bytes, of 1,500 with %d", large.reconcile, small.reconcile)
+	if large.reconcile > 3*small.reconcile || large.reconcile > 8<<10 {
+		t.Errorf("2 of 4,800 rows are had with %d bytes, of 800 with %d", large.reconcile, small.reconcile)
 	}
 	if more.reconcile < 4*large.reconcile {
-		t.Errorf("200 rows took %d bytes, 2 took %d", more.reconcile, large.reconcile)
+		t.Errorf("80 rows took %d bytes, 2 took %d", more.reconcile, large.reconcile)
 	}
 }
 
 // A snapshot by ranges that is broken off begins anew, and what was merged is
 // not fetched again; what is written meanwhile on either side stays.
 func TestRangesGoOn(t *testing.T) {
-	stale, fresh := away(t, 6000, 600)
+	stale, fresh := away(t, 2600, 260)
 	stale.exec(`INSERT INTO items (id, name) VALUES (-1, 'unsent'); UPDATE items SET note = 'unsent' WHERE id = 50`)
 	ctx, cancel := context.WithCancel(t.Context())
 	first := &talk{from: fresh}
 	parts := 0
 	first.before = func(question wire.Message) {
 		if _, ok := question.(*wire.RangesRequest); ok {
-			if parts++; parts == 3 {
+			if parts++; parts == 2 {
 				cancel()
 			}
 		}
@@ -123,7 +123,7 @@ func TestRangesGoOn(t *testing.T) {
 		fresh.exec(`UPDATE items SET name = 'later' WHERE id = ?`, whole)
 		stale.exec(`INSERT INTO items (id, name) VALUES (?, 'meanwhile')`, 30_000_000+whole)
 	}}
-	if rows := stale.reconcile(second); rows > 6000 {
+	if rows := stale.reconcile(second); rows > 1500 {
 		t.Errorf("%d rows came again", rows)
 	}
 	converge(t, stale, fresh)
