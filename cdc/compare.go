@@ -58,11 +58,16 @@ func (d *Stream) contents(ctx context.Context) (*wire.Contents, error) {
 		}
 		out.Heads, out.Tables = chains.heads(), nil
 		for _, tab := range t.cfg.tables {
-			if tab.takes(ds) && tab.def != nil {
-				out.Tables = append(out.Tables, wire.TableContents{
-					Name: tab.name, Columns: tab.comparable(), Keyed: !tab.localIDs(), Settled: tab.settled(ds),
-				})
+			if !tab.takes(ds) || tab.def == nil {
+				continue
 			}
+			whole, err := t.whole(tab)
+			if err != nil {
+				return err
+			}
+			out.Tables = append(out.Tables, wire.TableContents{
+				Name: tab.name, Columns: tab.comparable(), Keyed: !tab.localIDs(), Settled: whole && tab.ds.id == ds.id,
+			})
 		}
 		return nil
 	})
@@ -80,12 +85,6 @@ func (tab *table) comparable() []string {
 	}
 	slices.SortFunc(names, func(a, b string) int { return strings.Compare(schema.Fold(a), schema.Fold(b)) })
 	return names
-}
-
-// settled reports whether nothing of the dataset waits to be merged into the
-// table, which is in no other.
-func (tab *table) settled(ds *dataset) bool {
-	return tab.ds.id == ds.id && tab.waiting == "" && tab.replayFrom == 0
 }
 
 // tableAt finds a table of the dataset.
@@ -306,9 +305,11 @@ func (t *tx) ranges(ds *dataset, tab *table, ranges []wire.KeyRange) (*wire.Rang
 			break
 		}
 	}
-	if out.Complete, err = t.tellsAll(ds, tab); err != nil {
+	whole, err := t.whole(tab)
+	if err != nil {
 		return nil, err
 	}
-	out.Parts, err = s.parts()
+	out.Complete = whole && tab.tellsAll(ds)
+	out.Parts, err = s.parts(!whole)
 	return out, err
 }

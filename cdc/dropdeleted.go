@@ -22,7 +22,7 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, name string, ranges []w
 	if err != nil {
 		return err
 	}
-	forked, err := t.openForks(ds)
+	forked, err := t.endsUntold(tab)
 	if err != nil {
 		return err
 	}

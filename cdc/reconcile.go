@@ -51,7 +51,7 @@ func (d *Stream) Reconcile(peer merge.NodeID) func(ctx context.Context, answer w
 	return func(ctx context.Context, answer wire.Message) (wire.Message, error) {
 		next := reconciliation{tables: now.tables, compare: slices.Clone(now.compare), fetch: slices.Clone(now.fetch), rows: now.rows, asked: now.asked}
 		question, err := d.reconcile(ctx, &next, peer, answer)
-		if errors.Is(err, errOtherEnds) {
+		if errors.Is(err, errTakeWhole) {
 			question, err = &wire.SnapshotRequest{}, nil
 		}
 		if err != nil {
@@ -114,9 +114,14 @@ func (d *Stream) reconcile(ctx context.Context, r *reconciliation, peer merge.No
 			if err != nil {
 				return err
 			}
+			for _, c := range m.Tables {
+				if tab := t.cfg.byName[schema.Fold(c.Name)]; tab != nil && tab.ds.id == ds.id && !c.Settled {
+					return errTakeWhole
+				}
+			}
 			return t.beginSnapshot(ds, peer, m.Heads)
 		}); err == nil {
-			err = d.beginTable(ctx, r)
+			err = d.beginTable(ctx, r, peer)
 		}
 	case *wire.Fingerprints:
 		q, ok := r.asked.(*wire.FingerprintsRequest)
@@ -141,17 +146,24 @@ func (d *Stream) reconcile(ctx context.Context, r *reconciliation, peer merge.No
 	return d.nextQuestion(ctx, r, peer)
 }
 
-// errOtherEnds says that a chain has two ends: equal versions do not stand for
-// equal rows then.
-var errOtherEnds = errors.New("a chain has two ends")
+// errTakeWhole says that a snapshot is to be taken whole: a chain has two ends,
+// and equal versions do not stand for equal rows then, or the peer's table is not
+// whole itself.
+var errTakeWhole = errors.New("a snapshot is to be taken whole")
 
-// oneEnd is errOtherEnds where a chain of the dataset has two.
+// oneEnd is errTakeWhole where a chain of the dataset has two.
 func (t *tx) oneEnd(ds *dataset) error {
-	forks, err := t.openForks(ds)
-	if err == nil && len(forks) > 0 {
-		err = errOtherEnds
+	for _, tab := range t.cfg.tables {
+		if tab.ds.id != ds.id {
+			continue
+		}
+		if open, err := t.endsUntold(tab); err != nil {
+			return err
+		} else if len(open) > 0 {
+			return errTakeWhole
+		}
 	}
-	return err
+	return nil
 }
 
 func outOfPlace(m wire.Message) error { return fmt.Errorf("%w: %T out of place", wire.ErrInvalid, m) }
@@ -170,11 +182,12 @@ func (d *Stream) nextQuestion(ctx context.Context, r *reconciliation, peer merge
 			return &wire.FingerprintsRequest{Aspect: wire.ByVersions, Table: name, Ranges: some}, nil
 		}
 		r.tables = r.tables[1:]
-		if err := d.beginTable(ctx, r); err != nil {
+		if err := d.beginTable(ctx, r, peer); err != nil {
 			return nil, err
 		}
 	}
-	return nil, d.s.writeIn(ctx, d.name, func(t *tx) error {
+	late := false
+	err := d.s.writeIn(ctx, d.name, func(t *tx) error {
 		ds, err := t.dataset(d.name)
 		if err != nil {
 			return err
@@ -182,13 +195,21 @@ func (d *Stream) nextQuestion(ctx context.Context, r *reconciliation, peer merge
 		if err := t.oneEnd(ds); err != nil {
 			return err
 		}
-		return t.endSnapshot(ds, peer)
+		if err := t.endSnapshot(ds, peer); err != nil {
+			return err
+		}
+		late, err = t.late(ds) // what waited for sections that are given up
+		return err
 	})
+	if err == nil && late {
+		err = d.s.replay(ctx, d.name)
+	}
+	return nil, err
 }
 
 // beginTable begins with the first table left. One that cannot be compared is
 // had whole, as far as it is watched here.
-func (d *Stream) beginTable(ctx context.Context, r *reconciliation) error {
+func (d *Stream) beginTable(ctx context.Context, r *reconciliation, peer merge.NodeID) error {
 	r.compare, r.fetch, r.rows = nil, nil, 0
 	if len(r.tables) == 0 {
 		return nil
@@ -207,7 +228,7 @@ func (d *Stream) beginTable(ctx context.Context, r *reconciliation) error {
 		default:
 			r.fetch = whole
 		}
-		return nil
+		return t.tell(ds, peer, r.tables[0].Name)
 	})
 }
 

@@ -86,15 +86,19 @@ func TestTrafficFollowsTheDifference(t *testing.T) {
 		t.Logf("%d rows, %d changed: one row is found with %d bytes, all are had with %d", rows, changed, c.verify, c.reconcile)
 		return c
 	}
-	small, large, more := measure(800, 2), measure(4800, 2), measure(4800, 80)
+	rows := 4800
+	if testing.Short() {
+		rows = 2400
+	}
+	small, large, more := measure(rows/6, 2), measure(rows, 2), measure(rows, rows/60)
 	if large.verify > 3*small.verify || large.verify > 8<<10 {
-		t.Errorf("a row among 4,800 is found with %d bytes, among 800 with %d", large.verify, small.verify)
+		t.Errorf("a row among %d is found with %d bytes, among a sixth with %d", rows, large.verify, small.verify)
 	}
 	if large.reconcile > 3*small.reconcile || large.reconcile > 8<<10 {
-		t.Errorf("2 of 4,800 rows are had with %d bytes, of 800 with %d", large.reconcile, small.reconcile)
+		t.Errorf("2 of %d rows are had with %d bytes, of a sixth with %d", rows, large.reconcile, small.reconcile)
 	}
 	if more.reconcile < 4*large.reconcile {
-		t.Errorf("80 rows took %d bytes, 2 took %d", more.reconcile, large.reconcile)
+		t.Errorf("%d rows took %d bytes, 2 took %d", rows/60, more.reconcile, large.reconcile)
 	}
 }
 
@@ -170,7 +174,11 @@ func TestTablesThatAreHadWhole(t *testing.T) {
 	a.prune()
 	b.reconcile(&talk{from: a})
 	b.watch(cdc.WatchOptions{}, "late")
-	if needs, err := b.Stream(cdc.DefaultDataset).Needs(t.Context()); err != nil || !needs {
+	offers, err := a.Stream(cdc.DefaultDataset).Offers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if needs, err := b.Stream(cdc.DefaultDataset).Needs(t.Context(), offers); err != nil || !needs {
 		t.Fatalf("needs a snapshot: %v, %v", needs, err)
 	}
 	b.reconcile(&talk{from: a})

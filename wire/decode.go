@@ -78,7 +78,14 @@ func (r *reader) hello() *Hello {
 	}
 	m.Tables = r.offers()
 	m.Now = r.hlc(0)
-	r.fields()
+	r.fields(map[uint64]func(*reader){
+		fieldWants: func(f *reader) { m.Wants = f.names() },
+		fieldHeld: func(f *reader) {
+			if m.Held = f.vector(); f.err == nil && len(m.Held) == 0 {
+				f.fail("an empty vector")
+			}
+		},
+	})
 	return m
 }
 
@@ -107,15 +114,32 @@ func (r *reader) offers() []TableOffer {
 }
 
 // fields reads what later versions add to a message: numbered fields,
-// ascending. None is known yet; all are passed over.
-func (r *reader) fields() {
+// ascending. Those that are not known are passed over.
+func (r *reader) fields(known map[uint64]func(*reader)) {
 	for last := uint64(0); len(r.b) > 0; {
 		field := r.uvarint()
-		if r.bytes(); r.err == nil && field <= last {
+		f := reader{b: r.bytes()}
+		if r.err == nil && field <= last {
 			r.fail("fields are not in order")
 		}
 		last = field
+		if read := known[field]; read != nil {
+			if read(&f); f.end() != nil {
+				r.fail(fmt.Sprintf("field %d: %v", field, f.err))
+			}
+		}
 	}
+}
+
+// names reads a list of names, ascending.
+func (r *reader) names() []string {
+	list := make([]string, r.count(1, maxSections))
+	for i := range list {
+		if list[i] = r.name(); r.err == nil && i > 0 && list[i] <= list[i-1] {
+			r.fail("names are not in order")
+		}
+	}
+	return list
 }
 
 func (r *reader) uint32() uint32 {

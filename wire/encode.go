@@ -37,6 +37,12 @@ const (
 	kindRanges        = 24
 )
 
+// Numbers of the fields that follow a Hello, ascending: see reader.fields.
+const (
+	fieldWants = 1
+	fieldHeld  = 2
+)
+
 func known(kind byte) bool { return kind >= kindHello && kind <= kindRanges }
 
 // appendMessage appends the body of a message and returns its type.
@@ -103,8 +109,14 @@ func appendHello(b []byte, m *Hello) []byte {
 	b = appendBool(b, m.Push)
 	b = appendVector(b, m.Vector)
 	b = appendOffers(b, m.Tables)
-	return binary.AppendUvarint(b, uint64(m.Now))
-	// What later versions add follows as numbered fields: see reader.fields.
+	b = binary.AppendUvarint(b, uint64(m.Now))
+	if m.Wants != nil {
+		b = appendBytes(binary.AppendUvarint(b, fieldWants), appendStrings(nil, m.Wants))
+	}
+	if len(m.Held) > 0 {
+		b = appendBytes(binary.AppendUvarint(b, fieldHeld), appendVector(nil, m.Held))
+	}
+	return b
 }
 
 func appendSnapshotPart(b []byte, m *SnapshotPart) []byte {

@@ -11,6 +11,9 @@ const (
 	DigestProtocol = 2
 	// SnapshotProtocol is the first version with snapshots.
 	SnapshotProtocol = 2
+	// InterestProtocol is the first version in which sections are left out of
+	// batches. To others a batch is sent whole or not at all.
+	InterestProtocol = 3
 	// RangeProtocol is the first version in which tables are compared by ranges
 	// of keys.
 	RangeProtocol = 4
@@ -34,6 +37,12 @@ type Hello struct {
 	Tables []TableOffer
 	// Now is the sender's clock.
 	Now merge.HLC
+	// Wants are the tables that the sender wants of batches and snapshots, in
+	// lower case and ascending; nil for all.
+	Wants []string
+	// Held is how far the sender holds chains at least in part, where that is
+	// further than Vector: there are sections that it has come to want since.
+	Held merge.Vector
 }
 
 // TableOffer tells a peer how a table is watched here.

@@ -108,7 +108,8 @@ func messages() map[string]Message {
 	return map[string]Message{
 		"hello": &Hello{MinProtocol: 1, MaxProtocol: 2, Software: "sqlsync", Dataset: "primary", Pull: true, Vector: v,
 			Tables: []TableOffer{{Name: "items", Policy: "lww", Fingerprint: "ab", Shape: "cd"}}, Now: 77},
-		"behind": &Behind{}, "snapshot-request": &SnapshotRequest{Cursor: []byte("c")},
+		"hello-interest": &Hello{MinProtocol: 1, MaxProtocol: 3, Software: "sqlsync", Dataset: "primary", Push: true, Tables: []TableOffer{}, Now: 77, Wants: []string{"items", "orders"}, Held: v},
+		"behind":         &Behind{}, "snapshot-request": &SnapshotRequest{Cursor: []byte("c")},
 		"snapshot-part": &SnapshotPart{Heads: []ChainHead{{merge.NodeID{3}, merge.Position{Seq: 4, HLC: 5}, Hash{6}}}, Table: "t", From: []byte("a"), To: []byte("b"), Complete: true, Parts: []*Sealed{s}, Cursor: []byte("d")},
 		"offers":        &Offers{Tables: []TableOffer{{Name: "items", Policy: "row", Fingerprint: "ab", Shape: "ef"}}},
 		"batches":       &Batches{Sealed: []*Sealed{s, s}}, "ack": &Ack{Vector: v}, "seal-request": &SealRequest{ID: 8}, "seal-done": &SealDone{ID: 8, Vector: v},
