@@ -67,6 +67,9 @@ func (a *applier) addRows(changes []wire.Change) error {
 		}
 		act := &action{c: c, m: new(meta)}
 		a.decide(act, c, act.m)
+		if act.out.Effect == merge.Orphan {
+			continue // told before: it is here, or was and is not wanted
+		}
 		if c.Baseline {
 			birth := contentBirth(c.Key, a.tab.imageOf(act.cells, act.values))
 			act.out.Row = merge.Row{Birth: birth, Latest: birth}

@@ -3,6 +3,7 @@ package cdc
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 
 	"sqlsync/merge"
@@ -42,6 +43,14 @@ func (t *tx) chains(ds *dataset) (chains, error) {
 		return nil, fmt.Errorf("read vector: %w", err)
 	}
 	return c, nil
+}
+
+// heads are the ends of the chains, as peers are told of them.
+func (c chains) heads() (list []wire.ChainHead) {
+	for _, origin := range slices.SortedFunc(maps.Keys(c), merge.NodeID.Compare) {
+		list = append(list, wire.ChainHead{Origin: origin, Position: c[origin].Position, Hash: c[origin].hash})
+	}
+	return list
 }
 
 // gaps are, by chain of the dataset ?1, the first batches that lack a section

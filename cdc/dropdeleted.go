@@ -4,18 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"sqlsync/merge"
 	"sqlsync/schema"
 	"sqlsync/wire"
 )
 
-// dropDeleted removes the rows in a part's range that the part does not tell
-// although its sender knew of their births: they were deleted, and the
+// dropDeleted removes the rows in ranges of a table that a peer's parts do not
+// tell although it knew of their births: they were deleted, and the
 // tombstones are gone. What was written to them here, unseen, is listed.
-func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) error {
-	tab := t.cfg.byName[schema.Fold(part.Table)]
+func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, name string, ranges []wire.KeyRange, parts []*wire.Sealed) error {
+	tab := t.cfg.byName[schema.Fold(name)]
 	if tab == nil || tab.def == nil || tab.ds.id != ds.id || len(tab.formers) > 0 || tab.waiting != "" || tab.appends() || tab.rule == merge.WholeRow {
 		return nil
 	}
@@ -31,21 +30,13 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart
 	if err != nil {
 		return err
 	}
-	told, err := t.toldHere(tab, part)
-	if err != nil {
-		return err
-	}
-	where, args, err := tab.between(part.From, part.To)
+	told, err := t.toldHere(tab, parts)
 	if err != nil {
 		return err
 	}
 	k := len(tab.key)
-	type row struct {
-		key []wire.Value
-		m   meta
-	}
-	var gone []row
-	err = t.Query(func(r []any) error {
+	var gone []meta
+	look := func(r []any) error {
 		if told[keyText(r[:k])] {
 			return nil
 		}
@@ -59,15 +50,21 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart
 		}
 		if h, ok := heads[birth.Origin]; ok && !forked[birth.Origin] && birth.HLC.Seal() <= h.HLC {
 			m.key = slices.Clone(r[:k])
-			gone = append(gone, row{m.key, m})
+			gone = append(gone, m)
 		}
 		return nil
-	}, `SELECT `+tab.list("k%d", ", ", k)+`, `+metaColumns("")+` FROM `+tab.meta()+where, args...)
-	if err != nil {
-		return err
+	}
+	for _, r := range ranges {
+		where, args, err := tab.between(r)
+		if err == nil {
+			err = t.Query(look, `SELECT `+tab.list("k%d", ", ", k)+`, `+metaColumns("")+` FROM `+tab.meta()+where, args...)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	for i := range gone {
-		if err := t.dropOne(tab, &gone[i].m, heads); err != nil {
+		if err := t.dropOne(tab, &gone[i], heads); err != nil {
 			return fmt.Errorf("table %s: %w", tab.name, err)
 		}
 	}
@@ -135,12 +132,12 @@ func (t *tx) snapshotHeads(ds *dataset, peer merge.NodeID) (map[merge.NodeID]mer
 	return m, err
 }
 
-// toldHere are the keys of the rows that a part tells, as this node spells them:
+// toldHere are the keys of the rows that parts tell, as this node spells them:
 // keys may be equal and differ in their bytes.
-func (t *tx) toldHere(tab *table, part *wire.SnapshotPart) (map[string]bool, error) {
+func (t *tx) toldHere(tab *table, parts []*wire.Sealed) (map[string]bool, error) {
 	seen := make(map[string]bool)
 	var keys [][]wire.Value
-	for _, p := range part.Parts {
+	for _, p := range parts {
 		b, err := p.Open(wire.Limits{})
 		if err != nil {
 			return nil, err
@@ -164,29 +161,10 @@ func (t *tx) toldHere(tab *table, part *wire.SnapshotPart) (map[string]bool, err
 	return told, err
 }
 
-// between spells the condition for keys behind from and up to to.
-func (q tableSQL) between(from, to []byte) (where string, args []any, err error) {
+// between spells the condition for keys in a range.
+func (q tableSQL) between(r wire.KeyRange) (where string, args []any, err error) {
 	k := len(q.t.key)
-	keys := `(` + q.list("k%d", ", ", k) + `)`
-	values := `(` + strings.TrimSuffix(strings.Repeat("?, ", k), ", ") + `)`
-	for _, bound := range []struct {
-		b  []byte
-		op string
-	}{{from, ` > `}, {to, ` <= `}} {
-		if len(bound.b) == 0 {
-			continue
-		}
-		key, err := wire.DecodeRow(bound.b)
-		if err != nil || len(key) != k {
-			return "", nil, fmt.Errorf("%w: range of a snapshot", wire.ErrInvalid)
-		}
-		if where == "" {
-			where = ` WHERE `
-		} else {
-			where += ` AND `
-		}
-		where += keys + bound.op + values
-		args = append(args, key...)
-	}
-	return where, args, nil
+	from, to, err := keyBounds(r, k)
+	terms, args := within(q.list("k%d", ", ", k), from, to)
+	return all(terms), args, err
 }

@@ -3,6 +3,8 @@ package cdc_test
 import (
 	"crypto/ed25519"
 	"encoding/binary"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -44,6 +46,40 @@ func FuzzSnapshotCursor(f *testing.F) {
 		part, err := stream.Snapshot(t.Context(), &wire.SnapshotRequest{Cursor: cursor}, nil)
 		if err == nil && part.Table == "" && part.Complete {
 			t.Fatalf("%x: a part without a table", cursor)
+		}
+	})
+}
+
+// FuzzCompare asks what a peer may ask to compare tables.
+func FuzzCompare(f *testing.F) {
+	n := newNode(f, 1, items+`; CREATE TABLE odd (a, b TEXT COLLATE NOCASE, PRIMARY KEY (a, b)); INSERT INTO odd VALUES (1, 'x'), (x'00', 'y')`)
+	n.watch(cdc.WatchOptions{}, "items", "odd")
+	n.exec(`INSERT INTO items (id) VALUES (1), (2)`)
+	n.seal()
+	one, two := wire.AppendRow(nil, []wire.Value{int64(1)}), wire.AppendRow(nil, []wire.Value{int64(1), "X"})
+	f.Add("items", "id", []byte{}, one)
+	f.Add("odd", "a", two, []byte{})
+	f.Add("ODD", "B", two, one)
+	f.Add("sqlsync_node", "hlc", one, one)
+	stream := n.Stream(cdc.DefaultDataset)
+	f.Fuzz(func(t *testing.T, table, column string, from, to []byte) {
+		ranges, columns := []wire.KeyRange{{From: from, To: to}, {From: to}}, []string{"a", column}
+		if column == "id" {
+			columns = columns[1:]
+		}
+		for _, q := range []wire.Message{
+			&wire.FingerprintsRequest{Aspect: wire.ByValues, Table: table, Columns: columns, Ranges: ranges},
+			&wire.FingerprintsRequest{Aspect: wire.ByVersions, Table: table, Ranges: ranges},
+			&wire.StatesRequest{Table: table, Columns: columns, Keys: [][]byte{from, to}},
+			&wire.RangesRequest{Table: table, Ranges: ranges},
+		} {
+			answer, err := stream.Compare(t.Context(), q)
+			if err == nil && strings.HasPrefix(strings.ToLower(table), "sqlsync") {
+				t.Fatalf("%T of %s is answered: %+v", q, table, answer)
+			}
+			if err != nil && !errors.Is(err, wire.ErrInvalid) {
+				t.Fatalf("%T of %q: %v", q, table, err)
+			}
 		}
 	})
 }

@@ -99,7 +99,7 @@ func (t *tx) keep(ds *dataset, part *wire.SnapshotPart) error {
 	if err != nil {
 		return err
 	}
-	where, args, err := tab.between(part.From, part.To)
+	where, args, err := tab.between(wire.KeyRange{From: part.From, To: part.To})
 	if err != nil {
 		return err
 	}

@@ -60,10 +60,7 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte, wants []string) (*wire.Sna
 	var name string
 	var after []wire.Value
 	if len(cursor) == 0 {
-		for _, origin := range slices.SortedFunc(maps.Keys(chains), merge.NodeID.Compare) {
-			c := chains[origin]
-			part.Heads = append(part.Heads, wire.ChainHead{Origin: origin, Position: c.Position, Hash: c.hash})
-		}
+		part.Heads = chains.heads()
 	} else {
 		values, err := wire.DecodeRow(cursor)
 		if err != nil || len(values) == 0 {
@@ -84,8 +81,8 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte, wants []string) (*wire.Sna
 	if tab.name != name || len(after) != len(tab.key) {
 		after = nil
 	}
-	s := &snapshot{tx: t, ds: ds, tab: tab, chains: chains, ops: make(map[phase]map[merge.NodeID][]wire.Change)}
-	last, err := s.read(after)
+	s := t.newSnapshot(ds, tab, chains)
+	last, err := s.read(after, nil)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", tab.name, err)
 	}
@@ -98,7 +95,7 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte, wants []string) (*wire.Sna
 	}
 	part.From, part.To = keyBytes(after), keyBytes(last)
 	if whole { // else its rows are told, and nothing is said of it
-		part.Table, part.Complete = tab.name, tab.ds.id == ds.id && len(tab.formers) == 0 && !tab.appends()
+		part.Table, part.Complete = tab.name, tab.tellsAll(ds)
 	}
 	switch {
 	case last != nil:
@@ -107,6 +104,12 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte, wants []string) (*wire.Sna
 		part.Cursor = wire.AppendRow(nil, []wire.Value{tables[1].name})
 	}
 	return part, nil
+}
+
+// tellsAll reports whether a row that a snapshot of the dataset does not tell is
+// not there, where the table is whole.
+func (tab *table) tellsAll(ds *dataset) bool {
+	return tab.ds.id == ds.id && len(tab.formers) == 0 && !tab.appends()
 }
 
 // whole reports whether everything that this node has heard of is in a table.
@@ -141,7 +144,13 @@ type snapshot struct {
 	tab    *table
 	chains chains
 	ops    map[phase]map[merge.NodeID][]wire.Change
-	bytes  int
+	// told are the keys that were read so far, bytes is how much was told.
+	told  map[string]bool
+	bytes int
+}
+
+func (t *tx) newSnapshot(ds *dataset, tab *table, chains chains) *snapshot {
+	return &snapshot{tx: t, ds: ds, tab: tab, chains: chains, ops: make(map[phase]map[merge.NodeID][]wire.Change), told: make(map[string]bool)}
 }
 
 // phase orders what is told of rows: births, the rounds of their updates, and
@@ -153,29 +162,32 @@ const (
 	phaseDelete phase = 1 << 30
 )
 
-// read reads a range of keys behind after. It returns the last one if there may
-// be more.
-func (s *snapshot) read(after []wire.Value) (last []wire.Value, err error) {
+// read reads the keys behind after and up to to, nil for all, until the part is
+// full. It returns the last one if there may be more.
+func (s *snapshot) read(after, to []wire.Value) (last []wire.Value, err error) {
 	type remembered struct {
 		key []wire.Value
 		m   meta
 	}
 	var rows []remembered
 	k := len(s.tab.key)
-	where := ""
-	if after != nil {
-		where = ` WHERE (` + s.tab.list("k%d", ", ", k) + `) > (` + strings.TrimSuffix(strings.Repeat("?, ", k), ", ") + `)`
-	}
+	most := snapshotRows - len(s.told)
+	terms, args := within(s.tab.list("k%d", ", ", k), after, to)
 	err = s.Query(func(row []any) error {
 		m, err := s.readMeta(row[k:])
 		rows = append(rows, remembered{slices.Clone(row[:k]), m})
 		return err
-	}, `SELECT `+s.tab.list("k%d", ", ", k)+`, `+metaColumns("")+` FROM `+s.tab.meta()+where+` ORDER BY `+s.tab.list("k%d", ", ", k)+fmt.Sprintf(` LIMIT %d`, snapshotRows), after...)
+	}, `SELECT `+s.tab.list("k%d", ", ", k)+`, `+metaColumns("")+` FROM `+s.tab.meta()+all(terms)+` ORDER BY `+s.tab.list("k%d", ", ", k)+` LIMIT ?`, append(args, most)...)
 	if err != nil {
 		return nil, err
 	}
 	for i := range rows {
 		r := &rows[i]
+		text := keyText(r.key)
+		if s.told[text] {
+			return nil, fmt.Errorf("%w: ranges that overlap", wire.ErrInvalid)
+		}
+		s.told[text] = true
 		if err := s.tell(r.key, &r.m); err != nil {
 			return nil, err
 		}
@@ -183,11 +195,14 @@ func (s *snapshot) read(after []wire.Value) (last []wire.Value, err error) {
 			return r.key, nil
 		}
 	}
-	if len(rows) == snapshotRows {
+	if len(rows) == most {
 		return rows[len(rows)-1].key, nil
 	}
 	return nil, nil
 }
+
+// full reports whether no more is to be read.
+func (s *snapshot) full() bool { return len(s.told) >= snapshotRows || s.bytes > snapshotBytes }
 
 // tell turns one row into changes.
 func (s *snapshot) tell(key []wire.Value, m *meta) error {

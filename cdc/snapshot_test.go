@@ -39,6 +39,16 @@ func (n *node) prune() cdc.Pruned {
 // A node that lacks what was pruned gets a snapshot, keeps what it wrote itself,
 // goes on with the chains, and brings nothing back that was deleted.
 func TestSnapshotForANodeThatWasAway(t *testing.T) {
+	t.Run("whole", func(t *testing.T) {
+		nodeThatWasAway(t, func(c, a *node) { c.takeFrom(a) })
+	})
+	t.Run("by ranges", func(t *testing.T) {
+		nodeThatWasAway(t, func(c, a *node) { c.reconcile(&talk{from: a}) })
+	})
+}
+
+func nodeThatWasAway(t *testing.T, take func(c, a *node)) {
+	t.Helper()
 	policies := cdc.WatchOptions{Columns: map[string]string{"qty": "counter", "doc": "json", "seen": "max"}}
 	a, b, c := newNode(t, 1, stock), newNode(t, 2, stock), newNode(t, 3, stock)
 	nodes := []*node{a, b, c}
@@ -61,7 +71,7 @@ func TestSnapshotForANodeThatWasAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.seal()
-	c.takeFrom(a)
+	take(c, a)
 	converge(t, a, b, c)
 	for _, n := range nodes {
 		got := n.text(`SELECT group_concat(id || name || qty || doc, ' ') FROM (SELECT id, name, coalesce(qty, '-') AS qty, coalesce(doc, '-') AS doc FROM stock ORDER BY id)`)
@@ -120,6 +130,7 @@ func TestSnapshotOfAStalePeer(t *testing.T) {
 	}
 	b.exec(`UPDATE items SET name = 'uno' WHERE id = 1`)
 	b.seal()
+	a.reconcile(&talk{from: b})
 	a.takeFrom(b)
 	if got := a.text(`SELECT group_concat(name) FROM items`); got != "uno,three" {
 		t.Errorf("rows are %s", got)

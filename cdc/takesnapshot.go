@@ -56,13 +56,19 @@ func (t *tx) resumeSnapshot(ds *dataset, peer merge.NodeID) (*wire.SnapshotReque
 	return req, err
 }
 
+// beginSnapshot notes what a snapshot stands for.
+func (t *tx) beginSnapshot(ds *dataset, peer merge.NodeID, heads []wire.ChainHead) error {
+	text, err := json.Marshal(heads)
+	if err != nil {
+		return err
+	}
+	_, err = t.Exec(`INSERT OR REPLACE INTO sqlsync_snapshot (dataset_id, peer, cursor, heads) VALUES (?, ?, x'', ?)`, ds.id, peer[:], text)
+	return err
+}
+
 func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (*wire.SnapshotRequest, error) {
 	if len(part.Heads) > 0 {
-		heads, err := json.Marshal(part.Heads)
-		if err != nil {
-			return nil, err
-		}
-		if _, err := t.Exec(`INSERT OR REPLACE INTO sqlsync_snapshot (dataset_id, peer, cursor, heads) VALUES (?, ?, x'', ?)`, ds.id, peer[:], heads); err != nil {
+		if err := t.beginSnapshot(ds, peer, part.Heads); err != nil {
 			return nil, err
 		}
 	}
@@ -77,7 +83,7 @@ func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (
 		}
 	}
 	if part.Complete {
-		if err := t.dropDeleted(ds, peer, part); err != nil {
+		if err := t.dropDeleted(ds, peer, part.Table, []wire.KeyRange{{From: part.From, To: part.To}}, part.Parts); err != nil {
 			return nil, err
 		}
 	}

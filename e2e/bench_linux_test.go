@@ -48,6 +48,15 @@ func (t *cpuTimes) others() (float64, bool) {
 	return max(0, all-(now.idle-t.idle)-(now.own-t.own)) / all, true
 }
 
+// peakOf is the most memory that a process has had which has ended, in MB.
+func peakOf(p *os.ProcessState) float64 {
+	use, ok := p.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return 0
+	}
+	return float64(use.Maxrss) / 1024
+}
+
 // peakMemory is the most memory that a running serve has had, in MB.
 func (n *node) peakMemory() float64 { return n.memory("VmHWM") }
 

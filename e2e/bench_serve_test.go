@@ -107,6 +107,7 @@ func BenchmarkClone(b *testing.B) {
 		a.must("watch", "orders")
 		a.serve()
 		var c contest
+		var cloned float64
 		for range rounds(3) {
 			raw := rawInserts(b, n)
 			lines := strings.Fields(a.must("invite", "--addr", a.addr))
@@ -114,6 +115,7 @@ func BenchmarkClone(b *testing.B) {
 			start := time.Now()
 			fresh.must("join", lines[len(lines)-1], "--name", "a")
 			c.rate(n, raw, time.Since(start))
+			cloned = max(cloned, fresh.verbPeak)
 			app := openWAL(b, fresh.path)
 			wantOrders(b, app, n)
 			app.Close()
@@ -123,6 +125,7 @@ func BenchmarkClone(b *testing.B) {
 		}
 		c.report(b, "rows/s")
 		b.ReportMetric(a.peakMemory(), "serve-MB")
+		b.ReportMetric(cloned, "clone-MB")
 	}
 }
 

@@ -57,6 +57,8 @@ type node struct {
 	// flags are more flags of serve, within the command line that it runs in.
 	flags, within []string
 	proc          *process
+	// verbPeak is the most memory that a verb has had, in MB.
+	verbPeak float64
 }
 
 func newNode(tb testing.TB, dir, name string) *node {
@@ -73,6 +75,7 @@ func (n *node) run(args ...string) (stdout, stderr string, code int) {
 	if err != nil && cmd.ProcessState == nil {
 		n.tb.Fatal(err)
 	}
+	n.verbPeak = max(n.verbPeak, peakOf(cmd.ProcessState))
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 

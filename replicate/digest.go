@@ -2,9 +2,7 @@ package replicate
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 
 	"sqlsync/wire"
 )
@@ -60,44 +58,13 @@ func (l *loop) digest(ctx context.Context) {
 
 // Digests returns what a remote's tables hold, over a connection of its own
 // that leaves sessions alone. The remote must allow us to pull from it.
-func (n *Node) Digests(ctx context.Context, remote, dataset string) (*wire.Digests, error) {
-	r, ok := n.remote(remote)
-	if !ok {
-		return nil, fmt.Errorf("%w: %q", ErrUnknownRemote, remote)
-	}
-	dataset = datasetName(dataset)
-	store, ok := n.options.Stores.Store(dataset)
-	if !ok {
-		return nil, fmt.Errorf("%w: %q", ErrNoDataset, dataset)
-	}
-	err := error(ErrUnreachable)
-	for _, addr := range r.Addrs {
-		var d *wire.Digests
-		if d, err = n.digests(ctx, r, addr, dataset, store); err == nil {
-			return d, nil
+func (n *Node) Digests(ctx context.Context, remote, dataset string) (d *wire.Digests, err error) {
+	err = n.beside(ctx, remote, dataset, func(c *conn) error {
+		a, err := c.ask(ctx, digestsWanted{})
+		if err == nil {
+			d = a.(gotDigests).digests
 		}
-		if errors.Is(err, ErrProtocol) {
-			break
-		}
-	}
-	return nil, fmt.Errorf("digests of %s, dataset %q: %w", remote, dataset, err)
-}
-
-func (n *Node) digests(ctx context.Context, r Remote, addr, dataset string, store Store) (*wire.Digests, error) {
-	nc, err := n.options.Dialer.Dial(ctx, r.Peer, addr, dataset)
-	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", addr, err)
-	}
-	c := newConn(config{
-		self: n.options.Self, peer: r.Peer, dataset: dataset, software: n.options.Software, limits: defaultLimits,
-	}, store, newStream(nc), true)
-	var group sync.WaitGroup
-	group.Go(func() { c.run(context.WithoutCancel(ctx), nil) }) // its error is the ask's
-	defer group.Wait()
-	defer c.stop(nil)
-	a, err := c.ask(ctx, digestsWanted{})
-	if err != nil {
-		return nil, err
-	}
-	return a.(gotDigests).digests, nil
+		return err
+	})
+	return d, err
 }

@@ -36,7 +36,7 @@ type (
 	// snapshotRead answers a readSnapshot.
 	snapshotRead struct{ part *wire.SnapshotPart }
 	// snapshotTaken answers a takeSnapshot: nil is the end.
-	snapshotTaken struct{ next *wire.SnapshotRequest }
+	snapshotTaken struct{ next wire.Message }
 	// offered says that the own tables are now these, and those that are
 	// wanted of the peer.
 	offered struct {
@@ -65,6 +65,10 @@ type (
 	digestsWanted struct{}
 	// digested answers a digest.
 	digested struct{ digests *wire.Digests }
+	// comparisonWanted puts a question about what the peer's tables hold.
+	comparisonWanted struct{ question wire.Message }
+	// compared answers a compare.
+	compared struct{ answer wire.Message }
 	// stopped ends the session: nil is an ordinary end.
 	stopped struct{ err error }
 )
@@ -98,8 +102,16 @@ type (
 		request *wire.SnapshotRequest
 		wants   []string
 	}
-	// takeSnapshot merges a part of the peer's, nil to begin.
-	takeSnapshot struct{ part *wire.SnapshotPart }
+	// takeSnapshot merges a part of the peer's, nil to begin. byRanges says that
+	// it may be taken by ranges.
+	takeSnapshot struct {
+		part     wire.Message
+		byRanges bool
+	}
+	// compare answers the peer's question about what tables hold.
+	compare struct{ question wire.Message }
+	// gotComparison answers comparisonWanted.
+	gotComparison struct{ answer wire.Message }
 	// agree tells the store how the peer watches its tables.
 	agree struct{ tables []wire.TableOffer }
 	// adopt makes tables and columns that the peer has and this side does not.
@@ -122,43 +134,47 @@ type (
 	}
 )
 
-func (started) event()       {}
-func (received) event()      {}
-func (written) event()       {}
-func (grown) event()         {}
-func (loaded) event()        {}
-func (applied) event()       {}
-func (sealed) event()        {}
-func (confirmed) event()     {}
-func (schemaRead) event()    {}
-func (snapshotRead) event()  {}
-func (snapshotTaken) event() {}
-func (offered) event()       {}
-func (agreed) event()        {}
-func (adopted) event()       {}
-func (progressed) event()    {}
-func (drained) event()       {}
-func (ticked) event()        {}
-func (probed) event()        {}
-func (syncWanted) event()    {}
-func (schemaWanted) event()  {}
-func (digestsWanted) event() {}
-func (digested) event()      {}
-func (stopped) event()       {}
+func (started) event()          {}
+func (received) event()         {}
+func (written) event()          {}
+func (grown) event()            {}
+func (loaded) event()           {}
+func (applied) event()          {}
+func (sealed) event()           {}
+func (confirmed) event()        {}
+func (schemaRead) event()       {}
+func (snapshotRead) event()     {}
+func (snapshotTaken) event()    {}
+func (offered) event()          {}
+func (agreed) event()           {}
+func (adopted) event()          {}
+func (progressed) event()       {}
+func (drained) event()          {}
+func (ticked) event()           {}
+func (probed) event()           {}
+func (syncWanted) event()       {}
+func (schemaWanted) event()     {}
+func (digestsWanted) event()    {}
+func (digested) event()         {}
+func (comparisonWanted) event() {}
+func (compared) event()         {}
+func (stopped) event()          {}
 
-func (send) action()         {}
-func (load) action()         {}
-func (apply) action()        {}
-func (seal) action()         {}
-func (confirm) action()      {}
-func (readSchema) action()   {}
-func (readSnapshot) action() {}
-func (takeSnapshot) action() {}
-func (agree) action()        {}
-func (adopt) action()        {}
-func (synced) action()       {}
-func (gotSchema) action()    {}
-func (digest) action()       {}
-func (gotDigests) action()   {}
-func (alive) action()        {}
-func (end) action()          {}
+func (send) action()          {}
+func (load) action()          {}
+func (apply) action()         {}
+func (seal) action()          {}
+func (confirm) action()       {}
+func (readSchema) action()    {}
+func (readSnapshot) action()  {}
+func (takeSnapshot) action()  {}
+func (agree) action()         {}
+func (adopt) action()         {}
+func (synced) action()        {}
+func (gotSchema) action()     {}
+func (digest) action()        {}
+func (gotDigests) action()    {}
+func (compare) action()       {}
+func (gotComparison) action() {}
+func (alive) action()         {}
+func (end) action()           {}

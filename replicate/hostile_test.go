@@ -84,7 +84,7 @@ func (i *intruder) heardAny(of ...wire.Message) bool {
 
 // A peer gets, and gives, what it was allowed, whatever it says of itself.
 func TestPermissionsAgainstAHostilePeer(t *testing.T) {
-	secrets := []wire.Message{&wire.Batches{}, &wire.Schema{}, &wire.Digests{}}
+	secrets := []wire.Message{&wire.Batches{}, &wire.Schema{}, &wire.Digests{}, &wire.Contents{}, &wire.Fingerprints{}, &wire.States{}, &wire.Ranges{}}
 	for _, test := range []struct {
 		name       string
 		pull, push bool // what the victim allows
@@ -112,6 +112,21 @@ func TestPermissionsAgainstAHostilePeer(t *testing.T) {
 		{"asks for digests", true, false, func(i *intruder) []wire.Message {
 			return []wire.Message{i.hello(true, true), &wire.DigestRequest{}}
 		}, byeRefused},
+		{"asks for contents", true, false, func(i *intruder) []wire.Message {
+			return []wire.Message{i.hello(false, false), &wire.ContentsRequest{}}
+		}, byeRefused},
+		{"asks for fingerprints", true, false, func(i *intruder) []wire.Message {
+			return []wire.Message{i.hello(true, true), &wire.FingerprintsRequest{Aspect: wire.ByValues, Table: "orders"}}
+		}, byeRefused},
+		{"asks for states", true, false, func(i *intruder) []wire.Message {
+			return []wire.Message{i.hello(true, true), &wire.StatesRequest{Table: "orders"}}
+		}, byeRefused},
+		{"asks for ranges", true, false, func(i *intruder) []wire.Message {
+			return []wire.Message{i.hello(true, true), &wire.RangesRequest{Table: "orders"}}
+		}, byeRefused},
+		{"gives ranges that nobody asked for", true, true, func(i *intruder) []wire.Message {
+			return []wire.Message{i.hello(true, true), &wire.Ranges{Table: "orders", Complete: true}}
+		}, byeInvalid},
 		{"asks for the schema beside a session", true, false, func(i *intruder) []wire.Message {
 			return []wire.Message{i.hello(false, false), &wire.SchemaRequest{}}
 		}, byeRefused},

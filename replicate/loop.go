@@ -27,6 +27,8 @@ type loop struct {
 	// arrived and departed are bytes, as of the last tick.
 	arrived, departed int64
 	ended             *end
+	// reconcile belongs to the takeSnapshot under way.
+	reconcile reconcile
 }
 
 func newLoop(ctx context.Context, c *conn, growth, reoffers <-chan struct{}) *loop {
@@ -147,7 +149,9 @@ func (l *loop) perform(a action) {
 		l.start(func(ctx context.Context) { l.adopt(ctx, a) })
 	case digest:
 		l.start(l.digest)
-	case synced, alive, gotSchema, gotDigests:
+	case compare:
+		l.start(func(ctx context.Context) { l.compare(ctx, a) })
+	case synced, alive, gotSchema, gotDigests, gotComparison:
 		l.answer(a)
 	case end:
 		l.ended = &a
@@ -165,6 +169,9 @@ func answers(a action, e event) bool {
 		return e == digestsWanted{}
 	case gotSchema:
 		return e == schemaWanted{}
+	case gotComparison:
+		_, ok := e.(comparisonWanted)
+		return ok
 	}
 	return false
 }

@@ -27,9 +27,9 @@ func price(m wire.Message) float64 {
 	switch m := m.(type) {
 	case *wire.Ack:
 		return 1 + float64(len(m.Vector))/8
-	case *wire.SnapshotRequest:
+	case *wire.SnapshotRequest, *wire.RangesRequest, *wire.StatesRequest:
 		return 10
-	case *wire.SealRequest:
+	case *wire.SealRequest, *wire.ContentsRequest, *wire.FingerprintsRequest:
 		return paceRate / 100
 	case *wire.Offers, *wire.SchemaRequest, *wire.DigestRequest, *wire.Behind:
 		return paceRate / 20

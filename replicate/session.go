@@ -95,6 +95,7 @@ type session struct {
 	tellings  agreement
 	snapshots snapshots
 	digests   digesting
+	comparing comparing
 }
 
 func newSession(c config) *session {
@@ -173,6 +174,11 @@ func (s *session) handle(e event) {
 	case digested:
 		s.digests.answering = false
 		s.outbox.post(e.digests)
+	case comparisonWanted:
+		s.comparing.wanted = e.question
+	case compared:
+		s.comparing.answering = false
+		s.outbox.post(e.answer)
 	case stopped:
 		s.end(e.err)
 	}
@@ -181,7 +187,7 @@ func (s *session) handle(e event) {
 // react does whatever has become possible. Every step ends with it, so that no
 // event has to know what it enables.
 func (s *session) react() {
-	for _, f := range []func(){s.keepAlive, s.startSync, s.startSeal, s.startAgree, s.askDigests, s.startApply, s.startLoad, s.finishSync, s.startConfirm, s.flush} {
+	for _, f := range []func(){s.keepAlive, s.startSync, s.startSeal, s.startAgree, s.askDigests, s.askComparison, s.startApply, s.startLoad, s.finishSync, s.startConfirm, s.flush} {
 		if s.isEnded {
 			return
 		}
@@ -260,6 +266,10 @@ func (s *session) receiveOpen(m wire.Message) {
 		s.digestsAsked()
 	case *wire.Digests:
 		s.do(gotDigests{m})
+	case *wire.ContentsRequest, *wire.FingerprintsRequest, *wire.StatesRequest, *wire.RangesRequest:
+		s.comparisonAsked(m)
+	case *wire.Contents, *wire.Fingerprints, *wire.Ranges, *wire.States:
+		s.comparisonCame(m)
 	case *wire.Ping:
 		s.outbox.answer(m.ID)
 	case *wire.Pong:

@@ -54,13 +54,14 @@ type simStore interface {
 
 // simEnd is one side of a connection.
 type simEnd struct {
-	node    *simNode
-	far     *simEnd
-	edge    [2]int
-	session *session
-	dead    bool
-	cut     bool // what is sent vanishes for good
-	crashed bool // with its process
+	node      *simNode
+	far       *simEnd
+	edge      [2]int
+	session   *session
+	reconcile reconcile
+	dead      bool
+	cut       bool // what is sent vanishes for good
+	crashed   bool // with its process
 	// arrives keeps the order of what is sent to this side.
 	arrives time.Time
 	inbox   []wire.Message

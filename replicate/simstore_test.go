@@ -71,9 +71,14 @@ func (s *sim) perform(e *simEnd, a action) {
 		})
 	case takeSnapshot:
 		s.later(e, func() (event, error) {
-			next, err := store.(Snapshotter).TakeSnapshot(ctx, e.session.peer, a.part)
+			next, err := a.take(ctx, store.(Snapshotter), e.session.peer, &e.reconcile)
 			s.grown(e.node)
 			return snapshotTaken{next}, err
+		})
+	case compare:
+		s.later(e, func() (event, error) {
+			answer, err := store.(Comparer).Compare(ctx, a.question)
+			return compared{answer}, err
 		})
 	case apply:
 		s.later(e, func() (event, error) {

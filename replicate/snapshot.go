@@ -23,6 +23,18 @@ type Snapshotter interface {
 	Needs(ctx context.Context, offers []wire.TableOffer) (bool, error)
 }
 
+// Reconciler is a Snapshotter that can take a snapshot by ranges.
+type Reconciler interface {
+	// Reconcile returns a function that merges what peer answered to the
+	// question that it returned last, nil to begin. It returns the next
+	// question, nil when that was all and the vector stands for it. A
+	// *wire.SnapshotRequest hands over to TakeSnapshot.
+	Reconcile(peer merge.NodeID) func(ctx context.Context, answer wire.Message) (question wire.Message, err error)
+}
+
+// reconcile is what Reconciler returned for a session, nil if nothing was begun.
+type reconcile func(ctx context.Context, answer wire.Message) (question wire.Message, err error)
+
 // snapshots is what a session knows of snapshots in either direction.
 type snapshots struct {
 	// told says that the peer was told that it is behind.
@@ -80,7 +92,7 @@ func (s *session) beBehind() {
 		s.snapshots.again = true
 	default:
 		s.snapshots.taking, s.snapshots.asked = true, false
-		s.do(takeSnapshot{})
+		s.do(takeSnapshot{byRanges: s.comparesRanges()})
 	}
 }
 
@@ -106,12 +118,12 @@ func (s *session) partCame(m *wire.SnapshotPart) {
 		s.end(fmt.Errorf("part of a snapshot out of place: %w", wire.ErrInvalid))
 		return
 	}
-	s.do(takeSnapshot{m})
+	s.do(takeSnapshot{part: m})
 }
 
-func (s *session) tookSnapshot(next *wire.SnapshotRequest) {
+func (s *session) tookSnapshot(next wire.Message) {
 	if next != nil {
-		if !s.snapshots.asked && len(next.Cursor) > 0 {
+		if r, ok := next.(*wire.SnapshotRequest); ok && !s.snapshots.asked && len(r.Cursor) > 0 {
 			s.snapshots.again = true // it was begun when other tables may have been wanted
 		}
 		s.snapshots.asked = true
@@ -140,13 +152,35 @@ func (l *loop) readSnapshot(ctx context.Context, a readSnapshot) {
 	l.post(snapshotRead{part})
 }
 
+// take has the store merge a part, or begin. r is the session's.
+func (a takeSnapshot) take(ctx context.Context, s Snapshotter, peer merge.NodeID, r *reconcile) (next wire.Message, err error) {
+	if a.byRanges {
+		if s, ok := s.(Reconciler); ok {
+			*r = s.Reconcile(peer)
+			return (*r)(ctx, nil)
+		}
+	}
+	part, whole := a.part.(*wire.SnapshotPart)
+	if a.part != nil && !whole {
+		if *r == nil {
+			return nil, fmt.Errorf("%T out of place: %w", a.part, wire.ErrInvalid)
+		}
+		return (*r)(ctx, a.part)
+	}
+	request, err := s.TakeSnapshot(ctx, peer, part)
+	if request == nil { // not an interface that holds nil
+		return nil, err
+	}
+	return request, err
+}
+
 func (l *loop) takeSnapshot(ctx context.Context, a takeSnapshot) {
-	next, err := try(ctx, func(ctx context.Context) (*wire.SnapshotRequest, error) {
+	next, err := try(ctx, func(ctx context.Context) (wire.Message, error) {
 		s, ok := l.store.(Snapshotter)
 		if !ok {
 			return nil, fmt.Errorf("snapshot: %w", wire.ErrInvalid)
 		}
-		return s.TakeSnapshot(ctx, l.config.peer, a.part)
+		return a.take(ctx, s, l.config.peer, &l.reconcile)
 	})
 	if err != nil {
 		l.fail("take snapshot", err)

@@ -159,6 +159,15 @@ func (d *duo) perform(i int, a action) {
 		d.say("%s   digest", s.name)
 		v, _ := s.store.Vector(ctx)
 		d.post(i, digested{&wire.Digests{Vector: v, Tables: []wire.TableDigest{{Name: "orders"}}}})
+	case compare:
+		d.say("%s   compare %T", s.name, a.question)
+		answer := wire.Message(&wire.Contents{})
+		if _, ok := a.question.(*wire.RangesRequest); ok {
+			answer = &wire.Ranges{Table: "orders"}
+		}
+		d.post(i, compared{answer})
+	case takeSnapshot:
+		d.say("%s   take snapshot, by ranges %v, %T", s.name, a.byRanges, a.part)
 	case end:
 		d.say("%s   end: %v", s.name, a.err)
 		if a.bye != nil {
@@ -185,6 +194,8 @@ func describe(m wire.Message) string {
 		return fmt.Sprintf("SealDone %d %s", m.ID, vector(m.Vector))
 	case *wire.Digests:
 		return fmt.Sprintf("Digests of %d tables at %s", len(m.Tables), vector(m.Vector))
+	case *wire.Contents, *wire.Ranges, *wire.ContentsRequest, *wire.RangesRequest:
+		return strings.TrimPrefix(fmt.Sprintf("%T", m), "*wire.")
 	case *wire.Schema:
 		return fmt.Sprintf("Schema of %d tables", len(m.Tables))
 	}

@@ -112,6 +112,37 @@ var traces = map[string]func(*duo){
 		d.post(1, digestsWanted{})
 		d.settle()
 	},
+	"comparison": func(d *duo) {
+		d.sides[0].config.pull, d.sides[0].config.push = false, false
+		d.commit(1, 2)
+		d.start()
+		d.post(0, comparisonWanted{&wire.ContentsRequest{}})
+		d.settle()
+		d.say("-- an answer that was not asked for")
+		d.post(1, received{&wire.Ranges{}})
+		d.settle()
+	},
+	"by-ranges": func(d *duo) {
+		d.commit(0, 5)
+		d.sides[0].store.held = d.sides[0].store.held[3:]
+		d.start()
+		d.say("-- b asks, and takes what a answers")
+		d.post(1, snapshotTaken{&wire.ContentsRequest{}})
+		d.settle()
+		d.post(1, snapshotTaken{&wire.RangesRequest{}})
+		d.settle()
+		d.post(1, snapshotTaken{})
+		d.settle()
+	},
+	"ranges-too-early": func(d *duo) {
+		d.start()
+		d.log.Reset()
+		for _, e := range []event{received{&wire.Behind{}}, comparisonWanted{&wire.ContentsRequest{}}} {
+			d.sides[0].session = newSession(d.sides[0].config)
+			d.step(0, received{&wire.Hello{MinProtocol: 1, MaxProtocol: 3, Dataset: "primary", Push: true, Pull: true}})
+			d.step(0, e)
+		}
+	},
 	"digests-too-early": func(d *duo) {
 		d.start()
 		d.log.Reset()

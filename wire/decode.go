@@ -30,6 +30,22 @@ func (r *reader) message(kind byte) Message {
 		return &SnapshotRequest{Cursor: r.bytes()}
 	case kindSnapshotPart:
 		return r.snapshotPart()
+	case kindContentsAsk:
+		return &ContentsRequest{}
+	case kindContents:
+		return r.contents()
+	case kindPrintsAsk:
+		return r.fingerprintsRequest()
+	case kindPrints:
+		return r.fingerprints()
+	case kindStatesAsk:
+		return r.statesRequest()
+	case kindStates:
+		return r.states()
+	case kindRangesAsk:
+		return &RangesRequest{Table: r.name(), Ranges: r.keyRanges()}
+	case kindRanges:
+		return r.ranges()
 	case kindAck:
 		return &Ack{Vector: r.vector()}
 	case kindSealRequest:
@@ -83,16 +99,7 @@ func (r *reader) sealedList() []*Sealed {
 }
 
 func (r *reader) snapshotPart() *SnapshotPart {
-	m := &SnapshotPart{}
-	if n := r.count(66, maxHorizons); n > 0 {
-		m.Heads = make([]ChainHead, n)
-	}
-	for i := range m.Heads {
-		h := &m.Heads[i]
-		copy(h.Origin[:], r.take(32))
-		h.Seq, h.HLC = r.uvarint(), r.hlc(0)
-		h.Hash = r.hash()
-	}
+	m := &SnapshotPart{Heads: r.heads()}
 	m.Table, m.From, m.To, m.Complete = r.name(), r.bytes(), r.bytes(), r.bool()
 	m.Cursor = r.bytes()
 	m.Parts = r.sealedList()

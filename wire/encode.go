@@ -27,6 +27,14 @@ const (
 	kindBehind        = 14
 	kindSnapshotAsk   = 15
 	kindSnapshotPart  = 16
+	kindContentsAsk   = 17
+	kindContents      = 18
+	kindPrintsAsk     = 19
+	kindPrints        = 20
+	kindStatesAsk     = 21
+	kindStates        = 22
+	kindRangesAsk     = 23
+	kindRanges        = 24
 )
 
 // Numbers of the fields that follow a Hello, ascending: see reader.fields.
@@ -36,7 +44,7 @@ const (
 	fieldProof = 3
 )
 
-func known(kind byte) bool { return kind >= kindHello && kind <= kindSnapshotPart }
+func known(kind byte) bool { return kind >= kindHello && kind <= kindRanges }
 
 // appendMessage appends the body of a message and returns its type.
 func appendMessage(b []byte, m Message) (kind byte, body []byte, err error) {
@@ -51,12 +59,24 @@ func appendMessage(b []byte, m Message) (kind byte, body []byte, err error) {
 		return kindSnapshotAsk, appendBytes(b, m.Cursor), nil
 	case *SnapshotPart:
 		return kindSnapshotPart, appendSnapshotPart(b, m), nil
+	case *ContentsRequest:
+		return kindContentsAsk, b, nil
+	case *Contents:
+		return kindContents, appendContents(b, m), nil
+	case *FingerprintsRequest:
+		return kindPrintsAsk, appendFingerprintsRequest(b, m), nil
+	case *Fingerprints:
+		return kindPrints, appendFingerprints(b, m), nil
+	case *StatesRequest:
+		return kindStatesAsk, appendStatesRequest(b, m), nil
+	case *States:
+		return kindStates, appendStates(b, m), nil
+	case *RangesRequest:
+		return kindRangesAsk, appendKeyRanges(appendBytes(b, m.Table), m.Ranges), nil
+	case *Ranges:
+		return kindRanges, appendRanges(b, m), nil
 	case *Batches:
-		b = binary.AppendUvarint(b, uint64(len(m.Sealed)))
-		for _, s := range m.Sealed {
-			b = s.Append(b)
-		}
-		return kindBatches, b, nil
+		return kindBatches, appendSealedList(b, m.Sealed), nil
 	case *Ack:
 		return kindAck, appendVector(b, m.Vector), nil
 	case *SealRequest:
@@ -104,17 +124,14 @@ func appendHello(b []byte, m *Hello) []byte {
 }
 
 func appendSnapshotPart(b []byte, m *SnapshotPart) []byte {
-	b = binary.AppendUvarint(b, uint64(len(m.Heads)))
-	for _, h := range m.Heads {
-		b = append(b, h.Origin[:]...)
-		b = binary.AppendUvarint(b, h.Seq)
-		b = binary.AppendUvarint(b, uint64(h.HLC))
-		b = append(b, h.Hash[:]...)
-	}
+	b = appendHeads(b, m.Heads)
 	b = appendBool(appendBytes(appendBytes(appendBytes(b, m.Table), m.From), m.To), m.Complete)
-	b = appendBytes(b, m.Cursor)
-	b = binary.AppendUvarint(b, uint64(len(m.Parts)))
-	for _, s := range m.Parts {
+	return appendSealedList(appendBytes(b, m.Cursor), m.Parts)
+}
+
+func appendSealedList(b []byte, list []*Sealed) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, s := range list {
 		b = s.Append(b)
 	}
 	return b

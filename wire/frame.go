@@ -146,5 +146,5 @@ func (r *Reader) limit(kind byte) int {
 }
 
 func large(kind byte) bool {
-	return kind == kindBatches || kind == kindSchema || kind == kindSnapshotPart
+	return kind == kindBatches || kind == kindSchema || kind == kindSnapshotPart || kind == kindRanges
 }

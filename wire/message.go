@@ -5,7 +5,7 @@ import "sqlsync/merge"
 // Protocol versions that this package speaks.
 const (
 	MinProtocol = 1
-	MaxProtocol = 3
+	MaxProtocol = 4
 
 	// DigestProtocol is the first version with DigestRequest and Digests.
 	DigestProtocol = 2
@@ -14,6 +14,9 @@ const (
 	// InterestProtocol is the first version in which sections are left out of
 	// batches. To others a batch is sent whole or not at all.
 	InterestProtocol = 3
+	// RangeProtocol is the first version in which tables are compared by ranges
+	// of keys.
+	RangeProtocol = 4
 )
 
 // Message is one of the types below. A session begins with one Hello from

@@ -118,7 +118,17 @@ func messages() map[string]Message {
 		"schema": &Schema{Tables: []TableSchema{{Name: "t", Create: []string{"CREATE"}, Triggers: []string{"T"}, Key: []string{"id"}, Policy: "row", Options: map[string]string{"b": "2", "a": "1"}}},
 			Settings: map[string]string{"user_version": "7"}, Datasets: []string{"primary"}},
 		"digest-request": &DigestRequest{}, "digests": &Digests{Vector: v, Tables: []TableDigest{{Name: "items", Rows: 300, Sum: "ab"}}},
-		"ping": &Ping{ID: 1}, "pong": &Pong{ID: 1}, "bye": &Bye{Code: "gap", Text: "why"},
+		"contents-request": &ContentsRequest{}, "contents": &Contents{Heads: []ChainHead{{merge.NodeID{3}, merge.Position{Seq: 4, HLC: 5}, Hash{6}}},
+			Tables: []TableContents{{Name: "items", Columns: []string{"id", "name"}, Keyed: true, Settled: true}}},
+		"fingerprints-request": &FingerprintsRequest{Aspect: ByValues, Table: "items", Columns: []string{"id"}, Ranges: []KeyRange{{[]byte("a"), []byte("b")}}},
+		"fingerprints": &Fingerprints{Vector: v, Ranges: [][]Fingerprint{{
+			{To: []byte("a"), Single: true, Rows: 1, Sum: Sum{1}}, {To: []byte("b"), Rows: 300, Sum: Sum{2}, Dead: 2, DeadSum: Sum{3}}, {To: []byte{}},
+		}}},
+		"states-request": &StatesRequest{Table: "items", Columns: []string{"id"}, Keys: [][]byte{[]byte("a")}},
+		"states":         &States{Vector: v, Rows: []RowState{{Here: true, Hashes: []byte("12345678")}, {}}},
+		"ranges-request": &RangesRequest{Table: "items", Ranges: []KeyRange{{[]byte("a"), []byte("b")}}},
+		"ranges":         &Ranges{Table: "items", Ranges: []KeyRange{{[]byte("a"), []byte("b")}}, Complete: true, Parts: []*Sealed{s}},
+		"ping":           &Ping{ID: 1}, "pong": &Pong{ID: 1}, "bye": &Bye{Code: "gap", Text: "why"},
 	}
 }
 

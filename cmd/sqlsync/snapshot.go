@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -127,13 +128,15 @@ type snapshotImportCmd struct {
 	Yes     bool     `hidden:"" help:"Do not ask; a merge replaces nothing, so nothing is asked."`
 }
 
-// Run merges a snapshot file. It is read whole before anything is changed.
+// Run merges a snapshot file. It is read whole before anything is changed. Its
+// checksum stands for it in place of a peer: the same file goes on where it was
+// broken off.
 func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 	path, err := a.path()
 	if err != nil {
 		return err
 	}
-	found, err := c.check()
+	file, found, err := c.check()
 	if err != nil {
 		return hint(fmt.Errorf("%s is not a whole snapshot: %w", c.File, err), "copy it again, or make another: sqlsync snapshot export")
 	}
@@ -153,6 +156,7 @@ func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer store.Close()
 	n := 0
+	var merged []byte // the cursor behind which a dataset goes on, nil for none
 	err = c.read(func(dataset string, m wire.Message) error {
 		if len(c.Dataset) > 0 && !slices.Contains(c.Dataset, dataset) {
 			return nil
@@ -160,11 +164,24 @@ func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 		switch m := m.(type) {
 		case *wire.Schema:
 			n++
-			_, err := store.Create(ctx, dataset, m)
-			return err
+			if _, err := store.Create(ctx, dataset, m); err != nil {
+				return err
+			}
+			begun, err := store.Stream(dataset).TakeSnapshot(ctx, file, nil)
+			if err != nil {
+				return err
+			}
+			if merged = begun.Cursor; len(merged) > 0 {
+				a.say("%s: going on with an import that was broken off", dataset)
+			}
 		case *wire.SnapshotPart:
-			_, err := store.Stream(dataset).TakeSnapshot(ctx, merge.NodeID{}, m)
-			return err
+			if len(merged) == 0 {
+				_, err := store.Stream(dataset).TakeSnapshot(ctx, file, m)
+				return err
+			}
+			if bytes.Equal(m.Cursor, merged) {
+				merged = nil
+			}
 		}
 		return nil
 	})
@@ -178,30 +195,30 @@ func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 	return a.printJSON(map[string]any{"file": c.File, "datasets": n})
 }
 
-// check reads the file and lists its datasets.
-func (c *snapshotImportCmd) check() (datasets []string, err error) {
+// check reads the file, makes sure of its checksum, and lists its datasets.
+func (c *snapshotImportCmd) check() (checksum merge.NodeID, datasets []string, err error) {
 	f, err := os.Open(c.File)
 	if err != nil {
-		return nil, err
+		return checksum, nil, err
 	}
 	defer f.Close()
 	fi, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return checksum, nil, err
 	}
 	if fi.Size() < int64(len(snapshotMagic)+blake2b.Size256) {
-		return nil, io.ErrUnexpectedEOF
+		return checksum, nil, io.ErrUnexpectedEOF
 	}
 	sum, _ := blake2b.New256(nil)
 	if _, err := io.CopyN(sum, f, fi.Size()-blake2b.Size256); err != nil {
-		return nil, err
+		return checksum, nil, err
 	}
 	want := make([]byte, blake2b.Size256)
 	if _, err := io.ReadFull(f, want); err != nil {
-		return nil, err
+		return checksum, nil, err
 	}
 	if string(sum.Sum(nil)) != string(want) {
-		return nil, errors.New("its checksum does not match")
+		return checksum, nil, errors.New("its checksum does not match")
 	}
 	open := false
 	err = c.read(func(dataset string, m wire.Message) error {
@@ -218,7 +235,7 @@ func (c *snapshotImportCmd) check() (datasets []string, err error) {
 	if err == nil && open {
 		err = io.ErrUnexpectedEOF
 	}
-	return datasets, err
+	return merge.NodeID(want), datasets, err
 }
 
 // read calls fn for every message with the dataset that it belongs to.

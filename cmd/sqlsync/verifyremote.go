@@ -39,11 +39,14 @@ func (c *verifyCmd) remote(ctx context.Context, a *app) error {
 	f := a.findings()
 	var tables []cdc.TableVerification
 	for _, dataset := range datasets {
-		here, there, err := c.ask(ctx, m, dataset)
+		list, err := c.differ(ctx, f, m, dataset)
+		if errors.Is(err, replicate.ErrProtocol) {
+			list, err = c.digests(ctx, f, m, dataset)
+		}
 		if err != nil {
 			return err
 		}
-		tables = append(tables, c.compare(f, here, there)...)
+		tables = append(tables, list...)
 	}
 	v := &cdc.Verification{Tables: tables, Findings: f.total}
 	if a.JSON {
@@ -79,11 +82,86 @@ func (c *verifyCmd) datasets(ctx context.Context, m *mesh.Member) ([]string, err
 	}), nil
 }
 
+// differ compares by ranges of keys.
+func (c *verifyCmd) differ(ctx context.Context, f *findings, m *mesh.Member, dataset string) (tables []cdc.TableVerification, err error) {
+	var result *cdc.Comparison
+	err = m.Node.Compare(ctx, c.Remote, dataset, func(ask replicate.Asker) error {
+		result, err = m.Store.Stream(dataset).Differ(ctx, cdc.DifferOptions{Ask: ask, Found: func(d cdc.Difference) error {
+			f.add(findingRow{Table: d.Table, Key: rowOf(d.Key), Kind: string(d.Kind), Detail: c.detail(&d)})
+			return nil
+		}})
+		return err
+	})
+	if err != nil {
+		return nil, c.explain(m.Store.Path(), err)
+	}
+	if result.Unsettled > 0 {
+		why := c.behind(&wire.Digests{Vector: result.Here}, &wire.Digests{Vector: result.There})
+		if why == "" {
+			why = "they are written to all the time"
+		}
+		return nil, c.notInStep(dataset, fmt.Sprintf("%s: %s", rowsOnTheirWay(result.Unsettled), why))
+	}
+	for _, t := range result.OnlyHere {
+		f.a.say("%s: not watched by %s, or waiting there", t, c.Remote)
+	}
+	for _, t := range result.OnlyThere {
+		f.a.say("%s: watched by %s, and not here or waiting here", t, c.Remote)
+	}
+	return result.Tables, nil
+}
+
+func rowsOnTheirWay(n int) string {
+	if n == 1 {
+		return "1 row is on its way"
+	}
+	return fmt.Sprintf("%d rows are on their way", n)
+}
+
+// detail says of a difference which side has what. It has no values of rows.
+func (c *verifyCmd) detail(d *cdc.Difference) string {
+	switch d.Kind {
+	case cdc.MissingHere:
+		return c.Remote + " has it"
+	case cdc.MissingThere:
+		return c.Remote + " does not have it"
+	case cdc.ColumnsHere:
+		return cells(d.Columns) + " not at " + c.Remote
+	case cdc.ColumnsThere:
+		return cells(d.Columns) + " only at " + c.Remote
+	}
+	if len(d.Key) == 0 {
+		return c.counts(int64(d.Here), int64(d.There))
+	}
+	return "differs in " + cells(d.Columns)
+}
+
+// counts says how many rows both sides have.
+func (c *verifyCmd) counts(here, there int64) string {
+	return fmt.Sprintf("%s here, %s at %s", countOf(here, "row"), countOf(there, "row"), c.Remote)
+}
+
+// notInStep is the error of two sides of which one lacks what the other has.
+func (c *verifyCmd) notInStep(dataset, why string) error {
+	return hint(fmt.Errorf("%s in %s cannot be compared: %s", c.Remote, dataset, why),
+		"run sqlsync sync %s first, and again when the applications rest", c.Remote)
+}
+
+// digests compares with a remote of an earlier version: by digests of whole
+// tables, once both stand for the same.
+func (c *verifyCmd) digests(ctx context.Context, f *findings, m *mesh.Member, dataset string) ([]cdc.TableVerification, error) {
+	here, there, err := c.ask(ctx, m, dataset)
+	if err != nil {
+		return nil, err
+	}
+	return c.compare(f, here, there), nil
+}
+
 // ask digests both sides until they stand for the same.
 func (c *verifyCmd) ask(ctx context.Context, m *mesh.Member, dataset string) (here, there *wire.Digests, err error) {
 	for range remoteTries {
 		if there, err = m.Node.Digests(ctx, c.Remote, dataset); err != nil {
-			return nil, nil, c.explain(err)
+			return nil, nil, c.explain(m.Store.Path(), err)
 		}
 		if here, err = m.Store.Stream(dataset).Digests(ctx); err != nil {
 			return nil, nil, explain(m.Store.Path(), err)
@@ -92,8 +170,7 @@ func (c *verifyCmd) ask(ctx context.Context, m *mesh.Member, dataset string) (he
 			return here, there, nil
 		}
 	}
-	return nil, nil, hint(fmt.Errorf("%s in %s cannot be compared: %s", c.Remote, dataset, c.behind(here, there)),
-		"run sqlsync sync %s first, and again when the applications rest", c.Remote)
+	return nil, nil, c.notInStep(dataset, c.behind(here, there))
 }
 
 // behind says what one side has and the other has not.
@@ -140,7 +217,7 @@ func (c *verifyCmd) compare(f *findings, here, there *wire.Digests) (tables []cd
 		if t.Sum != other.Sum {
 			v.Findings = 1
 			f.add(findingRow{Table: t.Name, Key: row{}, Kind: "differs",
-				Detail: fmt.Sprintf("%s here, %s at %s", countOf(int64(t.Rows), "row"), countOf(int64(other.Rows), "row"), c.Remote)})
+				Detail: c.counts(int64(t.Rows), int64(other.Rows))})
 		}
 		tables = append(tables, v)
 	}
@@ -152,13 +229,15 @@ func (c *verifyCmd) compare(f *findings, here, there *wire.Digests) (tables []cd
 	return tables
 }
 
-// explain says what to do about a remote that gave no digests.
-func (c *verifyCmd) explain(err error) error {
+// explain says what to do about a remote that cannot be compared with.
+func (c *verifyCmd) explain(path string, err error) error {
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return hint(fmt.Errorf("%s gave no digests within %v", c.Remote, c.Timeout), "allow more --timeout: the remote reads its tables whole")
 	case errors.Is(err, replicate.ErrProtocol):
 		return hint(err, "upgrade sqlsync there; until then compare what sqlsync digest prints on both")
+	case errors.Is(err, context.DeadlineExceeded):
+		return hint(fmt.Errorf("%s was not compared within %v", c.Remote, c.Timeout), "allow more --timeout: the remote reads its tables whole")
+	case errors.Is(err, cdc.ErrLocked):
+		return explain(path, err)
 	}
 	return explainSync(c.Remote, err, c.Timeout)
 }

@@ -223,7 +223,7 @@ func TestAskingForWhatMayNotBeHad(t *testing.T) {
 		}
 		for _, m := range heard {
 			switch m := m.(type) {
-			case *wire.Batches, *wire.Schema, *wire.Digests, *wire.SnapshotPart:
+			case *wire.Batches, *wire.Schema, *wire.Digests, *wire.SnapshotPart, *wire.Contents, *wire.Fingerprints, *wire.States, *wire.Ranges:
 				t.Errorf("%s: was given %T", name, m)
 			}
 		}

@@ -177,6 +177,28 @@ func (n *Node) TakeSnapshot(_ context.Context, peer merge.NodeID, part *wire.Sna
 	return next, err
 }
 
+// Compare is Stream's.
+func (n *Node) Compare(_ context.Context, question wire.Message) (answer wire.Message, err error) {
+	_, err = n.watched(nil, func() (_ merge.Vector, err error) {
+		answer, err = n.Stream.Compare(background, question)
+		return nil, err
+	})
+	return answer, err
+}
+
+// Reconcile is Stream's.
+func (n *Node) Reconcile(peer merge.NodeID) func(context.Context, wire.Message) (wire.Message, error) {
+	step := n.Stream.Reconcile(peer)
+	return func(_ context.Context, answer wire.Message) (question wire.Message, err error) {
+		n.w.Counts.Reconciles++
+		_, err = n.watched(n.w.names(), func() (_ merge.Vector, err error) {
+			question, err = step(background, answer)
+			return nil, err
+		})
+		return question, err
+	}
+}
+
 // Restart opens the file as a process finds it whose predecessor was killed:
 // with whatever journal was there.
 func (n *Node) Restart() {

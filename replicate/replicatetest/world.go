@@ -50,7 +50,7 @@ type World struct {
 }
 
 // Counts are of one world.
-type Counts struct{ Statements, Refused, Seals, Applies, Crashes, Losses int }
+type Counts struct{ Statements, Refused, Seals, Applies, Reconciles, Crashes, Losses int }
 
 // New makes the databases: empty, as copies of one file with rows, or each
 // with rows of its own, as the random source decides.
@@ -132,6 +132,7 @@ func (c *Counts) Add(o Counts) {
 	c.Refused += o.Refused
 	c.Seals += o.Seals
 	c.Applies += o.Applies
+	c.Reconciles += o.Reconciles
 	c.Crashes += o.Crashes
 	c.Losses += o.Losses
 }
