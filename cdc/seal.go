@@ -291,9 +291,11 @@ func (s *sealer) finish() error {
 	if err := s.writeMetadata(); err != nil {
 		return err
 	}
-	if _, err = s.hold(s.ds, &b.Header, sealed, changes); err != nil {
+	pos, err := s.hold(s.ds, &b.Header, sealed, changes)
+	if err != nil {
 		return err
 	}
+	s.sealed = append(s.sealed, justSealed{s.ds.name, pos, b.Header.Seq, sealed})
 	for _, id := range s.order { // what stood in the way of a held row may be gone
 		tab := s.cfg.byID[id]
 		if err := s.retryHeld(tab); err != nil {
