@@ -211,7 +211,7 @@ func (t *tx) appendMeta(args []any, tab *table, m *meta) ([]any, error) {
 
 func (t *tx) cellVersions(m *meta) ([]byte, error) {
 	since := m.row.Birth.HLC.Seal()
-	var b []byte
+	b := make([]byte, 0, len(m.row.Cells)*(3*binary.MaxVarintLen16+binary.MaxVarintLen32+hashSize))
 	for slot, state := range m.states {
 		if !slices.ContainsFunc(m.row.Cells, func(c merge.Cell) bool { return c.Column == slot }) {
 			b = appendState(binary.AppendUvarint(b, uint64(slot<<2|cellState)), state)
