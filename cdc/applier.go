@@ -25,6 +25,8 @@ type applier struct {
 	// insert are the cells that an insert of this section carries, slots their
 	// slots.
 	insert, slots []int
+	// last is what the last update carried: most of a section carry the same.
+	last carriage
 	// shadows are the places in the section of what travels beside cells.
 	shadows map[int]int
 	// remerging says that the section was merged before: what is lost now is
@@ -53,6 +55,29 @@ type applier struct {
 	adopting bool
 	// metaOnly leaves the user's table and the conflict log as they are.
 	metaOnly bool
+}
+
+// carriage is what an update of some of the section's columns carries.
+type carriage struct {
+	columns, cells, slots []int
+	// plain says that all of the columns are cells without a policy of their own.
+	plain bool
+}
+
+// carries notes in last what an update of some columns carries.
+func (a *applier) carries(columns []int) *carriage {
+	if a.last.columns == nil || !slices.Equal(columns, a.last.columns) {
+		a.last = carriage{columns: columns, plain: !a.tab.special()}
+		for _, column := range columns {
+			cell := a.columns[column]
+			if cell < 0 {
+				a.last.plain = false
+				break
+			}
+			a.last.cells, a.last.slots = append(a.last.cells, cell), append(a.last.slots, a.tab.cells[cell].slot)
+		}
+	}
+	return &a.last
 }
 
 // action is one change with what is known of its row and what it comes to.
@@ -190,6 +215,8 @@ func (a *applier) decide(act *action, c *wire.Change, m *meta) {
 	switch {
 	case c.Op == merge.Insert && len(a.insert) == len(a.columns) && !a.tab.special():
 		act.cells, act.values, w.Columns = a.insert, c.Values, a.slots
+	case c.Op == merge.Update && a.carries(c.Columns).plain:
+		act.cells, act.values, w.Columns = slices.Clip(a.last.cells), c.Values, slices.Clip(a.last.slots)
 	default:
 		for i, v := range c.Values {
 			column := i
@@ -294,8 +321,12 @@ func (a *applier) setCells(act *action) error {
 	if err != nil {
 		return err
 	}
+	whole := len(cells) == 0 && len(slots) == len(act.cells) && !a.tab.special()
+	if whole {
+		cells, values = act.cells, act.values
+	}
 	for i, cell := range act.cells {
-		if tc := &a.tab.cells[cell]; slices.Contains(slots, tc.slot) {
+		if tc := &a.tab.cells[cell]; !whole && slices.Contains(slots, tc.slot) {
 			cells, values = append(cells, cell), append(values, act.values[i])
 			if a.tab.merges(cell) { // landing in a column that has just come
 				act.m.setState(tc.slot, tc.policy.New(act.values[i], act.m.row.Birth).Append(nil))

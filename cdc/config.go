@@ -111,6 +111,10 @@ func (t *tx) origin(node merge.NodeID) (int64, error) {
 	if id, ok := t.cfg.origins.id[node]; ok {
 		return id, nil
 	}
+	return t.numberOrigin(node)
+}
+
+func (t *tx) numberOrigin(node merge.NodeID) (int64, error) {
 	id, err := t.Int(`SELECT 1 + max(id) FROM sqlsync_origin`)
 	if err != nil {
 		return 0, err

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"sqlsync/cdc"
+	"sqlsync/wire"
 )
 
 // A batch that is torn or flipped in the file is given to nobody: a peer that
@@ -17,16 +18,19 @@ func TestDamagedBatchIsPassedOver(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, b := pair(t, items, "items")
-			a.damaged = true
 			for id := range 5 {
 				a.exec(`INSERT INTO items (id, name) VALUES (?, 'row')`, id)
 				a.seal()
 			}
 			a.exec(damage)
-			list, err := a.Stream(cdc.DefaultDataset).After(t.Context(), 0, 1<<20)
-			if err != nil {
-				t.Fatal(err)
+			// Who has just sealed it has it as it was.
+			if n := len(a.held()); n != 5 {
+				t.Fatalf("%d batches of 5 are given", n)
 			}
+			a.shut()
+			a = openNode(t, 1, a.path, "")
+			a.damaged = true
+			list := a.held()
 			if got := a.text(`SELECT count(*) FROM sqlsync_batch`); len(list) != 4 || got != "5" {
 				t.Fatalf("%d batches of %s are given", len(list), got)
 			}
@@ -47,4 +51,14 @@ func TestDamagedBatchIsPassedOver(t *testing.T) {
 			}
 		})
 	}
+}
+
+// held are the batches that n gives to peers.
+func (n *node) held() []wire.Held {
+	n.t.Helper()
+	list, err := n.Stream(cdc.DefaultDataset).After(n.t.Context(), 0, 1<<20)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return list
 }

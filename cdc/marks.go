@@ -133,15 +133,31 @@ func (s *sealer) readWide(tab *table, list []touched) (err error) {
 func (s *sealer) twice(tab *table, key []wire.Value, place int) (int, bool) {
 	seen := s.seen[tab.id]
 	if seen == nil {
-		seen = make(map[string]int)
+		seen = &seenKeys{ids: make(map[int64]int), others: make(map[string]int)}
 		s.seen[tab.id] = seen
 	}
-	s.keyBuf = wire.AppendRow(s.keyBuf[:0], key)
-	if was, ok := seen[string(s.keyBuf)]; ok {
-		return was, true
+	return seen.note(key, place)
+}
+
+// seenKeys are the keys of a table that were marked, with their places.
+type seenKeys struct {
+	ids    map[int64]int
+	others map[string]int
+	buf    []byte // room for one of others
+}
+
+func (k *seenKeys) note(key []wire.Value, place int) (was int, again bool) {
+	if id, ok := key[0].(int64); ok && len(key) == 1 {
+		if was, again = k.ids[id]; !again {
+			k.ids[id] = place
+		}
+		return was, again
 	}
-	seen[string(s.keyBuf)] = place
-	return 0, false
+	k.buf = wire.AppendRow(k.buf[:0], key)
+	if was, again = k.others[string(k.buf)]; !again {
+		k.others[string(k.buf)] = place
+	}
+	return was, again
 }
 
 // readKnown reads the metadata of the rows at some places.

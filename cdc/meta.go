@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"sqlsync/merge"
@@ -210,7 +211,7 @@ func (t *tx) appendMeta(args []any, tab *table, m *meta) ([]any, error) {
 
 func (t *tx) cellVersions(m *meta) ([]byte, error) {
 	since := m.row.Birth.HLC.Seal()
-	var b []byte
+	b := make([]byte, 0, len(m.row.Cells)*(3*binary.MaxVarintLen16+binary.MaxVarintLen32+hashSize))
 	for slot, state := range m.states {
 		if !slices.ContainsFunc(m.row.Cells, func(c merge.Cell) bool { return c.Column == slot }) {
 			b = appendState(binary.AppendUvarint(b, uint64(slot<<2|cellState)), state)
@@ -325,27 +326,59 @@ func (t *tx) rememberAny(tab *table, list []remembered) error {
 	return nil
 }
 
+// manyKeys is from how many keys on it pays to ask which is the highest.
+const manyKeys = 16
+
 // lookup reads the metadata of keys; what is not there stays the zero meta.
 func (t *tx) lookup(tab *table, keys [][]wire.Value) ([]meta, error) {
 	out := make([]meta, len(keys))
+	places, err := t.possible(tab, keys)
+	if err != nil {
+		return nil, fmt.Errorf("read metadata of %s: %w", tab.name, err)
+	}
 	k := len(tab.key)
-	from := 0
-	for part := range parts(keys, k) {
+	for part := range parts(places, k) {
 		args := t.args[:0]
-		for _, key := range part {
-			args = append(args, key...)
+		for _, i := range part {
+			args = append(args, keys[i]...)
 		}
 		t.args = args
 		err := t.Query(func(row []any) error {
 			m, err := t.readMeta(row[1:])
 			m.key = slices.Clone(row[1+metaWidth : 1+metaWidth+k])
-			out[from+int(row[0].(int64))] = m
+			out[part[row[0].(int64)]] = m
 			return err
 		}, tab.lookup(len(part)), args...)
 		if err != nil {
 			return nil, fmt.Errorf("read metadata of %s: %w", tab.name, err)
 		}
-		from += len(part)
 	}
 	return out, nil
+}
+
+// possible are the places of keys that may have metadata: of many rows most are
+// often new, with ids above all that there were.
+func (t *tx) possible(tab *table, keys [][]wire.Value) ([]int, error) {
+	highest := int64(math.MaxInt64)
+	if len(keys) >= manyKeys && tab.integerKey() {
+		err := t.Query(func(row []any) error {
+			switch v := row[0].(type) {
+			case nil:
+				highest = math.MinInt64
+			case int64: // a table that was rebuilt may have had text in its key
+				highest = v
+			}
+			return nil
+		}, `SELECT max(k0) FROM `+tab.meta())
+		if err != nil {
+			return nil, err
+		}
+	}
+	places := make([]int, 0, len(keys))
+	for i, key := range keys {
+		if id, ok := key[0].(int64); !ok || id <= highest {
+			places = append(places, i)
+		}
+	}
+	return places, nil
 }

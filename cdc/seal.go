@@ -36,7 +36,7 @@ func (t *tx) seal(ds *dataset) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section), limit: ds.batchRows, seen: make(map[int64]map[string]int)}
+	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section), limit: ds.batchRows, seen: make(map[int64]*seenKeys)}
 	if t.s.busyAbove(ds.priority) {
 		s.limit = min(s.limit, busyBatchRows)
 	}
@@ -71,11 +71,9 @@ type sealer struct {
 	bytes    int
 	limit    int64 // of marks
 	// seen are the keys that were marked, by table, with their places among the
-	// rows of the batch; those from base on are of the chunk at hand. keyBuf is
-	// room for one.
-	seen   map[int64]map[string]int
-	base   int
-	keyBuf []byte
+	// rows of the batch; those from base on are of the chunk at hand.
+	seen map[int64]*seenKeys
+	base int
 	// unwritten is metadata that is written with the batch: until then the
 	// application may have the write lock, see whenWriting. What it is of is
 	// in seen, and not compared again.
@@ -291,9 +289,11 @@ func (s *sealer) finish() error {
 	if err := s.writeMetadata(); err != nil {
 		return err
 	}
-	if _, err = s.hold(s.ds, &b.Header, sealed, changes); err != nil {
+	pos, err := s.hold(s.ds, &b.Header, sealed, changes)
+	if err != nil {
 		return err
 	}
+	s.sealed = append(s.sealed, justSealed{s.ds.name, pos, b.Header.Seq, sealed})
 	for _, id := range s.order { // what stood in the way of a held row may be gone
 		tab := s.cfg.byID[id]
 		if err := s.retryHeld(tab); err != nil {

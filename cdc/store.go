@@ -113,6 +113,7 @@ type Store struct {
 	paces paces
 
 	grown        broadcast // a batch came to be held
+	recent       recent
 	changed      broadcast // something was written
 	reconfigured broadcast // tables, remotes or datasets were changed
 	watermarks   watermarks

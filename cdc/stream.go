@@ -40,17 +40,14 @@ func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, 
 	}
 	whole := list[:0]
 	for i, h := range list {
-		var sealed []byte
-		if err := d.s.get(ctx, &sealed, `SELECT sealed FROM sqlsync_batch WHERE rowid = ?`, rowids[i]); err != nil {
+		err := d.heldAt(ctx, &h, rowids[i])
+		if err != nil && !errors.Is(err, ErrDamagedBatch) {
 			return nil, fmt.Errorf("read batches: %w", err)
 		}
-		if h.Sealed, err = wire.ParseSealed(sealed); err == nil {
-			err = h.Sealed.Verify(d.s.verify)
-		}
 		if err == nil {
-			err = narrow(&h, wants)
+			err = damagedBatch(narrow(&h, wants))
 		}
-		if d.s.trouble(giving(d.name, h.Origin, h.Seq), damagedBatch(err)); err == nil {
+		if d.s.trouble(giving(d.name, h.Origin, h.Seq), err); err == nil {
 			whole = append(whole, h)
 		}
 	}

@@ -43,6 +43,9 @@ func newTableSQL(tab *table) tableSQL {
 	return q
 }
 
+// integerKey reports whether the key is an INTEGER PRIMARY KEY.
+func (q tableSQL) integerKey() bool { return len(q.t.key) == 1 && q.t.key[0] == q.t.def.RowidAlias }
+
 // meta names the table's metadata.
 func (q tableSQL) meta() string { return metaName(q.t.id) }
 
@@ -116,7 +119,7 @@ func (q tableSQL) cellEquals(i int) string { return schema.Quote(q.t.cells[i].na
 // compare as the user's do: same affinities, same collations.
 func (q tableSQL) createMeta() string {
 	tail := `birth INTEGER NOT NULL, birth_origin INTEGER NOT NULL, state INTEGER, version INTEGER, origin INTEGER, cells BLOB, hashes BLOB`
-	if len(q.t.key) == 1 && q.t.key[0] == q.t.def.RowidAlias {
+	if q.integerKey() {
 		return `CREATE TABLE ` + q.meta() + ` (k0 INTEGER PRIMARY KEY, ` + tail + `)`
 	}
 	var b strings.Builder

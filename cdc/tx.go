@@ -43,6 +43,8 @@ type tx struct {
 	claimBuf []byte
 	// work is what the transaction did of which subscribers are told.
 	work Work
+	// sealed are the batches that the transaction has sealed.
+	sealed []justSealed
 	// locked is since when others cannot write.
 	locked time.Time
 }
@@ -249,6 +251,7 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 		return did, err
 	}
 	s.lastHLC = t.clock.Last
+	s.recent.add(t.sealed)
 	if t.clock.Last != t.before {
 		s.testify(t.clock.Last)
 	}

@@ -9,10 +9,8 @@ package sqlconn
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 
 	"modernc.org/sqlite"
@@ -36,15 +34,13 @@ func DSN(path string, params ...string) string {
 type Conn struct {
 	sc    *sql.Conn
 	dc    driverConn
-	stmts map[string]driver.Stmt
-	args  []driver.NamedValue
-	row   []driver.Value
-	out   []any
+	n     *native
+	stmts map[string]*stmt
+	row   []any
 }
 
 // driverConn is what we use of the driver's connection.
 type driverConn interface {
-	driver.ConnPrepareContext
 	sqlite.AuthorizerRegisterer
 	IsReadOnly(schema string) (bool, error)
 }
@@ -55,13 +51,14 @@ func Open(ctx context.Context, db *sql.DB) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{sc: sc, stmts: make(map[string]driver.Stmt)}
-	err = sc.Raw(func(dc any) error {
+	c := &Conn{sc: sc, stmts: make(map[string]*stmt)}
+	err = sc.Raw(func(dc any) (err error) {
 		var ok bool
 		if c.dc, ok = dc.(driverConn); !ok {
 			return fmt.Errorf("driver connection %T cannot be authorized", dc)
 		}
-		return nil
+		c.n, err = newNative(dc)
+		return err
 	})
 	if err != nil {
 		sc.Close()
@@ -73,6 +70,7 @@ func Open(ctx context.Context, db *sql.DB) (*Conn, error) {
 // Close finalizes the statements and gives the connection back.
 func (c *Conn) Close() error {
 	c.Forget()
+	c.n.close()
 	return c.sc.Close()
 }
 
@@ -80,7 +78,7 @@ func (c *Conn) Close() error {
 // and statements as they are spelled now will not come again.
 func (c *Conn) Forget() {
 	for q, st := range c.stmts {
-		st.Close()
+		c.n.finalize(st)
 		delete(c.stmts, q)
 	}
 }
@@ -99,14 +97,14 @@ func (c *Conn) QueryContext(ctx context.Context, query string, args ...any) (*sq
 // keep bounds the statements that are kept. A store has some tens per table.
 const keep = 4000
 
-func (c *Conn) prepare(query string) (driver.Stmt, error) {
+func (c *Conn) prepare(query string) (*stmt, error) {
 	if st, ok := c.stmts[query]; ok {
 		return st, nil
 	}
 	if len(c.stmts) >= keep {
 		c.Forget()
 	}
-	st, err := c.dc.PrepareContext(context.Background(), query)
+	st, err := c.n.prepare(query)
 	if err != nil {
 		return nil, err
 	}
@@ -114,41 +112,25 @@ func (c *Conn) prepare(query string) (driver.Stmt, error) {
 	return st, nil
 }
 
-func (c *Conn) named(args []any) []driver.NamedValue {
-	c.args = c.args[:0]
-	for i, a := range args {
-		switch v := a.(type) {
-		case int:
-			a = int64(v)
-		case bool:
-			a = int64(0)
-			if v {
-				a = int64(1)
-			}
-		case []byte:
-			if v == nil {
-				a = []byte{} // the driver would bind a nil slice as NULL
-			}
-		}
-		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: a})
-	}
-	return c.args
-}
-
 // Exec runs one statement and returns how many rows it changed. It cannot be
-// interrupted: callers look at their context between statements, because a
-// context here costs a goroutine per statement. The arguments are int64, int,
-// bool, float64, string, []byte or nil; a nil []byte is the empty blob.
+// interrupted: callers look at their context between statements. The arguments
+// are int64, int, bool, float64, string, []byte or nil; a nil []byte is the
+// empty blob.
 func (c *Conn) Exec(query string, args ...any) (changed int64, err error) {
 	st, err := c.prepare(query)
-	if err != nil {
+	if err != nil || st.p == 0 {
 		return 0, err
 	}
-	res, err := st.(driver.StmtExecContext).ExecContext(context.Background(), c.named(args))
-	if err != nil {
+	defer c.n.reset(st)
+	if err := c.n.bind(st, args); err != nil {
 		return 0, err
 	}
-	return res.RowsAffected()
+	for more := true; more; {
+		if more, err = c.n.step(st); err != nil {
+			return 0, err
+		}
+	}
+	return c.n.changes(), nil
 }
 
 // Stop, returned by a row function, ends the query without an error.
@@ -158,36 +140,29 @@ var Stop = errors.New("stop")
 // again for the next one; its values may be kept. fn must not use the Conn.
 func (c *Conn) Query(fn func(row []any) error, query string, args ...any) error {
 	st, err := c.prepare(query)
-	if err != nil {
+	if err != nil || st.p == 0 {
 		return err
 	}
-	rows, err := st.(driver.StmtQueryContext).QueryContext(context.Background(), c.named(args))
-	if err != nil {
+	defer c.n.reset(st)
+	if err := c.n.bind(st, args); err != nil {
 		return err
 	}
-	n := len(rows.Columns())
-	if cap(c.row) < n {
-		c.row, c.out = make([]driver.Value, n), make([]any, n)
+	if cap(c.row) < st.columns {
+		c.row = make([]any, st.columns)
 	}
-	row, out := c.row[:n], c.out[:n]
 	for {
-		if err = rows.Next(row); err != nil {
-			break
+		more, err := c.n.step(st)
+		if err != nil || !more {
+			return err
 		}
-		for i, v := range row {
-			out[i] = v
-		}
-		if err = fn(out); err != nil {
-			break
+		row := c.row[:st.columns]
+		c.n.read(st, row)
+		if err := fn(row); errors.Is(err, Stop) {
+			return nil
+		} else if err != nil {
+			return err
 		}
 	}
-	if err == io.EOF || errors.Is(err, Stop) {
-		err = nil
-	}
-	if cerr := rows.Close(); err == nil {
-		err = cerr
-	}
-	return err
 }
 
 // Int returns the first column of the first row, 0 where there is no row or it
@@ -224,8 +199,22 @@ func Disk(err error) bool {
 
 // Told reports whether SQLite told err.
 func Told(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e)
+	_, ok := code(err)
+	return ok
+}
+
+// code is the extended result code of an error that SQLite told, on a Conn or
+// through database/sql.
+func code(err error) (int, bool) {
+	var own *Error
+	var drivers *sqlite.Error
+	switch {
+	case errors.As(err, &own):
+		return own.code, true
+	case errors.As(err, &drivers):
+		return drivers.Code(), true
+	}
+	return 0, false
 }
 
 // NotADatabase reports whether err says that the file is something else.
@@ -237,11 +226,8 @@ func Corrupt(err error) bool { return is(err, sqlite3.SQLITE_CORRUPT) }
 // Unique reports whether err is a violation of a UNIQUE or PRIMARY KEY
 // constraint.
 func Unique(err error) bool {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Code() {
+	c, _ := code(err)
+	switch c {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
 		return true
 	}
@@ -249,9 +235,9 @@ func Unique(err error) bool {
 }
 
 // is compares the primary result code.
-func is(err error, code int) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code()&0xff == code
+func is(err error, primary int) bool {
+	c, ok := code(err)
+	return ok && c&0xff == primary
 }
 
 // RowError reports whether err says that a row cannot be stored as it is,

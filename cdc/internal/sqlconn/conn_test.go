@@ -5,6 +5,7 @@ import (
 	"math"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"sqlsync/cdc/internal/sqlconn"
@@ -88,6 +89,73 @@ func TestErrorsAreTold(t *testing.T) {
 	for _, q := range []string{`INSERT INTO t VALUES (1, 3)`, `INSERT INTO t VALUES (2, 2)`} {
 		if _, err := c.Exec(q); !sqlconn.Constraint(err) || !sqlconn.Unique(err) || sqlconn.Busy(err) {
 			t.Errorf("%s: %v", q, err)
+		}
+	}
+}
+
+// Texts and blobs are lent to SQLite until the next statement: also those of a
+// query that is read while others have been run before it, and large ones.
+func TestBoundMemory(t *testing.T) {
+	c := open(t)
+	if _, err := c.Exec(`CREATE TABLE t (id INTEGER PRIMARY KEY, v)`); err != nil {
+		t.Fatal(err)
+	}
+	large := strings.Repeat("x", 3<<20)
+	for i, v := range []string{"a", large, "b", large + "y", ""} {
+		if _, err := c.Exec(`INSERT INTO t VALUES (?, ?)`, i, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []any
+	err := c.Query(func(row []any) error {
+		got = append(got, row[0], len(row[1].(string)), row[2])
+		return nil
+	}, `SELECT id, v, ? FROM t WHERE v <> ? ORDER BY id`, "beside", "b")
+	want := []any{int64(0), 1, "beside", int64(1), len(large), "beside", int64(3), len(large) + 1, "beside", int64(4), 0, "beside"}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %v, %v; want %v", got, err, want)
+	}
+}
+
+func TestWhatCannotBeRun(t *testing.T) {
+	c := open(t)
+	for want, args := range map[string][]any{"1 arguments for a statement that has 2": {1}, "argument 2 is a struct {}": {1, struct{}{}}} {
+		if _, err := c.Exec(`SELECT ?, ?`, args...); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	if _, err := c.Exec(`SELECT 1; SELECT 2`); err == nil || !strings.Contains(err.Error(), "more than one statement") {
+		t.Error(err)
+	}
+	if _, err := c.Exec(`-- nothing`); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Exec(`SELECT 1 FROM`); !sqlconn.Told(err) {
+		t.Error(err)
+	}
+}
+
+// A connection that was given back is as the driver made it.
+func TestGivenBack(t *testing.T) {
+	db, err := sql.Open("sqlite", sqlconn.DSN(filepath.Join(t.TempDir(), "a.db")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	for range 3 {
+		c, err := sqlconn.Open(t.Context(), db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := c.Int(`SELECT ?`, 7); n != 7 || err != nil {
+			t.Error(n, err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := db.Ping(); err != nil {
+			t.Error(err)
 		}
 	}
 }
