@@ -48,6 +48,8 @@ func (s *session) comparisonAsked(m wire.Message) {
 	switch {
 	case !s.push:
 		s.end(fmt.Errorf("comparison of %q: %w", s.dataset, ErrRefused))
+	case !s.trusted:
+		s.end(fmt.Errorf("comparison of %q: %w", s.dataset, ErrNoMember))
 	case s.comparing.answering, !s.comparesRanges():
 		s.end(fmt.Errorf("%T out of place: %w", m, wire.ErrInvalid))
 	default:

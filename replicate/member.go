@@ -35,6 +35,7 @@ func readMembership(ctx context.Context, store Store, peer merge.NodeID) (m memb
 // members, and the peer has to be known as one first; one that is none may have
 // the batches, which it cannot read, and the ends of chains.
 func (s *session) meetMember(h *wire.Hello) {
+	s.unread = h.Proof != nil && s.proof == nil
 	if !s.private {
 		s.trusted = true
 		s.learn(h.Tables)
@@ -54,6 +55,10 @@ func (s *session) tablesTold(tables []wire.TableOffer) {
 		s.learn(tables)
 	}
 }
+
+// byRanges reports whether a snapshot may be taken by comparing: who does not
+// read a private dataset gets the ends of its chains only.
+func (s *session) byRanges() bool { return s.comparesRanges() && s.trusted && !s.unread }
 
 // behindRelay reports whether this side is a member and the peer none: then
 // there are no rows to be had of it.

@@ -81,7 +81,8 @@ func TestPrivateDatasetTellsMembers(t *testing.T) {
 		{"a proof that was heard of another node", of(key, nodeID(3)), false},
 		{"our own", of(key, nodeID(1)), false},
 	} {
-		for _, asks := range []wire.Message{nil, &wire.SchemaRequest{}, &wire.DigestRequest{}, &wire.SnapshotRequest{}} {
+		for _, asks := range []wire.Message{nil, &wire.SchemaRequest{}, &wire.DigestRequest{}, &wire.SnapshotRequest{},
+			&wire.ContentsRequest{}, &wire.FingerprintsRequest{}, &wire.StatesRequest{}, &wire.RangesRequest{}} {
 			t.Run(fmt.Sprintf("%s, %T", test.name, asks), func(t *testing.T) {
 				s, hello := privateSession(t, key)
 				if hello.Tables != nil || hello.Wants != nil || hello.Proof == nil {

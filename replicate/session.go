@@ -69,10 +69,11 @@ type session struct {
 	out []action
 
 	isOpen, isEnded bool
-	// trusted says that the peer may be told of tables and rows.
-	trusted       bool
-	readingSchema bool
-	askedSchema   bool
+	// trusted says that the peer may be told of tables and rows, unread that it
+	// is of a private dataset whose key is not here.
+	trusted, unread bool
+	readingSchema   bool
+	askedSchema     bool
 	// sends and receives are the effective directions, known when open.
 	sends, receives bool
 

@@ -92,7 +92,7 @@ func (s *session) beBehind() {
 		s.snapshots.again = true
 	default:
 		s.snapshots.taking, s.snapshots.asked = true, false
-		s.do(takeSnapshot{byRanges: s.comparesRanges()})
+		s.do(takeSnapshot{byRanges: s.byRanges()})
 	}
 }
 
