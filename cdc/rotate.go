@@ -75,6 +75,7 @@ func (s *Store) Succeed(ctx context.Context, old, next merge.NodeID) error {
 		}
 		for _, q := range []string{
 			`UPDATE OR REPLACE sqlsync_absent SET node = ? WHERE node = ?`,
+			`UPDATE OR REPLACE sqlsync_elsewhere SET node = ? WHERE node = ?`,
 			`UPDATE OR REPLACE sqlsync_disagreement SET node = ? WHERE kind = 'watch' AND node = ?`,
 		} {
 			if _, err := t.Exec(q, next[:], old[:]); err != nil {

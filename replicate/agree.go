@@ -13,6 +13,8 @@ type agreement struct {
 	offers []wire.TableOffer
 	due    bool
 	asking bool
+	// moved are tables that the peer has in other datasets by now.
+	moved []wire.MovedTable
 	// wanted says that a schema was asked for in order to adopt it, adopting
 	// that this is not done.
 	wanted, adopting bool
@@ -33,7 +35,7 @@ func (s *session) startAgree() {
 		return
 	}
 	a.due, a.asking = false, true
-	s.do(agree{a.offers})
+	s.do(agree{a.offers, a.moved})
 }
 
 // agreeing reports whether the store may not know of the peer's tables yet.

@@ -13,6 +13,8 @@ var (
 	ErrRefused = errors.New("refused")
 	// ErrNoDataset says that one side does not have the dataset.
 	ErrNoDataset = errors.New("no such dataset")
+	// ErrDisabled says that one side has disabled the dataset.
+	ErrDisabled = errors.New("dataset is disabled there")
 	// ErrProtocol says that the sides have no protocol version in common.
 	ErrProtocol = errors.New("no common protocol version")
 	// ErrPruned says that the peer lacks batches that are no longer held here.
@@ -37,6 +39,7 @@ var (
 const (
 	byeProtocol  = "protocol"
 	byeNoDataset = "no-dataset"
+	byeDisabled  = "disabled"
 	byeRefused   = "refused"
 	byeInvalid   = "invalid"
 	byeGap       = "gap"
@@ -54,7 +57,7 @@ var byeErrors = []struct {
 	code string
 	err  error
 }{
-	{byeProtocol, ErrProtocol}, {byeNoDataset, ErrNoDataset}, {byeRefused, ErrRefused},
+	{byeProtocol, ErrProtocol}, {byeNoDataset, ErrNoDataset}, {byeDisabled, ErrDisabled}, {byeRefused, ErrRefused},
 	{byeInvalid, wire.ErrInvalid}, {byeGap, wire.ErrGap}, {byePruned, ErrPruned},
 	{byeSilent, errSilent}, {byeStalled, errStalled}, {byeReplaced, errReplaced}, {byeRestarted, errRestarted},
 }

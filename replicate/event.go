@@ -90,8 +90,12 @@ type (
 	readSnapshot struct{ request *wire.SnapshotRequest }
 	// takeSnapshot merges a part of the peer's, nil to begin.
 	takeSnapshot struct{ part *wire.SnapshotPart }
-	// agree tells the store how the peer watches its tables.
-	agree struct{ tables []wire.TableOffer }
+	// agree tells the store how the peer watches its tables, and which it has
+	// moved.
+	agree struct {
+		tables []wire.TableOffer
+		moved  []wire.MovedTable
+	}
 	// adopt makes tables and columns that the peer has and this side does not.
 	adopt struct{ schema *wire.Schema }
 	// synced answers syncWanted: both sides have what both had sealed.

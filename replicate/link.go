@@ -89,7 +89,7 @@ func (l *link) signal() {
 func (l *link) conn(s stream, dialed bool) (*conn, error) {
 	store, ok := l.node.options.Stores.Store(l.key.dataset)
 	if !ok {
-		return nil, fmt.Errorf("%w: %q", ErrNoDataset, l.key.dataset)
+		return nil, l.node.noDataset(l.key.dataset)
 	}
 	return newConn(config{
 		self: l.node.options.Self, peer: l.key.peer, dataset: l.key.dataset,

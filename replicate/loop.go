@@ -39,6 +39,7 @@ func newLoop(ctx context.Context, c *conn, growth, reoffers <-chan struct{}) *lo
 	l.group.Go(l.write)
 	l.group.Go(func() { l.watch(growth) })
 	l.group.Go(func() { l.watchOffers(reoffers) })
+	l.group.Go(l.watchMoves)
 	return l
 }
 

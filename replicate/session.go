@@ -21,6 +21,8 @@ type config struct {
 	// vector is the own vector, tables the own offers.
 	vector merge.Vector
 	tables []wire.TableOffer
+	// moved are tables that are in other datasets by now.
+	moved  []wire.MovedTable
 	hint   hint
 	limits limits
 }
@@ -203,6 +205,7 @@ func (s *session) hello() *wire.Hello {
 		MinProtocol: wire.MinProtocol, MaxProtocol: wire.MaxProtocol,
 		Software: s.software, Dataset: s.dataset, Pull: s.pull, Push: s.push,
 		Vector: s.own.Clone(), Tables: s.tables, Now: merge.At(s.now),
+		Moved: s.moved,
 	}
 }
 
@@ -276,6 +279,7 @@ func (s *session) open(h *wire.Hello) {
 	}
 	s.life.unconfirmed = len(s.theirs) > 0
 	s.ping() // for the round trip
+	s.tellings.moved = h.Moved
 	s.learn(h.Tables)
 }
 

@@ -86,6 +86,9 @@ func (l *loop) agree(ctx context.Context, a agree) {
 	wants, err := try(ctx, func(ctx context.Context) (bool, error) {
 		return l.store.Agree(ctx, l.config.peer, a.tables)
 	})
+	if err == nil {
+		err = l.noteMoved(ctx, a.moved)
+	}
 	if err != nil {
 		l.fail("compare tables", err)
 		return

@@ -62,8 +62,25 @@ func (r *reader) hello() *Hello {
 	}
 	m.Tables = r.offers()
 	m.Now = r.hlc(0)
-	r.fields()
+	r.fields(map[uint64]func(*reader){
+		fieldMoved: func(f *reader) { m.Moved = f.moved() },
+	})
 	return m
+}
+
+// moved reads the tables that are elsewhere, ascending by name.
+func (r *reader) moved() []MovedTable {
+	list := make([]MovedTable, r.count(2, maxSections))
+	if r.err == nil && len(list) == 0 {
+		r.fail("an empty list")
+	}
+	for i := range list {
+		list[i] = MovedTable{Name: r.name(), Dataset: r.name()}
+		if r.err == nil && i > 0 && list[i].Name <= list[i-1].Name {
+			r.fail("tables are not in order")
+		}
+	}
+	return list
 }
 
 func (r *reader) sealedList() []*Sealed {
@@ -100,14 +117,20 @@ func (r *reader) offers() []TableOffer {
 }
 
 // fields reads what later versions add to a message: numbered fields,
-// ascending. None is known yet; all are passed over.
-func (r *reader) fields() {
+// ascending. Those that are not known are passed over.
+func (r *reader) fields(known map[uint64]func(*reader)) {
 	for last := uint64(0); len(r.b) > 0; {
 		field := r.uvarint()
-		if r.bytes(); r.err == nil && field <= last {
+		f := reader{b: r.bytes()}
+		if r.err == nil && field <= last {
 			r.fail("fields are not in order")
 		}
 		last = field
+		if read := known[field]; read != nil {
+			if read(&f); f.end() != nil {
+				r.fail(fmt.Sprintf("field %d: %v", field, f.err))
+			}
+		}
 	}
 }
 

@@ -29,6 +29,11 @@ const (
 	kindSnapshotPart  = 16
 )
 
+// Numbers of the fields that follow a Hello, ascending: see reader.fields.
+const (
+	fieldMoved = 8
+)
+
 func known(kind byte) bool { return kind >= kindHello && kind <= kindSnapshotPart }
 
 // appendMessage appends the body of a message and returns its type.
@@ -83,8 +88,19 @@ func appendHello(b []byte, m *Hello) []byte {
 	b = appendBool(b, m.Push)
 	b = appendVector(b, m.Vector)
 	b = appendOffers(b, m.Tables)
-	return binary.AppendUvarint(b, uint64(m.Now))
-	// What later versions add follows as numbered fields: see reader.fields.
+	b = binary.AppendUvarint(b, uint64(m.Now))
+	if len(m.Moved) > 0 {
+		b = appendBytes(binary.AppendUvarint(b, fieldMoved), appendMoved(m.Moved))
+	}
+	return b
+}
+
+func appendMoved(list []MovedTable) []byte {
+	b := binary.AppendUvarint(nil, uint64(len(list)))
+	for _, t := range list {
+		b = appendBytes(appendBytes(b, t.Name), t.Dataset)
+	}
+	return b
 }
 
 func appendSnapshotPart(b []byte, m *SnapshotPart) []byte {

@@ -31,7 +31,13 @@ type Hello struct {
 	Tables []TableOffer
 	// Now is the sender's clock.
 	Now merge.HLC
+	// Moved are the tables that the sender had in the dataset and has in another
+	// now, ascending by name.
+	Moved []MovedTable
 }
+
+// MovedTable is a table and the dataset that it was moved to.
+type MovedTable struct{ Name, Dataset string }
 
 // TableOffer tells a peer how a table is watched here.
 type TableOffer struct {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 )
 
 type datasetCmd struct {
@@ -79,7 +80,7 @@ func rateWord(n int64) string {
 	if n == 0 {
 		return "any"
 	}
-	return fmt.Sprintf("%d rows/s", n)
+	return plural.Of(n, "row") + "/s"
 }
 
 func intervalWord(d time.Duration) string {
@@ -103,7 +104,7 @@ func bytesWord(n int64) string {
 	if n == 0 {
 		return "any size"
 	}
-	return fmt.Sprintf("%d bytes", n)
+	return plural.Of(n, "byte")
 }
 
 func schemaWord(follow bool) string {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 )
 
 // hear takes note of what became of a database. It returns an error when
@@ -173,7 +174,7 @@ func (f *fleet) summary() string {
 			connected, peers = connected+c, peers+p
 		}
 	}
-	text := fmt.Sprintf("%d databases served, %d of %d peers connected", served, connected, peers)
+	text := fmt.Sprintf("%s served, %d of %s connected", plural.Of(served, "database"), connected, plural.Of(peers, "peer"))
 	if opening > 0 {
 		text += fmt.Sprintf(", %d being opened", opening)
 	}

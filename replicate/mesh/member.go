@@ -222,4 +222,7 @@ func (s streams) Store(dataset string) (replicate.Store, bool) {
 	return nil, false
 }
 
+// Disabled implements replicate.Disabler.
+func (s streams) Disabled(dataset string) bool { return s.store.Disabled(dataset) }
+
 func (s streams) Datasets() []string { return s.store.Datasets() }

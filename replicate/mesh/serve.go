@@ -161,11 +161,25 @@ func (m *Member) note(ctx context.Context, ending bool) error {
 	states := make([]cdc.PeerState, len(list))
 	for i, p := range list {
 		states[i] = cdc.PeerState{Peer: p.Remote.Peer, State: string(p.State), Error: p.Error, LastSync: p.LastSync}
+		states[i].Datasets = peerDatasets(p, ending)
 		if ending {
 			states[i].State = string(replicate.Idle)
 		}
 	}
 	return m.Store.NotePeers(ctx, states)
+}
+
+// peerDatasets is how the datasets of a remote stand; ending says that nobody is
+// connected any more.
+func peerDatasets(p replicate.Status, ending bool) map[string]cdc.PeerDataset {
+	out := make(map[string]cdc.PeerDataset)
+	for name, d := range p.Datasets {
+		if ending {
+			d.State = replicate.Idle
+		}
+		out[name] = cdc.PeerDataset{State: string(d.State), Error: d.Error, Denied: d.Denied}
+	}
+	return out
 }
 
 // pruneEvery is how often a running serve drops what is older than the

@@ -22,8 +22,10 @@ type databaseState struct {
 	Conflicts   int64          `json:"conflicts"`
 	Violations  int64          `json:"violations"`
 	Quarantined int64          `json:"quarantined"`
-	Sealed      int64          `json:"sealed"`
-	Applied     int64          `json:"applied"`
+	// Unreplicated is what is not exchanged with peers that are there.
+	Unreplicated []string `json:"unreplicated"`
+	Sealed       int64    `json:"sealed"`
+	Applied      int64    `json:"applied"`
 	// ConflictMark and ConfigMark change when the lists of conflicts and of
 	// tables are to be asked for again.
 	ConflictMark int64 `json:"conflict_mark"`
@@ -67,6 +69,7 @@ func (s *Server) stateOf(d *Database, snap *snapshot) databaseState {
 	}
 	m := snap.measure
 	out.Conflicts, out.Violations, out.Quarantined = m.Conflicts, m.Violations, m.Held
+	out.Unreplicated = append([]string{}, snap.unreplicated...)
 	out.ConflictMark = m.LastConflict<<20 + m.Conflicts
 	for _, ds := range m.Datasets {
 		rows, seconds := worst(snap, ds)

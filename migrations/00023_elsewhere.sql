@@ -1,0 +1,18 @@
+-- What is known of peers' datasets.
+
+-- +goose Up
+
+-- Tables of a dataset that a peer has moved to another, `moved_to`, by its own
+-- word. That need not be a dataset here. Where this node has not moved them,
+-- status says so.
+CREATE TABLE sqlsync_elsewhere (
+  node BLOB NOT NULL,
+  dataset_id INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  moved_to TEXT NOT NULL,
+  PRIMARY KEY (node, dataset_id, name)
+) WITHOUT ROWID;
+
+-- How the datasets of a remote stood when serve last knew: JSON, from a name to
+-- its state and what is wrong. NULL is unknown.
+ALTER TABLE sqlsync_remote ADD COLUMN streams TEXT;
