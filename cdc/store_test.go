@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"database/sql"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -310,6 +311,17 @@ func TestDeleteAgainstUpdate(t *testing.T) {
 	ca, cb := a.conflicts(), b.conflicts()
 	if len(ca) != 1 || len(cb) != 1 || ca[0].ID != cb[0].ID || ca[0].Kind != "delete" {
 		t.Fatalf("a has %+v, b has %+v", ca, cb)
+	}
+	// It reads the same on both, and either can put the whole row back.
+	if !reflect.DeepEqual(ca[0].Loser, cb[0].Loser) || !reflect.DeepEqual(ca[0].Winner, cb[0].Winner) || len(cb[0].Loser) != 1 {
+		t.Errorf("a has %+v, b has %+v", ca[0], cb[0])
+	}
+	if err := b.RestoreConflict(t.Context(), cb[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	converge(t, a, b)
+	if got := a.text(`SELECT name || qty FROM items`); got != "one8" {
+		t.Errorf("the row is %q", got)
 	}
 }
 

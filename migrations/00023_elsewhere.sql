@@ -1,4 +1,4 @@
--- What is known of peers' datasets.
+-- What is known of peers' datasets; and of deleted rows that others had changed.
 
 -- +goose Up
 
@@ -16,3 +16,7 @@ CREATE TABLE sqlsync_elsewhere (
 -- How the datasets of a remote stood when serve last knew: JSON, from a name to
 -- its state and what is wrong. NULL is unknown.
 ALTER TABLE sqlsync_remote ADD COLUMN streams TEXT;
+
+-- Of an update that lost to a delete, `loser` is what it set, on every node. Where
+-- the row was there still, `whole` is all of it, to be put back.
+ALTER TABLE sqlsync_conflict ADD COLUMN whole BLOB;

@@ -14,7 +14,7 @@ var (
 	// ErrNoDataset says that one side does not have the dataset.
 	ErrNoDataset = errors.New("no such dataset")
 	// ErrDisabled says that one side has disabled the dataset.
-	ErrDisabled = errors.New("dataset is disabled there")
+	ErrDisabled = errors.New("dataset is disabled")
 	// ErrProtocol says that the sides have no protocol version in common.
 	ErrProtocol = errors.New("no common protocol version")
 	// ErrPruned says that the peer lacks batches that are no longer held here.

@@ -59,10 +59,10 @@ func (l *link) change(r Remote) {
 // sameDatasets tells all of them, which is nil, from none.
 func sameDatasets(a, b []string) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
 
-// remove ends everything. The node's mutex is held.
-func (l *link) remove() {
+// remove ends everything, and tells the peer why. The node's mutex is held.
+func (l *link) remove(why error) {
 	l.removed = true
-	l.interrupt(ErrRefused) // before the cancel, so that the peer hears why
+	l.interrupt(why) // before the cancel, so that the peer hears why
 	if l.cancel != nil {
 		l.cancel()
 	}

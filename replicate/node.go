@@ -3,6 +3,7 @@ package replicate
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -197,7 +198,7 @@ func (n *Node) reconcile() {
 	for key, l := range n.links {
 		if _, ok := wanted[key]; !ok {
 			delete(n.links, key)
-			l.remove()
+			l.remove(n.why(key))
 		}
 	}
 	for key, r := range wanted {
@@ -211,6 +212,18 @@ func (n *Node) reconcile() {
 			l.startDialing(n.dialing)
 		}
 	}
+}
+
+// why says why there is no link any more. n.mu is held.
+func (n *Node) why(key linkKey) error {
+	i := slices.IndexFunc(n.remotes, func(r Remote) bool { return r.Peer == key.peer })
+	switch {
+	case i < 0:
+		return ErrRefused
+	case !n.remotes[i].allows(key.dataset):
+		return fmt.Errorf("%w: dataset %q", ErrRefused, key.dataset)
+	}
+	return n.noDataset(key.dataset)
 }
 
 // remote returns a remote by name.

@@ -27,13 +27,13 @@ func try[T any](ctx context.Context, f func(context.Context) (T, error)) (T, err
 		if err == nil || n == storeTries || ctx.Err() != nil || errors.Is(err, wire.ErrInvalid) || errors.Is(err, wire.ErrGap) || errors.Is(err, wire.ErrAhead) || errors.Is(err, wire.ErrForked) {
 			return v, err
 		}
-		wait(ctx, pause)
+		Wait(ctx, pause)
 		pause *= 2
 	}
 }
 
-// wait returns after d, or when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
+// Wait returns after d, or when ctx ends.
+func Wait(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -51,6 +51,9 @@ func TestMessagesHaveOneForm(t *testing.T) {
 				Vector: vector.Draw(t, "vector"), Tables: []TableOffer{{text.Draw(t, "name"), text.Draw(t, "policy"), text.Draw(t, "fingerprint"), text.Draw(t, "shape")}},
 				Now: merge.HLC(rapid.Int64Min(0).Draw(t, "now")),
 			}
+			if rapid.Bool().Draw(t, "moved") {
+				m.(*Hello).Moved = []MovedTable{{"a", text.Draw(t, "to")}, {"b", text.Draw(t, "to")}}
+			}
 		case 1:
 			m = &SealDone{ID: rapid.Uint64().Draw(t, "id"), Vector: vector.Draw(t, "vector")}
 		case 2:

@@ -108,6 +108,8 @@ func messages() map[string]Message {
 	return map[string]Message{
 		"hello": &Hello{MinProtocol: 1, MaxProtocol: 2, Software: "sqlsync", Dataset: "primary", Pull: true, Vector: v,
 			Tables: []TableOffer{{Name: "items", Policy: "lww", Fingerprint: "ab", Shape: "cd"}}, Now: 77},
+		"hello-moved": &Hello{MinProtocol: 1, MaxProtocol: 2, Dataset: "primary", Pull: true, Push: true, Tables: []TableOffer{}, Vector: v,
+			Moved: []MovedTable{{"orders", "telemetry"}, {"readings", "logs"}}},
 		"behind": &Behind{}, "snapshot-request": &SnapshotRequest{Cursor: []byte("c")},
 		"snapshot-part": &SnapshotPart{Heads: []ChainHead{{merge.NodeID{3}, merge.Position{Seq: 4, HLC: 5}, Hash{6}}}, Table: "t", From: []byte("a"), To: []byte("b"), Complete: true, Parts: []*Sealed{s}, Cursor: []byte("d")},
 		"offers":        &Offers{Tables: []TableOffer{{Name: "items", Policy: "row", Fingerprint: "ab", Shape: "ef"}}},

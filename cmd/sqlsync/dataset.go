@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -26,6 +27,11 @@ func (datasetListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	return a.printDatasets(list)
+}
+
+// printDatasets shows datasets with their settings.
+func (a *app) printDatasets(list []cdc.DatasetSettings) error {
 	if a.JSON {
 		type row struct {
 			Dataset   string `json:"dataset"`
@@ -135,6 +141,9 @@ func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	if *c == (datasetSetCmd{Name: c.Name}) {
+		return c.show(ctx, a)
+	}
 	change := cdc.DatasetChange{Enabled: c.Enabled, BatchRows: c.BatchRows, RetentionBytes: c.RetentionBytes,
 		Priority: c.Priority, Rate: c.Rate, Interval: c.Interval}
 	if c.Schema != "" {
@@ -146,6 +155,30 @@ func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
 		change.Retention = &d
 	}
 	return a.setDataset(ctx, c.Name, change)
+}
+
+// show shows the settings where none is to be changed.
+func (c *datasetSetCmd) show(ctx context.Context, a *app) error {
+	if err := checkDataset(c.Name); err != nil {
+		return err
+	}
+	list, err := a.datasets(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(list, func(d cdc.DatasetSettings) bool { return d.Dataset == c.Name })
+	if i < 0 {
+		var names []string
+		for _, d := range list {
+			names = append(names, d.Dataset)
+		}
+		return noDataset(c.Name, names)
+	}
+	if err := a.printDatasets(list[i : i+1]); err != nil || a.JSON {
+		return err
+	}
+	a.say("nothing to change: sqlsync dataset set --help lists the flags")
+	return nil
 }
 
 func (a *app) setDataset(ctx context.Context, name string, change cdc.DatasetChange) error {

@@ -76,7 +76,7 @@ func loopbackOnly(addrs []string) bool {
 			return false
 		}
 	}
-	return true
+	return len(addrs) > 0
 }
 
 // reached is how a remote's address answered. skew is how far its clock is

@@ -54,6 +54,9 @@ func (f *remoteFlags) check() error {
 		}
 	}
 	for dataset, text := range f.Direction {
+		if err := checkDataset(dataset); err != nil {
+			return err
+		}
 		if _, err := cdc.ParseDirection(text); err != nil {
 			return usage(fmt.Sprintf("--direction %s=%s: %v", dataset, text, err), "for example --direction primary=pull")
 		}
@@ -185,6 +188,9 @@ func checkName(name string) error {
 func checkDataset(name string) error {
 	if strings.TrimSpace(name) == "" {
 		return usage("the name of the dataset is empty", "sqlsync dataset list shows the datasets; leave --dataset out for the usual one")
+	}
+	if err := cdc.CheckDatasetName(name); err != nil {
+		return usage(err.Error(), "use up to 100 letters, digits, '.', '_' and '-', beginning with a letter or a digit")
 	}
 	return nil
 }

@@ -40,6 +40,9 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err := f.openDiscovery(ctx, c.Discover); err != nil {
 		return err
 	}
+	if c.Discover {
+		warnUnreachable(a, f.addrs())
+	}
 	if err := f.run(ctx); err != nil {
 		return err
 	}

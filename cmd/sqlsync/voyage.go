@@ -107,6 +107,10 @@ func (f *fleet) retry(ctx context.Context, now time.Time) {
 // sight takes up what matches a pattern and is not served, and lets go of what
 // is gone or was replaced by another file.
 func (f *fleet) sight(ctx context.Context, list []sighting) {
+	if len(list) == 0 && !f.waits {
+		f.a.say("no file matches %s: waiting for one", strings.Join(f.patterns, ", "))
+	}
+	f.waits = len(list) == 0
 	there := make(map[string]bool, len(list))
 	for _, x := range list {
 		there[x.path] = true

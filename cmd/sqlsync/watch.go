@@ -28,8 +28,6 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 	switch {
 	case c.All == (len(c.Tables) > 0):
 		return usage("name the tables to watch, or use --all", "sqlsync tables lists them")
-	case c.Dataset != nil && strings.TrimSpace(*c.Dataset) == "":
-		return checkDataset(*c.Dataset)
 	case c.Key != "" && len(c.Tables) != 1:
 		return usage("--key is for one table", "watch the other tables in a command of their own")
 	}
@@ -69,6 +67,9 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 func (c *watchCmd) options(ctx context.Context) (cdc.WatchOptions, error) {
 	o := cdc.WatchOptions{Policy: c.Merge, IDs: c.IDs, Columns: make(map[string]string)}
 	if c.Dataset != nil {
+		if err := checkDataset(*c.Dataset); err != nil {
+			return o, err
+		}
 		o.Dataset = *c.Dataset
 	}
 	if c.Key != "" {

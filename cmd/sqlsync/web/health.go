@@ -21,7 +21,7 @@ type health struct {
 	OK      bool     `json:"ok"`
 	Reasons []string `json:"reasons"`
 	// Warnings do not make it fail: what a peer refuses holds up nothing else.
-	Warnings []string `json:"warnings"`
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // add takes how a database stands into account.

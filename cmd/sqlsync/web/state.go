@@ -60,7 +60,8 @@ type peerState struct {
 func (s *Server) stateOf(d *Database, snap *snapshot) databaseState {
 	out := databaseState{
 		Path: d.Path, Name: d.name(), Key: d.Show.Key(d.Store.Node()), Datasets: []datasetState{}, Peers: []peerState{},
-		ConfigMark: d.configs.Load(),
+		Unreplicated: append([]string{}, snap.unreplicated...),
+		ConfigMark:   d.configs.Load(),
 	}
 	out.Sealed, out.Applied = s.options.Counters.changes(d.Path)
 	if snap.err != nil {
@@ -69,7 +70,6 @@ func (s *Server) stateOf(d *Database, snap *snapshot) databaseState {
 	}
 	m := snap.measure
 	out.Conflicts, out.Violations, out.Quarantined = m.Conflicts, m.Violations, m.Held
-	out.Unreplicated = append([]string{}, snap.unreplicated...)
 	out.ConflictMark = m.LastConflict<<20 + m.Conflicts
 	for _, ds := range m.Datasets {
 		rows, seconds := worst(snap, ds)
