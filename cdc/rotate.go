@@ -82,7 +82,7 @@ func (s *Store) Succeed(ctx context.Context, old, next merge.NodeID) error {
 				return fmt.Errorf("follow remote: %w", err)
 			}
 		}
-		n, err := t.Exec(`UPDATE sqlsync_remote SET key = ?, former = ? WHERE key = ?`, next[:], old[:], old[:])
+		n, err := t.Exec(`UPDATE sqlsync_remote SET key = ?, former = ?, learned = NULL, learned_said = NULL WHERE key = ?`, next[:], old[:], old[:])
 		switch {
 		case err != nil:
 			return fmt.Errorf("follow remote: %w", err)

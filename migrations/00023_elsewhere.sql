@@ -20,3 +20,11 @@ ALTER TABLE sqlsync_remote ADD COLUMN streams TEXT;
 -- Of an update that lost to a delete, `loser` is what it set, on every node. Where
 -- the row was there still, `whole` is all of it, to be put back.
 ALTER TABLE sqlsync_conflict ADD COLUMN whole BLOB;
+
+-- Where a remote can be reached by its own word: what it has signed, which is
+-- passed on; the addresses of it that are tried after `addrs` (a JSON array);
+-- when it said so (Unix milliseconds); and the node that told.
+ALTER TABLE sqlsync_remote ADD COLUMN learned BLOB;
+ALTER TABLE sqlsync_remote ADD COLUMN learned_addrs TEXT;
+ALTER TABLE sqlsync_remote ADD COLUMN learned_said INTEGER;
+ALTER TABLE sqlsync_remote ADD COLUMN learned_from BLOB;

@@ -94,6 +94,7 @@ func (l *link) conn(s stream, dialed bool) (*conn, error) {
 	return newConn(config{
 		self: l.node.options.Self, peer: l.key.peer, dataset: l.key.dataset,
 		software: l.node.options.Software, limits: defaultLimits,
+		exchange: l.node.options.Exchange, near: near(s), log: l.node.options.Log,
 	}, store, s, dialed), nil
 }
 

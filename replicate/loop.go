@@ -40,6 +40,7 @@ func newLoop(ctx context.Context, c *conn, growth, reoffers <-chan struct{}) *lo
 	l.group.Go(func() { l.watch(growth) })
 	l.group.Go(func() { l.watchOffers(reoffers) })
 	l.group.Go(l.watchMoves)
+	l.group.Go(l.watchAddresses)
 	return l
 }
 
@@ -148,6 +149,10 @@ func (l *loop) perform(a action) {
 		l.start(func(ctx context.Context) { l.adopt(ctx, a) })
 	case digest:
 		l.start(l.digest)
+	case answerKnown:
+		l.start(func(ctx context.Context) { l.answerKnown(ctx, a) })
+	case learnAddresses:
+		l.start(func(ctx context.Context) { l.learnAddresses(ctx, a) })
 	case synced, alive, gotSchema, gotDigests:
 		l.answer(a)
 	case end:

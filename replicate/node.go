@@ -52,6 +52,8 @@ type Options struct {
 	Software string // name and version, for peers' people
 	Stores   Stores
 	Dialer   Dialer
+	// Exchange is where addresses of others go to and come from, nil for none.
+	Exchange Exchange
 	// Log is told what no caller is there to be told, nothing if nil.
 	Log *slog.Logger
 	// Jitter spreads retries: it returns numbers in [0,1). If nil they are

@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -22,9 +23,14 @@ type config struct {
 	vector merge.Vector
 	tables []wire.TableOffer
 	// moved are tables that are in other datasets by now.
-	moved  []wire.MovedTable
-	hint   hint
-	limits limits
+	moved []wire.MovedTable
+	// exchange is nil where addresses are not exchanged; near says that the peer
+	// is on this machine.
+	exchange Exchange
+	near     bool
+	log      *slog.Logger
+	hint     hint
+	limits   limits
 }
 
 // limits bound a session in bytes and time.
@@ -88,6 +94,8 @@ type session struct {
 	tellings  agreement
 	snapshots snapshots
 	digests   digesting
+
+	addressing addressing
 }
 
 func newSession(c config) *session {
@@ -166,6 +174,12 @@ func (s *session) handle(e event) {
 	case digested:
 		s.digests.answering = false
 		s.outbox.post(e.digests)
+	case lookedAround:
+		s.lookAround(e.known)
+	case addressesFound:
+		s.found(e.told)
+	case learned:
+		s.addressing.learning = false
 	case stopped:
 		s.end(e.err)
 	}
@@ -174,7 +188,7 @@ func (s *session) handle(e event) {
 // react does whatever has become possible. Every step ends with it, so that no
 // event has to know what it enables.
 func (s *session) react() {
-	for _, f := range []func(){s.keepAlive, s.startSync, s.startSeal, s.startAgree, s.askDigests, s.startApply, s.startLoad, s.finishSync, s.startConfirm, s.flush} {
+	for _, f := range []func(){s.keepAlive, s.startSync, s.startSeal, s.startAgree, s.askDigests, s.startApply, s.startLoad, s.finishSync, s.startConfirm, s.startAddressing, s.flush} {
 		if s.isEnded {
 			return
 		}
@@ -205,7 +219,7 @@ func (s *session) hello() *wire.Hello {
 		MinProtocol: wire.MinProtocol, MaxProtocol: wire.MaxProtocol,
 		Software: s.software, Dataset: s.dataset, Pull: s.pull, Push: s.push,
 		Vector: s.own.Clone(), Tables: s.tables, Now: merge.At(s.now),
-		Moved: s.moved,
+		Moved: s.moved, Exchanges: s.exchange != nil,
 	}
 }
 
@@ -256,7 +270,9 @@ func (s *session) receiveOpen(m wire.Message) {
 	case *wire.Bye:
 		s.hung(m)
 	default:
-		s.end(fmt.Errorf("%T: %w", m, wire.ErrInvalid))
+		if !s.exchanged(m) {
+			s.end(fmt.Errorf("%T: %w", m, wire.ErrInvalid))
+		}
 	}
 }
 
@@ -281,6 +297,8 @@ func (s *session) open(h *wire.Hello) {
 	s.ping() // for the round trip
 	s.tellings.moved = h.Moved
 	s.learn(h.Tables)
+	s.addressing.on = s.exchange != nil && h.Exchanges
+	s.askAround()
 }
 
 // schemaAsked answers only peers that may pull.

@@ -48,6 +48,10 @@ func (r *reader) message(kind byte) Message {
 		return &Ping{ID: r.uvarint()}
 	case kindPong:
 		return &Pong{ID: r.uvarint()}
+	case kindKnown:
+		return r.known()
+	case kindAddresses:
+		return r.addresses()
 	case kindBye:
 		return &Bye{Code: r.string(), Text: r.string()}
 	}
@@ -63,7 +67,8 @@ func (r *reader) hello() *Hello {
 	m.Tables = r.offers()
 	m.Now = r.hlc(0)
 	r.fields(map[uint64]func(*reader){
-		fieldMoved: func(f *reader) { m.Moved = f.moved() },
+		fieldMoved:     func(f *reader) { m.Moved = f.moved() },
+		fieldExchanges: func(*reader) { m.Exchanges = true },
 	})
 	return m
 }

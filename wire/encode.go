@@ -27,14 +27,19 @@ const (
 	kindBehind        = 14
 	kindSnapshotAsk   = 15
 	kindSnapshotPart  = 16
+	kindKnown         = 32
+	kindAddresses     = 33
 )
 
 // Numbers of the fields that follow a Hello, ascending: see reader.fields.
 const (
-	fieldMoved = 8
+	fieldMoved     = 8
+	fieldExchanges = 9
 )
 
-func known(kind byte) bool { return kind >= kindHello && kind <= kindSnapshotPart }
+func known(kind byte) bool {
+	return kind >= kindHello && kind <= kindSnapshotPart || kind == kindKnown || kind == kindAddresses
+}
 
 // appendMessage appends the body of a message and returns its type.
 func appendMessage(b []byte, m Message) (kind byte, body []byte, err error) {
@@ -73,6 +78,10 @@ func appendMessage(b []byte, m Message) (kind byte, body []byte, err error) {
 		return kindPing, binary.AppendUvarint(b, m.ID), nil
 	case *Pong:
 		return kindPong, binary.AppendUvarint(b, m.ID), nil
+	case *Known:
+		return kindKnown, appendKnown(b, m), nil
+	case *Addresses:
+		return kindAddresses, appendAddresses(b, m), nil
 	case *Bye:
 		return kindBye, appendBytes(appendBytes(b, m.Code), m.Text), nil
 	}
@@ -91,6 +100,9 @@ func appendHello(b []byte, m *Hello) []byte {
 	b = binary.AppendUvarint(b, uint64(m.Now))
 	if len(m.Moved) > 0 {
 		b = appendBytes(binary.AppendUvarint(b, fieldMoved), appendMoved(m.Moved))
+	}
+	if m.Exchanges {
+		b = appendBytes(binary.AppendUvarint(b, fieldExchanges), "")
 	}
 	return b
 }

@@ -34,6 +34,8 @@ type Hello struct {
 	// Moved are the tables that the sender had in the dataset and has in another
 	// now, ascending by name.
 	Moved []MovedTable
+	// Exchanges says that the sender takes Known and Addresses.
+	Exchanges bool
 }
 
 // MovedTable is a table and the dataset that it was moved to.

@@ -17,6 +17,8 @@ type serveCmd struct {
 	RespondOnly bool     `help:"Never dial: wait for peers to connect."`
 	Discover    bool     `help:"Announce this node to the local network, without saying whose it is to those who do not know its key, and dial remotes that announce themselves."`
 	pages       `embed:""`
+
+	PeerExchange bool `default:"true" negatable:"" help:"Tell peers where the remotes are that they have, too, and learn it from them. --no-peer-exchange does neither."`
 }
 
 // group is a WaitGroup whose goroutines give an error.
@@ -92,6 +94,7 @@ type service struct {
 func (c *serveCmd) begin(ctx context.Context, a *app, p *mesh.Port, path string) (*service, error) {
 	o := a.meshOptions(ctx, path, 0)
 	o.Exclusive = true
+	o.NoExchange = !c.PeerExchange
 	m, err := mesh.Open(ctx, path, o)
 	if err != nil {
 		return nil, explain(path, err)
@@ -105,7 +108,7 @@ func (c *serveCmd) begin(ctx context.Context, a *app, p *mesh.Port, path string)
 	err = s.warnIdle(ctx, p != nil, c.Discover)
 	if err == nil {
 		var begun *mesh.Service
-		begun, err = m.Begin(ctx, mesh.ServeOptions{Port: p, RespondOnly: c.RespondOnly, Beside: []func(context.Context) error{s.reportTroubles, s.hooks}})
+		begun, err = m.Begin(ctx, mesh.ServeOptions{Port: p, RespondOnly: c.RespondOnly, Reach: reachOf(p), Beside: []func(context.Context) error{s.reportTroubles, s.hooks}})
 		if err == nil {
 			s.run = begun.Run
 			return s, nil

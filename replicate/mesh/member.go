@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,8 @@ type Options struct {
 	// Exclusive makes Open fail with ErrServed where somebody serves the file,
 	// and keeps others from serving it until Close.
 	Exclusive bool
+	// NoExchange neither tells peers of addresses nor takes what they tell.
+	NoExchange bool
 	// Log is told what no caller is there to be told, nothing if nil.
 	Log *slog.Logger
 	// Observe is as cdc.Options has it.
@@ -52,6 +55,8 @@ type Member struct {
 	peers *presence
 	// respondOnly says that no remote is dialed.
 	respondOnly bool
+	// exchange is nil where addresses are not exchanged.
+	exchange *exchange
 
 	remotes   sync.Mutex // held while the node is told the remotes
 	disabled  atomic.Pointer[map[merge.NodeID]error]
@@ -75,9 +80,14 @@ func Open(ctx context.Context, path string, o Options) (*Member, error) {
 		return nil, err
 	}
 	m := &Member{Store: store, Identity: id, log: o.Log.With("db", path)}
-	m.Node = replicate.NewNode(replicate.Options{
+	node := replicate.Options{
 		Self: store.Node(), Software: o.Software, Stores: streams{store}, Dialer: dialer{m}, Log: m.log,
-	})
+	}
+	if !o.NoExchange {
+		m.exchange = newExchange(m)
+		node.Exchange = m.exchange
+	}
+	m.Node = replicate.NewNode(node)
 	if o.Exclusive {
 		err = m.exclude()
 	}
@@ -178,7 +188,7 @@ func (m *Member) Reload(ctx context.Context) (next time.Time, err error) {
 		if !r.Expires.IsZero() && (next.IsZero() || r.Expires.Before(next)) {
 			next = r.Expires
 		}
-		peer := replicate.Remote{Name: r.Name, Peer: r.Key, Addrs: r.Addrs, Datasets: r.Datasets, Pull: r.Pull, Push: r.Push}
+		peer := replicate.Remote{Name: r.Name, Peer: r.Key, Addrs: m.addrs(&r, now), Datasets: r.Datasets, Pull: r.Pull, Push: r.Push}
 		for dataset, d := range r.Directions {
 			if peer.Directions == nil {
 				peer.Directions = make(map[string]replicate.Direction)
@@ -195,6 +205,21 @@ func (m *Member) Reload(ctx context.Context) (next time.Time, err error) {
 	m.disabled.Store(&off)
 	m.Node.SetRemotes(remotes)
 	return next, nil
+}
+
+// addrs are where a remote is dialed: where people say that it is, and then where
+// it says itself.
+func (m *Member) addrs(r *cdc.Remote, now time.Time) []string {
+	if m.exchange == nil || !r.Learned.Current(now) {
+		return r.Addrs
+	}
+	addrs := slices.Clone(r.Addrs)
+	for _, addr := range r.Learned.Addrs {
+		if !slices.Contains(addrs, addr) {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
 }
 
 // nameOf is how people here call a node.

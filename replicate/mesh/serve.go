@@ -17,6 +17,9 @@ type ServeOptions struct {
 	Port *Port
 	// RespondOnly never dials.
 	RespondOnly bool
+	// Reach says where peers reach the member from elsewhere, as they are to be
+	// told; nil is the Port's address.
+	Reach func() []string
 	// Beside runs too, until its context ends; an error ends the service.
 	Beside []func(context.Context) error
 }
@@ -52,6 +55,9 @@ func (m *Member) Begin(ctx context.Context, o ServeOptions) (*Service, error) {
 		}
 	}
 	m.peers = newPresence(m.log, m.nameOf)
+	if m.exchange != nil {
+		m.exchange.serve(o)
+	}
 	s := &Service{member: m, options: o, leave: func() {}}
 	if o.Port != nil {
 		s.leave = o.Port.join(ctx, m)
