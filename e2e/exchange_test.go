@@ -33,7 +33,7 @@ func TestPeerTellsWhereAnotherIs(t *testing.T) {
 		}
 		return out
 	}
-	waitFor(t, "c to find b", func() bool { return strings.Contains(state(c, "b"), " connected") })
+	waitFor(t, "c to find b", func() bool { return strings.Contains(state(c, "b"), "  connected") })
 	if list := c.must("remote", "list"); !strings.Contains(list, "b says that it is at "+b.addr+", told by ") || strings.Contains(list, d.addr) {
 		t.Errorf("c lists\n%s", list)
 	}
@@ -42,7 +42,7 @@ func TestPeerTellsWhereAnotherIs(t *testing.T) {
 	b.addr = ""
 	b.serve()
 	waitFor(t, "c to find b where it is now", func() bool {
-		return strings.Contains(c.must("remote", "list"), "b says that it is at "+b.addr) && strings.Contains(state(c, "b"), " connected")
+		return strings.Contains(c.must("remote", "list"), "b says that it is at "+b.addr) && strings.Contains(state(c, "b"), "  connected")
 	})
 	// Who does not want it is told nothing.
 	c.stop()
@@ -50,7 +50,7 @@ func TestPeerTellsWhereAnotherIs(t *testing.T) {
 	c.flags = []string{"--no-peer-exchange"}
 	c.serve()
 	waitFor(t, "c to dial b in vain", func() bool { return strings.Contains(c.must("status"), "b: dial "+dead) })
-	if line := state(c, "b"); strings.Contains(line, " connected") {
+	if line := state(c, "b"); strings.Contains(line, "  connected") {
 		t.Errorf("c has found b all the same: %s", line)
 	}
 }

@@ -16,9 +16,13 @@ type serveCmd struct {
 	Listen      []string `sep:"none" placeholder:"ADDR" help:"Address to accept peers on, HOST:PORT; port 0 takes a free one. With several databases, one for all of them, or one for each in their order. Without it, this node only dials."`
 	RespondOnly bool     `help:"Never dial: wait for peers to connect."`
 	Discover    bool     `help:"Announce this node to the local network, without saying whose it is to those who do not know its key, and dial remotes that announce themselves."`
+	exchanging  `embed:""`
 	pages       `embed:""`
+}
 
-	PeerExchange bool `default:"true" negatable:"" help:"Tell peers where the remotes are that they have, too, and learn it from them. --no-peer-exchange does neither."`
+// exchanging says whether addresses are exchanged.
+type exchanging struct {
+	PeerExchange bool `default:"true" negatable:"" help:"Tell peers where the remotes are that they have, too, and learn it from them. --no-peer-exchange does neither, and uses nothing that was learned."`
 }
 
 // group is a WaitGroup whose goroutines give an error.
@@ -29,6 +33,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(a); err != nil {
 		return err
 	}
+	a.noExchange = !c.PeerExchange
 	f := newFleet(a, c)
 	if err := f.name(a.DB); err != nil {
 		return err
@@ -94,7 +99,6 @@ type service struct {
 func (c *serveCmd) begin(ctx context.Context, a *app, p *mesh.Port, path string) (*service, error) {
 	o := a.meshOptions(ctx, path, 0)
 	o.Exclusive = true
-	o.NoExchange = !c.PeerExchange
 	m, err := mesh.Open(ctx, path, o)
 	if err != nil {
 		return nil, explain(path, err)
