@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"sqlsync/merge"
@@ -26,6 +27,20 @@ const LearnedFor = 30 * 24 * time.Hour
 // Current reports whether it counts still.
 func (l *Learned) Current(now time.Time) bool {
 	return l != nil && now.Sub(l.Said) < LearnedFor
+}
+
+// Dialed are where a remote may be reached: where people say that it is, and then
+// where it says itself.
+func (r *Remote) Dialed(now time.Time) []string {
+	addrs := slices.Clone(r.Addrs)
+	if r.Learned.Current(now) {
+		for _, addr := range r.Learned.Addrs {
+			if !slices.Contains(addrs, addr) {
+				addrs = append(addrs, addr)
+			}
+		}
+	}
+	return addrs
 }
 
 // NoteLearned keeps where a remote can be reached, unless something later is

@@ -95,6 +95,8 @@ func (d *doctor) checkRemotes() {
 	answers := make([][]reached, len(d.ex.Remotes))
 	var all sync.WaitGroup
 	for i, r := range d.ex.Remotes {
+		r.Addrs = r.Dialed(d.now)
+		d.ex.Remotes[i] = r
 		answers[i] = make([]reached, len(r.Addrs))
 		for j, addr := range r.Addrs {
 			all.Go(func() { answers[i][j] = d.reach(r, addr) })

@@ -304,8 +304,12 @@ func printRemotes(a *app, rows []remoteRow) error {
 		return err
 	}
 	for _, r := range rows {
-		if r.Learned != nil {
-			a.printf("%s says that it is at %s, told by %s, %s\n", cell(r.Name), strings.Join(r.Learned.Addrs, ", "), cell(r.Learned.From), r.Learned.Said)
+		if r.Learned != nil && slices.ContainsFunc(r.Learned.Addrs, func(addr string) bool { return !slices.Contains(r.Addrs, addr) }) {
+			from := ""
+			if r.Learned.From != r.Name {
+				from = ", told by " + cell(r.Learned.From)
+			}
+			a.printf("%s says that it is at %s%s, %s\n", cell(r.Name), strings.Join(r.Learned.Addrs, ", "), from, r.Learned.Said)
 		}
 	}
 	return nil

@@ -84,7 +84,7 @@ func denied(r *cdc.Remote, dataset string, p cdc.PeerState, self string) (u unre
 	switch {
 	case stream.Denied:
 		u.Remedy = remedyFor(stream.Error, r.Name, self)
-	case p.State == string(replicate.Connected) && stream.State == string(replicate.Idle) && stream.Error == "" && len(r.Addrs) == 0 && (r.Learned == nil || len(r.Learned.Addrs) == 0):
+	case p.State == string(replicate.Connected) && stream.State == string(replicate.Idle) && stream.Error == "" && len(r.Dialed(time.Now())) == 0:
 		u.Reason = "it has not come for it, and has no address here"
 		u.Remedy = "watch tables in the dataset there, and allow it: sqlsync remote list there says; or leave it out here: sqlsync remote set " + r.Name + " --dataset D"
 	default:

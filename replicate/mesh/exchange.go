@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -181,11 +182,21 @@ func (x *exchange) Learn(ctx context.Context, peer merge.NodeID, near bool, told
 		if err != nil {
 			return err
 		}
-		if news {
-			x.log.Info("learned where a remote is", "remote", list[i].Name, "from", x.nameOf(peer), "addrs", l.Addrs)
+		if news && slices.ContainsFunc(l.Addrs, func(addr string) bool { return !slices.Contains(list[i].Addrs, addr) }) {
+			x.log.Log(ctx, x.level(), "learned where a remote is", "remote", list[i].Name, "from", x.nameOf(peer), "addrs", l.Addrs)
 		}
 	}
 	return nil
+}
+
+// level is how loud what is learned is told: who serves wants to know.
+func (x *exchange) level() slog.Level {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.reach == nil {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
 }
 
 // allow bounds what is kept of one remote.

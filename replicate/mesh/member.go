@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -207,19 +206,12 @@ func (m *Member) Reload(ctx context.Context) (next time.Time, err error) {
 	return next, nil
 }
 
-// addrs are where a remote is dialed: where people say that it is, and then where
-// it says itself.
+// addrs are where a remote is dialed.
 func (m *Member) addrs(r *cdc.Remote, now time.Time) []string {
-	if m.exchange == nil || !r.Learned.Current(now) {
+	if m.exchange == nil {
 		return r.Addrs
 	}
-	addrs := slices.Clone(r.Addrs)
-	for _, addr := range r.Learned.Addrs {
-		if !slices.Contains(addrs, addr) {
-			addrs = append(addrs, addr)
-		}
-	}
-	return addrs
+	return r.Dialed(now)
 }
 
 // nameOf is how people here call a node.
