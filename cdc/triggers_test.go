@@ -3,6 +3,7 @@ package cdc_test
 import (
 	"context"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -150,6 +151,9 @@ func TestSchemaChanges(t *testing.T) {
 			`SELECT group_concat(name || colour) FROM (SELECT * FROM items ORDER BY id)`, "oneblue,twored"},
 		{"drop column", []string{`INSERT INTO items (id, name, note) VALUES (1, 'one', 'x')`}, []string{`ALTER TABLE items DROP COLUMN note`},
 			[]string{`UPDATE items SET name = 'ONE'`}, `SELECT name FROM items`, "ONE"},
+		{"drop a unique index and its column", []string{`CREATE UNIQUE INDEX by_note ON items (note)`, `INSERT INTO items (id, name, note) VALUES (1, 'one', 'x')`},
+			[]string{`BEGIN; DROP INDEX IF EXISTS by_note; ALTER TABLE items DROP COLUMN note; INSERT INTO items (id, name) VALUES (2, 'two'); COMMIT`},
+			[]string{`UPDATE items SET name = 'ONE' WHERE id = 1`}, `SELECT group_concat(name) FROM (SELECT * FROM items ORDER BY id)`, "ONE,two"},
 		{"rename column", []string{`INSERT INTO items (id, name) VALUES (1, 'one')`}, []string{`ALTER TABLE items RENAME COLUMN name TO title`},
 			[]string{`UPDATE items SET title = 'ONE'`}, `SELECT title FROM items`, "ONE"},
 		{"rebuild in twelve steps", []string{`INSERT INTO items (id, name) VALUES (1, 'one'), (2, 'two')`},
@@ -229,6 +233,30 @@ func TestUniqueIndexOfLater(t *testing.T) {
 	a.exec(`DROP INDEX by_mail`)
 	a.seal()
 	a.exec(`ALTER TABLE users DROP COLUMN mail`)
+}
+
+// An application that drops the index by which a table is watched, and what
+// was in it, can go on writing; the table waits, others do not.
+func TestDroppedKey(t *testing.T) {
+	a, b := pair(t, items+`; CREATE TABLE users (id INTEGER, mail TEXT NOT NULL, n); CREATE UNIQUE INDEX by_mail ON users (mail)`, "items")
+	for _, n := range []*node{a, b} {
+		n.watch(cdc.WatchOptions{Key: []string{"mail"}}, "users")
+	}
+	a.exec(`INSERT INTO users VALUES (1, 'a@x', 1), (2, 'b@x', 2)`)
+	converge(t, a, b)
+	a.exec(`BEGIN; DROP INDEX by_mail; ALTER TABLE users DROP COLUMN mail; INSERT INTO users VALUES (3, 3);
+		UPDATE users SET n = 5; DELETE FROM users WHERE id = 1; INSERT INTO items (id) VALUES (1); COMMIT`)
+	b.pull(a)
+	if got := b.text(`SELECT (SELECT group_concat(mail) FROM users) || (SELECT count(*) FROM items)`); got != "a@x,b@x1" {
+		t.Errorf("the peer has %s", got)
+	}
+	st, err := a.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := st.Waiting["users"]; !strings.Contains(got, `no column "mail"`) {
+		t.Errorf("the table waits for %q", got)
+	}
 }
 
 // A table that is dropped takes no rows with it elsewhere, and comes back.

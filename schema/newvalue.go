@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -17,26 +16,24 @@ func newValue(c *Column) string {
 	return value
 }
 
-// bases are conditions that always hold and name the columns that generated
-// columns of an index are made of. Before an update SQLite reads only those
-// columns of the new row that its triggers name, and makes generated ones of
-// them. They are columns that the table's own definition names again, which it
-// does not let go of anyhow.
-func (b *builder) bases(ix Index) []string {
+// bases are the columns that generated columns of an index are made of, to be
+// named: before an update SQLite reads only those columns of the new row that
+// its triggers name, and makes generated ones of them. They are columns that
+// the table's own definition names again.
+func (b *builder) bases(ix Index) []int {
 	named := make(map[string]int)
 	for _, t := range scan(b.t.SQL) {
 		named[Fold(t.name())]++
 	}
 	generated := false
-	tokens := scan(ix.SQL)
+	inIndex := append(b.t.named(ix.SQL), ix.Columns...)
 	for i, c := range b.t.Columns {
-		generated = generated || c.Generated && (slices.Contains(ix.Columns, i) ||
-			slices.ContainsFunc(tokens, func(t token) bool { return Fold(t.name()) == Fold(c.Name) }))
+		generated = generated || c.Generated && slices.Contains(inIndex, i)
 	}
-	var list []string
+	var list []int
 	for _, i := range b.t.Stored() {
 		if name := b.t.Columns[i].Name; generated && named[Fold(name)] > 1 {
-			list = append(list, fmt.Sprintf("NEW.%s IS NEW.%s", Quote(name), Quote(name)))
+			list = append(list, i)
 		}
 	}
 	return list

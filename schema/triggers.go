@@ -20,15 +20,16 @@ type Capture struct{ Dataset, TableID int64 }
 // Triggers spells the capture of a table: triggers that write which row was
 // touched, how and when, into the dataset's oplog, and nothing else. They are
 // SQL that SQLite 3.8.5 parses, name no column but the key's and those of
-// UNIQUE indexes, and cannot fail where the application's statement does not.
+// UNIQUE indexes, and cannot fail where the application's statement does not:
+// not even where it has dropped an index and then the columns that were in it.
 func Triggers(t *Table, k Key, c Capture) []Trigger {
 	b := builder{t: t, k: k, c: c}
-	b.add("insert", "AFTER INSERT", "", b.mark(OpInsert, "NEW."))
-	b.add("update", "AFTER UPDATE", "", b.mark(OpUpdate, "NEW."))
+	b.add("insert", "AFTER INSERT", "", b.mark(OpInsert, "NEW"))
+	b.add("update", "AFTER UPDATE", "", b.mark(OpUpdate, "NEW"))
 	// Not UPDATE OF the key: UPDATE t SET rowid = … would not match the name
 	// of an INTEGER PRIMARY KEY.
-	b.add("rekey", "AFTER UPDATE", b.changed(k), b.mark(OpDelete, "OLD."))
-	b.add("delete", "AFTER DELETE", "", b.mark(OpDelete, "OLD."))
+	b.add("rekey", "AFTER UPDATE", b.changed(k), b.mark(OpDelete, "OLD"))
+	b.add("delete", "AFTER DELETE", "", b.mark(OpDelete, "OLD"))
 	// REPLACE removes rows that hold a unique value of the new one, and fires
 	// no trigger for them unless recursive_triggers is on.
 	var rows, changes []string
@@ -77,7 +78,16 @@ func (b *builder) key(prefix string) string {
 }
 
 func (b *builder) mark(op int, row string) string {
-	return fmt.Sprintf("%s VALUES (%d, %d, julianday('now'), %s)", b.into(), b.c.TableID, op, b.key(row))
+	loose := b.loose(b.k)
+	if len(loose) == 0 {
+		return fmt.Sprintf("%s VALUES (%d, %d, julianday('now'), %s)", b.into(), b.c.TableID, op, b.key(row+"."))
+	}
+	keys := make([]string, len(b.k))
+	for i, c := range b.k {
+		keys[i] = fmt.Sprintf("(SELECT %s.%s)", row, Quote(b.t.Columns[c].Name))
+	}
+	return fmt.Sprintf("%s SELECT %d, %d, julianday('now'), %s FROM %s",
+		b.into(), b.c.TableID, op, strings.Join(keys, ", "), b.absent(loose, row))
 }
 
 // changed compares columns as they are stored, whatever their collation.
@@ -87,7 +97,12 @@ func (b *builder) changed(columns []int) string {
 		name := Quote(b.t.Columns[c].Name)
 		terms[i] = fmt.Sprintf("OLD.%s IS NOT NEW.%s", name, name)
 	}
-	return strings.Join(terms, " OR ")
+	condition := strings.Join(terms, " OR ")
+	if loose := b.loose(columns); len(loose) > 0 {
+		// One within the other: of two in one FROM SQLite makes a temporary table for each row.
+		return fmt.Sprintf("(SELECT (SELECT (SELECT %s) FROM %s) FROM %s)", condition, b.absent(loose, "NEW"), b.absent(loose, "OLD"))
+	}
+	return condition
 }
 
 func anyOf(conditions []string) string {
@@ -142,9 +157,24 @@ func (b *builder) displaced(ix Index) string {
 	if ix.Partial {
 		terms = append(terms, "("+where+")")
 	}
-	terms = append(terms, b.bases(ix)...)
-	return fmt.Sprintf("%s SELECT %d, %d, julianday('now'), %s FROM %s WHERE %s",
-		b.into(), b.c.TableID, OpDisplaced, b.key(""), Quote(b.t.Name), strings.Join(terms, " AND "))
+	columns := append(b.t.named(ix.SQL), ix.Columns...)
+	for _, c := range b.bases(ix) {
+		name := Quote(b.t.Columns[c].Name)
+		terms = append(terms, fmt.Sprintf("NEW.%s IS NEW.%s", name, name))
+		columns = append(columns, c)
+	}
+	// The alias keeps a table that is called "new" apart from the new row.
+	from := fmt.Sprintf("FROM %s AS %srow WHERE %s", Quote(b.t.Name), Prefix, strings.Join(terms, " AND "))
+	loose := b.loose(columns)
+	if len(loose) == 0 {
+		return fmt.Sprintf("%s SELECT %d, %d, julianday('now'), %s %s", b.into(), b.c.TableID, OpDisplaced, b.key(""), from)
+	}
+	keys := make([]string, len(b.k))
+	for i, c := range b.k {
+		keys[i] = fmt.Sprintf("(SELECT %s %s)", Quote(b.t.Columns[c].Name), from)
+	}
+	return fmt.Sprintf("%s SELECT %d, %d, julianday('now'), %s FROM %s WHERE EXISTS (SELECT 1 %s)",
+		b.into(), b.c.TableID, OpDisplaced, strings.Join(keys, ", "), b.absent(loose, "NEW"), from)
 }
 
 // collate names the collation of an index where it is not the column's, so
@@ -162,11 +192,8 @@ func (b *builder) collate(ix Index, i int) string {
 // be dropped.
 func (b *builder) asRow(text string) string {
 	var parts []string
-	tokens := scan(text)
-	for _, c := range b.t.Columns {
-		if !c.Hidden && slices.ContainsFunc(tokens, func(t token) bool { return Fold(t.name()) == Fold(c.Name) }) {
-			parts = append(parts, newValue(&c)+" AS "+Quote(c.Name))
-		}
+	for _, c := range b.t.named(text) {
+		parts = append(parts, newValue(&b.t.Columns[c])+" AS "+Quote(b.t.Columns[c].Name))
 	}
 	if len(parts) == 0 {
 		return "(SELECT 1)"

@@ -14,6 +14,7 @@ var schema = []string{
 END`,
 	`CREATE INDEX items_name ON items (name, price DESC)`,
 	`CREATE INDEX labels_item ON labels (item) WHERE label IS NOT NULL`,
+	`CREATE UNIQUE INDEX labels_once ON labels (item, label COLLATE NOCASE) WHERE label IS NOT NULL`,
 	`INSERT INTO items VALUES (1, 'tea', 'Tea', 450), (2, 'milk', 'Milk', 99.5), (3, 'rice', 'Rice', NULL)`,
 	`INSERT INTO labels VALUES (1, 1, 'hot'), (2, 1, NULL), (3, 2, 'cold')`,
 	`INSERT INTO stock VALUES ('shop', 1, 10), ('shop', 2, '5'), ('cellar', 1, 2.5), ('cellar', 3, x'00ff')`,
@@ -35,6 +36,8 @@ var stages = []stage{
 	{node: 0, work: []string{
 		`INSERT INTO items VALUES (NULL, 'salt', 'Salt', 1), (7, 'oil', 'Olive Oil', 899)`,
 		`INSERT INTO labels (item, label) VALUES (7, 'green'), (7, 'fruity'), (3, 'white')`,
+		`REPLACE INTO labels (id, item, label) VALUES (20, 7, 'GREEN')`,        // removes the one before
+		`UPDATE OR REPLACE labels SET label = 'Fruity', id = 21 WHERE id = 20`, // removes the other
 		`INSERT OR IGNORE INTO items VALUES (30, 'oil', 'ignored', 0)`,
 		`INSERT INTO items VALUES (31, 'oil', 'refused', 0)`,
 		`UPDATE items SET name = 'TEA' WHERE name = 'tEa'`,
@@ -60,6 +63,7 @@ var stages = []stage{
 		`UPDATE stock SET qty = qty + 1, item = item + 1000 WHERE place = 'bulk' AND item < 50`,
 		`DELETE FROM stock WHERE place = 'bulk' AND item BETWEEN 100 AND 300`,
 		`INSERT INTO labels (item, label) VALUES (60, 'oats')`,
+		`REPLACE INTO labels (id, item, label) VALUES (90, 60, 'OATS')`, // removes the one before
 	}},
 	{node: 0, work: []string{
 		`BEGIN IMMEDIATE`,

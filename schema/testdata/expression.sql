@@ -15,10 +15,10 @@ CREATE TRIGGER sqlsync_7_delete AFTER DELETE ON "users" BEGIN
 END;
 
 CREATE TRIGGER sqlsync_7_displace_insert BEFORE INSERT ON "users" BEGIN
-  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "users" WHERE lower(mail) = (SELECT lower(mail) FROM (SELECT NEW."mail" AS "mail")) AND "site" = NEW."site" COLLATE BINARY AND substr(mail, 1, 3) = (SELECT substr(mail, 1, 3) FROM (SELECT NEW."mail" AS "mail"));
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), (SELECT "id" FROM "users" AS sqlsync_row WHERE lower(mail) = (SELECT lower(mail) FROM (SELECT NEW."mail" AS "mail")) AND "site" = NEW."site" COLLATE BINARY AND substr(mail, 1, 3) = (SELECT substr(mail, 1, 3) FROM (SELECT NEW."mail" AS "mail"))) FROM (SELECT NULL AS "mail", NULL AS "site") AS NEW WHERE EXISTS (SELECT 1 FROM "users" AS sqlsync_row WHERE lower(mail) = (SELECT lower(mail) FROM (SELECT NEW."mail" AS "mail")) AND "site" = NEW."site" COLLATE BINARY AND substr(mail, 1, 3) = (SELECT substr(mail, 1, 3) FROM (SELECT NEW."mail" AS "mail")));
 END;
 
 CREATE TRIGGER sqlsync_7_displace_update BEFORE UPDATE ON "users" BEGIN
-  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "users" WHERE lower(mail) = (SELECT lower(mail) FROM (SELECT NEW."mail" AS "mail")) AND "site" = NEW."site" COLLATE BINARY AND substr(mail, 1, 3) = (SELECT substr(mail, 1, 3) FROM (SELECT NEW."mail" AS "mail"));
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), (SELECT "id" FROM "users" AS sqlsync_row WHERE lower(mail) = (SELECT lower(mail) FROM (SELECT NEW."mail" AS "mail")) AND "site" = NEW."site" COLLATE BINARY AND substr(mail, 1, 3) = (SELECT substr(mail, 1, 3) FROM (SELECT NEW."mail" AS "mail"))) FROM (SELECT NULL AS "mail", NULL AS "site") AS NEW WHERE EXISTS (SELECT 1 FROM "users" AS sqlsync_row WHERE lower(mail) = (SELECT lower(mail) FROM (SELECT NEW."mail" AS "mail")) AND "site" = NEW."site" COLLATE BINARY AND substr(mail, 1, 3) = (SELECT substr(mail, 1, 3) FROM (SELECT NEW."mail" AS "mail")));
 END;
 

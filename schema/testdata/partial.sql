@@ -15,10 +15,10 @@ CREATE TRIGGER sqlsync_7_delete AFTER DELETE ON "jobs" BEGIN
 END;
 
 CREATE TRIGGER sqlsync_7_displace_insert BEFORE INSERT ON "jobs" BEGIN
-  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "jobs" WHERE "slot" = NEW."slot" COLLATE BINARY AND (done = 0);
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), (SELECT "id" FROM "jobs" AS sqlsync_row WHERE "slot" = NEW."slot" COLLATE BINARY AND (done = 0)) FROM (SELECT NULL AS "slot", NULL AS "done") AS NEW WHERE EXISTS (SELECT 1 FROM "jobs" AS sqlsync_row WHERE "slot" = NEW."slot" COLLATE BINARY AND (done = 0));
 END;
 
 CREATE TRIGGER sqlsync_7_displace_update BEFORE UPDATE ON "jobs" BEGIN
-  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "jobs" WHERE "slot" = NEW."slot" COLLATE BINARY AND (done = 0);
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), (SELECT "id" FROM "jobs" AS sqlsync_row WHERE "slot" = NEW."slot" COLLATE BINARY AND (done = 0)) FROM (SELECT NULL AS "slot", NULL AS "done") AS NEW WHERE EXISTS (SELECT 1 FROM "jobs" AS sqlsync_row WHERE "slot" = NEW."slot" COLLATE BINARY AND (done = 0));
 END;
 

@@ -1,0 +1,61 @@
+package schema_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// The application may drop an index and then what was in it, without anybody
+// having looked in between; what it writes afterwards is marked as before.
+func TestDropOfWhatWasUnique(t *testing.T) {
+	for _, c := range []struct{ name, columns, index, key, drop string }{
+		{"column", "mail TEXT", "(mail)", "", "mail"},
+		{"two columns", "mail TEXT, site INT", "(site, mail)", "", "site mail"},
+		{"one of two", "mail TEXT, site INT", "(site, mail)", "", "site"},
+		{"collation", "mail TEXT", "(mail COLLATE NOCASE DESC)", "", "mail"},
+		{"filter", "slot INT, done INT", "(slot) WHERE done = 0", "", "done slot"},
+		{"expression", "mail TEXT, site INT", "(lower(mail), substr(mail, 1, site)) WHERE length(mail) > 3", "", "mail site"},
+		{"default", "mail TEXT NOT NULL DEFAULT 'none'", "(mail)", "", "mail"},
+		{"quoted", `"e ""mail" TEXT`, `("e ""mail")`, "", `"e ""mail"`},
+		{"generated", "mail TEXT, low TEXT AS (lower(mail))", "(low)", "", "low mail"},
+		{"key", "mail TEXT NOT NULL", "(mail)", "mail", "mail"},
+		{"key of two", "mail TEXT NOT NULL, site INT NOT NULL", "(mail, site)", "mail site", "site mail"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			db := open(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, n INTEGER, `+c.columns+`)`,
+				`CREATE UNIQUE INDEX by_it ON users `+c.index)
+			capture(t, db, "users", strings.Fields(c.key)...)
+			exec(t, db, `BEGIN`)
+			exec(t, db, `DROP INDEX by_it`)
+			drop := strings.Fields(c.drop)
+			if strings.HasPrefix(c.drop, `"`) {
+				drop = []string{c.drop}
+			}
+			for _, column := range drop {
+				exec(t, db, `ALTER TABLE users DROP COLUMN `+column)
+			}
+			exec(t, db, `INSERT INTO users (id, n) VALUES (1, 1), (2, 2), (3, 3)`)
+			exec(t, db, `UPDATE users SET n = 5 WHERE id = 2`)
+			exec(t, db, `UPDATE users SET id = 6 WHERE id = 2`)
+			exec(t, db, `REPLACE INTO users (id, n) VALUES (6, 6)`)
+			exec(t, db, `DELETE FROM users WHERE id = 3`)
+			exec(t, db, `COMMIT`)
+			if got := marks(t, db); c.key == "" && got != "1 2 3 6" {
+				t.Errorf("marked %q, want 1 2 3 6", got)
+			}
+		})
+	}
+}
+
+// An index that is there displaces rows as before, whatever its table's name.
+func TestDisplacedInTableCalledNew(t *testing.T) {
+	for _, unique := range []string{`mail TEXT UNIQUE)`, `mail TEXT); CREATE UNIQUE INDEX by_mail ON "new" (lower(mail))`} {
+		db := open(t, `CREATE TABLE "new" (id INTEGER PRIMARY KEY, `+unique, `INSERT INTO "new" VALUES (1, 'a'), (2, 'b'), (3, 'c')`)
+		capture(t, db, "new")
+		exec(t, db, `REPLACE INTO "new" VALUES (4, 'a')`)
+		exec(t, db, `UPDATE OR REPLACE "new" SET mail = 'b' WHERE id = 4`)
+		if got := marks(t, db); got != "1 2 4" {
+			t.Errorf("marked %q, want 1 2 4", got)
+		}
+	}
+}
