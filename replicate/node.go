@@ -21,6 +21,10 @@ type Remote struct {
 	// Addrs are tried in turn. A remote without any is not dialed, but may
 	// connect.
 	Addrs []string
+	// Learned are where it says itself that it is. They are tried after Addrs.
+	// One without Addrs is to dial, and is dialed there only when it has been
+	// away for a while.
+	Learned []string
 	// Datasets are those it may have, nil for all.
 	Datasets []string
 	// Pull says that we take from it, Push that it gets from us. Where the

@@ -141,7 +141,7 @@ func (l *link) state() State {
 		return Connected
 	case errors.Is(l.lastError, ErrRefused):
 		return Refused
-	case l.node.dialing != nil && len(l.node.addrs(l.remote)) > 0:
+	case l.node.dialing != nil && len(l.addrs()) > 0:
 		return Retrying
 	}
 	return Idle

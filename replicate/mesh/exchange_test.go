@@ -35,7 +35,7 @@ func (m *Member) remote(t *testing.T, id *crypto.Identity) cdc.Remote {
 func (m *Member) dialed(t *testing.T, id *crypto.Identity) []string {
 	t.Helper()
 	r := m.remote(t, id)
-	return m.addrs(&r, m.exchange.now())
+	return r.Dialed(m.exchange.now())
 }
 
 // What is learned is what the node itself has signed, of nodes that are remotes

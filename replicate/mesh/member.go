@@ -187,7 +187,10 @@ func (m *Member) Reload(ctx context.Context) (next time.Time, err error) {
 		if !r.Expires.IsZero() && (next.IsZero() || r.Expires.Before(next)) {
 			next = r.Expires
 		}
-		peer := replicate.Remote{Name: r.Name, Peer: r.Key, Addrs: m.addrs(&r, now), Datasets: r.Datasets, Pull: r.Pull, Push: r.Push}
+		peer := replicate.Remote{Name: r.Name, Peer: r.Key, Addrs: r.Addrs, Datasets: r.Datasets, Pull: r.Pull, Push: r.Push}
+		if m.exchange != nil && r.Learned.Current(now) {
+			peer.Learned = r.Learned.Addrs
+		}
 		for dataset, d := range r.Directions {
 			if peer.Directions == nil {
 				peer.Directions = make(map[string]replicate.Direction)
@@ -198,20 +201,12 @@ func (m *Member) Reload(ctx context.Context) (next time.Time, err error) {
 	}
 	if m.respondOnly {
 		for i := range remotes {
-			remotes[i].Addrs = nil
+			remotes[i].Addrs, remotes[i].Learned = nil, nil
 		}
 	}
 	m.disabled.Store(&off)
 	m.Node.SetRemotes(remotes)
 	return next, nil
-}
-
-// addrs are where a remote is dialed.
-func (m *Member) addrs(r *cdc.Remote, now time.Time) []string {
-	if m.exchange == nil {
-		return r.Addrs
-	}
-	return r.Dialed(now)
 }
 
 // nameOf is how people here call a node.
