@@ -25,6 +25,7 @@ type opened struct {
 	sealed   *wire.Sealed
 	header   wire.Header
 	sections []wire.Section
+	left     []string // tables whose sections are not there
 	changes  int
 }
 
@@ -63,7 +64,9 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 				// What the application did before this moment is older than
 				// what is about to be merged over it.
 				more, err := t.sealBefore(ds, group)
-				late = t.late(ds)
+				if err == nil {
+					late, err = t.late(ds)
+				}
 				if done = 0; err != nil || more || late {
 					return err
 				}
@@ -76,13 +79,24 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 					}
 					done++
 				}
-				changes, elsewhere = t.work.Applied.Changes, t.lateElsewhere(ds)
+				changes = t.work.Applied.Changes
+				if elsewhere, err = t.lateElsewhere(ds); err != nil {
+					return err
+				}
 				now, err := t.chains(ds)
+				if err != nil {
+					return err
+				}
 				vector, found = now.vector(), t.ends
+				late, err = t.late(ds) // a table may have all by now
 				return err
 			})
 			ends = append(ends, found...)
-			if err == nil && late { // what came earlier goes first
+			switch {
+			case err != nil || !late:
+			case done > 0: // peers may know already that it is here, so it is not broken off
+				err = s.replay(context.WithoutCancel(ctx), name)
+			default: // what came earlier goes first
 				err = s.replay(ctx, name)
 			}
 			for _, other := range elsewhere {
@@ -198,6 +212,9 @@ func (s *Store) openBatch(b *wire.Sealed) (*opened, error) {
 		return nil, err
 	}
 	o := &opened{sealed: b, header: batch.Header, sections: batch.Sections}
+	if o.left, err = b.LeftOut(); err != nil {
+		return nil, err
+	}
 	for i := range o.sections {
 		o.changes += len(o.sections[i].Changes)
 	}
@@ -219,13 +236,16 @@ func (t *tx) applyBatch(ds *dataset, from merge.NodeID, o *opened) error {
 	case h.Seq == have.Seq && o.sealed.Hash() != have.hash:
 		return t.forked(ds, h.Origin, h.Seq, from)
 	case h.Seq <= have.Seq:
-		return nil
+		return t.fill(ds, from, o)
 	}
 	if next, err := t.continues(ds, from, h, have); err != nil || !next {
 		return err
 	}
 	pos, err := t.hold(ds, h, o.sealed, o.changes)
 	if err != nil {
+		return err
+	}
+	if err := t.leave(ds, h, o.left); err != nil {
 		return err
 	}
 	t.clock.Observe(h.Last)

@@ -1,7 +1,9 @@
 package cdc
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	"sqlsync/merge"
 	"sqlsync/wire"
@@ -11,6 +13,10 @@ import (
 type chain struct {
 	merge.Position
 	hash wire.Hash
+	// gap is the first batch that lacks a section which is wanted, 0 if none
+	// does, and before the time of the one before it.
+	gap    uint64
+	before merge.HLC
 }
 
 // chains are the chains of one dataset by origin.
@@ -23,34 +29,70 @@ func (t *tx) chains(ds *dataset) (chains, error) {
 		if len(hash) != len(wire.Hash{}) {
 			return errDamaged
 		}
-		c[t.cfg.origins.node[row[0].(int64)]] = chain{
-			merge.Position{Seq: uint64(row[1].(int64)), HLC: merge.HLC(row[2].(int64))}, wire.Hash(hash),
+		ch := chain{Position: merge.Position{Seq: uint64(row[1].(int64)), HLC: merge.HLC(row[2].(int64))}, hash: wire.Hash(hash)}
+		if gap, ok := row[4].(int64); ok {
+			before, _ := row[5].(int64)
+			ch.gap, ch.before = uint64(gap), merge.HLC(before)
 		}
+		c[t.cfg.origins.node[row[0].(int64)]] = ch
 		return nil
-	}, `SELECT origin_id, seq, hlc, hash FROM sqlsync_vector WHERE dataset_id = ?`, ds.id)
+	}, `SELECT v.origin_id, v.seq, v.hlc, v.hash, g.seq, g.before
+		FROM sqlsync_vector AS v LEFT JOIN (`+gaps+`) AS g ON g.origin_id = v.origin_id WHERE v.dataset_id = ?1`, ds.id)
 	if err != nil {
 		return nil, fmt.Errorf("read vector: %w", err)
 	}
 	return c, nil
 }
 
-// vector drops the hashes.
+// gaps are, by chain of the dataset ?1, the first batches that lack a section
+// which is wanted, and the times of the batches before these.
+const gaps = `SELECT g.origin_id, g.seq, (
+		SELECT last FROM sqlsync_batch WHERE dataset_id = ?1 AND origin_id = g.origin_id AND seq = g.seq - 1
+		UNION ALL SELECT hlc FROM sqlsync_checkpoint WHERE dataset_id = ?1 AND origin_id = g.origin_id AND seq = g.seq - 1) AS before
+	FROM (SELECT origin_id, min(seq) AS seq FROM sqlsync_left WHERE dataset_id = ?1 AND wanted GROUP BY origin_id) AS g`
+
+// told is what peers are told of a chain: nothing is missing up to there.
+func (c chain) told() merge.Position {
+	if c.gap == 0 {
+		return c.Position
+	}
+	return merge.Position{Seq: c.gap - 1, HLC: c.before}
+}
+
+func (c chains) haveGap() bool {
+	for _, ch := range c {
+		if ch.gap > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// vector is what is here with everything that is wanted of it.
 func (c chains) vector() merge.Vector {
 	v := make(merge.Vector, len(c))
 	for origin, ch := range c {
-		v[origin] = ch.Position
+		if p := ch.told(); p.Seq > 0 {
+			v[origin] = p
+		}
 	}
 	return v
 }
 
-// horizons says what the author of a batch has applied of others.
-func (c chains) horizons(author merge.NodeID) []wire.Horizon {
+// horizons says what the author of a batch has applied of others. Of tables with
+// a gap that is no more than what is before it.
+func (c chains) horizons(author merge.NodeID, gap bool) []wire.Horizon {
 	var list []wire.Horizon
-	for _, origin := range c.vector().Origins() {
-		if origin != author {
-			list = append(list, wire.Horizon{Origin: [8]byte(origin[:8]), HLC: c[origin].HLC})
+	for origin, ch := range c {
+		p := ch.Position
+		if gap {
+			p = ch.told()
+		}
+		if origin != author && p.Seq > 0 {
+			list = append(list, wire.Horizon{Origin: [8]byte(origin[:8]), HLC: p.HLC})
 		}
 	}
+	slices.SortFunc(list, func(a, b wire.Horizon) int { return bytes.Compare(a.Origin[:], b.Origin[:]) })
 	return list
 }
 

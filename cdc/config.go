@@ -71,7 +71,7 @@ func (t *tx) reconfigure() error {
 		byName: make(map[string]*table), byID: make(map[int64]*table), marked: make(map[string]bool),
 		origins: newOrigins(),
 	}
-	for _, step := range []func() error{t.readOrigins, t.readDatasets, t.readTables, t.rankDatasets, t.surveyTriggers} {
+	for _, step := range []func() error{t.readOrigins, t.readDatasets, t.readTables, t.rankDatasets, t.readInterest, t.surveyTriggers} {
 		if err := step(); err != nil {
 			return err
 		}

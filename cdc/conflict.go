@@ -196,7 +196,7 @@ func (t *tx) writeConflict(tab *table, key []wire.Value, l merge.Loss, winner, l
 	}
 	listed := tab.listedKey(key)
 	id := conflictID(tab.name, listed, l)
-	if more, err := t.extendConflict(id, winner, loser); err != nil || more {
+	if more, err := t.extendConflict(id, l.Winner, winner, loser); err != nil || more {
 		return err
 	}
 	var shown any
@@ -213,19 +213,32 @@ func (t *tx) writeConflict(tab *table, key []wire.Value, l merge.Loss, winner, l
 
 // extendConflict adds to a conflict that is listed: one write may lose its
 // cells one after the other, to several others.
-func (t *tx) extendConflict(id string, winner, loser image) (listed bool, err error) {
+func (t *tx) extendConflict(id string, by merge.Version, winner, loser image) (listed bool, err error) {
 	var had [2]image
+	var lostTo beaten
 	err = t.Query(func(row []any) (err error) {
 		listed = true
+		if lostTo, err = t.decodeBeaten(row[2]); err != nil {
+			return err
+		}
 		for i := range had {
 			if had[i], err = decodeImage(row[i].([]byte)); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, `SELECT winner, loser FROM sqlsync_conflict WHERE id = ?`, id)
+	}, `SELECT winner, loser, beaten FROM sqlsync_conflict WHERE id = ?`, id)
 	if err != nil || !listed {
 		return listed, err
+	}
+	if lostTo.add(by) {
+		column, err := t.encodeBeaten(lostTo)
+		if err != nil {
+			return true, err
+		}
+		if _, err := t.Exec(`UPDATE sqlsync_conflict SET beaten = ? WHERE id = ?`, column, id); err != nil {
+			return true, err
+		}
 	}
 	grown := false
 	for i, more := range []image{winner, loser} {

@@ -43,6 +43,9 @@ type dataset struct {
 	// priority says whose transactions go first. rate is in changes per second,
 	// pause in milliseconds; 0 is no bound.
 	priority, rate, pause int64
+	// wants are the tables that peers are asked for, in lower case and
+	// ascending, nil for all.
+	wants []string
 }
 
 // retentionTime is for how long what everybody has is kept, 0 for ever.

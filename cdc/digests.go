@@ -55,6 +55,11 @@ func (d *Stream) digests(ctx context.Context) (*wire.Digests, error) {
 			if tab.ds.id != id || tab.waiting != "" || tab.replayFrom != 0 {
 				continue
 			}
+			if gap, err := t.unfilled(tab, tab.ds); err != nil {
+				return err
+			} else if gap {
+				continue
+			}
 			def, err := schema.Load(ctx, t.Conn, tab.name)
 			if err != nil {
 				return err

@@ -23,7 +23,7 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart
 	if err != nil {
 		return err
 	}
-	forked, err := t.openForks(ds)
+	forked, err := t.endsUntold(tab)
 	if err != nil {
 		return err
 	}

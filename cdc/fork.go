@@ -243,36 +243,43 @@ func (t *tx) continues(ds *dataset, from merge.NodeID, h *wire.Header, have chai
 
 // mergedForks ends a snapshot of a peer that had other ends: their rows are here
 // now. Where the peer's chain is the longer one, or the later of equal ones, it
-// goes on here, too, and what was held of the other is not given on any more.
-func (t *tx) mergedForks(ds *dataset, peer merge.NodeID, heads []wire.ChainHead) error {
+// goes on here, too, and what was held of the other is not given on any more. It
+// reports whether there were any.
+func (t *tx) mergedForks(ds *dataset, heads []wire.ChainHead) (merged bool, err error) {
 	own, err := t.chains(ds)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, h := range heads {
 		open, err := t.openFork(ds, h.Origin)
 		if err != nil {
-			return err
+			return false, err
 		}
 		have := own[h.Origin]
 		if !open || h.Hash == have.hash {
 			continue
 		}
+		merged = true
 		id, err := t.origin(h.Origin)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if h.Seq > have.Seq || h.Seq == have.Seq && h.HLC > have.HLC {
-			if _, err := t.Exec(`DELETE FROM sqlsync_batch WHERE dataset_id = ? AND origin_id = ?`, ds.id, id); err != nil {
-				return err
+			for _, q := range []string{
+				`DELETE FROM sqlsync_batch WHERE dataset_id = ? AND origin_id = ?`,
+				`DELETE FROM sqlsync_left WHERE dataset_id = ? AND origin_id = ? AND seq > 0`,
+			} {
+				if _, err := t.Exec(q, ds.id, id); err != nil {
+					return false, err
+				}
 			}
 			if err := t.jump(ds, h); err != nil {
-				return err
+				return false, err
 			}
 		}
 		if _, err := t.Exec(`UPDATE sqlsync_fork SET merged = ? WHERE dataset_id = ? AND origin_id = ?`, t.now.UnixMilli(), ds.id, id); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return merged, nil
 }

@@ -19,18 +19,7 @@ func (n *node) meet(peer *node) (forked bool) {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	have, err := to.Vector(ctx)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	list, err := from.AfterExcept(ctx, 0, have, 64<<20)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	var batches []*wire.Sealed
-	for _, h := range list {
-		batches = append(batches, h.Sealed)
-	}
+	batches := n.asked(peer, cdc.DefaultDataset)
 	confirmed := to.Confirm(ctx, peer.Node(), v)
 	_, applied := to.Apply(ctx, peer.Node(), batches)
 	for _, err := range []error{confirmed, applied} {
@@ -47,6 +36,75 @@ func (n *node) meet(peer *node) (forked bool) {
 		n.takeFrom(peer)
 	}
 	return forked
+}
+
+// rejoin is meet, with a snapshot where a table is to be had from the peer's, or
+// batches are not.
+func (n *node) rejoin(peer *node) {
+	n.t.Helper()
+	n.meet(peer)
+	offers, err := peer.stream().Offers(n.t.Context())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if needs, err := n.stream().Needs(n.t.Context(), offers); err != nil {
+		n.t.Fatal(err)
+	} else if needs || !n.vector().Covers(peer.vector()) {
+		n.takeFrom(peer)
+	}
+}
+
+// The two ends of a chain meet at a node that does not watch one of the tables.
+// Who watches it knows that it lacks something, until it meets another who does.
+func TestForkedChainBesidePartialInterest(t *testing.T) {
+	open := func(seed byte) *node {
+		path := t.TempDir() + "/n.db"
+		o := renewing(seed, path)
+		o.Witness = "" // no copy can notice
+		return openNodeWith(t, seed, path, twoTables, o)
+	}
+	p, x, y, z := open(1), open(2), open(3), open(4)
+	for _, n := range []*node{p, x, y} {
+		n.watch(cdc.WatchOptions{}, "items", "other")
+	}
+	z.watch(cdc.WatchOptions{}, "items")
+	z.knows(x)
+	z.knows(y)
+	p.exec(`INSERT INTO items (id, name) VALUES (1, 'shared'); INSERT INTO other VALUES (1, 'shared')`)
+	p.seal()
+	path := p.backup()
+	o := renewing(1, path)
+	o.Witness = ""
+	q := openNodeWith(t, 1, path, "", o)
+	for i := range 3 {
+		p.exec(`INSERT INTO items (id, name) VALUES (?1, 'of p'); INSERT INTO other VALUES (?1, 'of p')`, 10+i)
+		p.seal()
+	}
+	q.exec(`INSERT INTO items (id, name) VALUES (20, 'of q'); INSERT INTO other VALUES (20, 'of q'); UPDATE other SET v = 'of q' WHERE id = 1`)
+	x.rejoin(q)
+	y.rejoin(p)
+	z.rejoin(y)
+	for range 2 {
+		x.rejoin(z)
+		z.rejoin(x)
+		y.rejoin(z)
+	}
+	for _, n := range []*node{x, y, z} {
+		if got := n.text(`SELECT group_concat(id) FROM (SELECT id FROM items ORDER BY id)`); got != "1,10,11,12,20" {
+			t.Errorf("of the table that all watch there are %s", got)
+		}
+	}
+	if needs, err := x.stream().Needs(t.Context(), []wire.TableOffer{{Name: "other"}}); err != nil || !needs {
+		t.Errorf("needs the other table: %v, %v", needs, err)
+	}
+	x.rejoin(y)
+	y.rejoin(x)
+	p.rejoin(y)
+	for i, n := range []*node{x, y, p} {
+		if got := n.text(`SELECT group_concat(id || v, ' ') FROM (SELECT * FROM other ORDER BY id)`); got != "1of q 10of p 11of p 12of p 20of q" {
+			t.Errorf("node %d has %s", i, got)
+		}
+	}
 }
 
 func meetings(rounds int, pairs ...[2]*node) {

@@ -41,7 +41,7 @@ func FuzzSnapshotCursor(f *testing.F) {
 	f.Add(wire.AppendRow(nil, []wire.Value{nil, 1.5, []byte{0}}))
 	stream := n.Stream(cdc.DefaultDataset)
 	f.Fuzz(func(t *testing.T, cursor []byte) {
-		part, err := stream.Snapshot(t.Context(), &wire.SnapshotRequest{Cursor: cursor})
+		part, err := stream.Snapshot(t.Context(), &wire.SnapshotRequest{Cursor: cursor}, nil)
 		if err == nil && part.Table == "" && part.Complete {
 			t.Fatalf("%x: a part without a table", cursor)
 		}

@@ -48,6 +48,15 @@ func (tab *table) formerly(ds *dataset) *former {
 // takes reports whether changes of the table are merged that come in a dataset.
 func (tab *table) takes(ds *dataset) bool { return tab.ds.id == ds.id || tab.formerly(ds) != nil }
 
+// sources are the datasets from which changes of the table are merged.
+func (tab *table) sources() []*dataset {
+	list := []*dataset{tab.ds}
+	for i := range tab.formers {
+		list = append(list, tab.formers[i].ds)
+	}
+	return list
+}
+
 // late is the place of the dataset's first batch with changes that wait, 0 for
 // none.
 func (tab *table) late(ds *dataset) int64 {
@@ -83,7 +92,11 @@ func (t *tx) moveTo(tab *table, to string) error {
 	if err != nil {
 		return err
 	}
-	if tab.waiting != "" || settled == 0 {
+	gap, err := t.unfilled(tab, tab.ds)
+	if err != nil {
+		return err
+	}
+	if tab.waiting != "" || settled == 0 || gap {
 		return &schema.Refusal{Table: tab.name, Cause: "it is in dataset " + tab.ds.name + " and waits for something there",
 			Remedy: "sqlsync status says for what; move it when it waits no more"}
 	}
@@ -203,7 +216,11 @@ func (t *tx) joinHorizons(own []wire.Horizon, tables []*table) ([]wire.Horizon, 
 				return nil, err
 			}
 			until := merge.At(f.at.Time().Add(movedWithin))
-			for _, h := range chains.horizons(t.author.Node) {
+			gap, err := t.gapIn(f.ds, chains, tables)
+			if err != nil {
+				return nil, err
+			}
+			for _, h := range chains.horizons(t.author.Node, gap) {
 				h.HLC = min(h.HLC, until)
 				if k := slices.IndexFunc(own, func(o wire.Horizon) bool { return o.Origin == h.Origin }); k >= 0 {
 					own[k].HLC = max(own[k].HLC, h.HLC)
@@ -217,11 +234,18 @@ func (t *tx) joinHorizons(own []wire.Horizon, tables []*table) ([]wire.Horizon, 
 }
 
 // lateElsewhere lists the other datasets that have something to be merged again.
-func (t *tx) lateElsewhere(ds *dataset) (names []string) {
+func (t *tx) lateElsewhere(ds *dataset) (names []string, err error) {
 	for _, d := range t.cfg.datasets {
-		if d.id != ds.id && t.late(d) {
+		if d.id == ds.id {
+			continue
+		}
+		late, err := t.late(d)
+		if err != nil {
+			return nil, err
+		}
+		if late {
 			names = append(names, d.name)
 		}
 	}
-	return names
+	return names, nil
 }

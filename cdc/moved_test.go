@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"sqlsync/cdc"
-	"sqlsync/wire"
 )
 
 // pullOf brings n some of what from holds of one dataset, in from's order: up to
@@ -17,19 +16,8 @@ func (n *node) pullOf(dataset string, from *node, most int) {
 	if err := from.Seal(ctx, dataset); err != nil {
 		n.t.Fatal(err)
 	}
-	have, err := n.Stream(dataset).Vector(ctx)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	list, err := from.Stream(dataset).AfterExcept(ctx, 0, have, 1<<30)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	var batches []*wire.Sealed
-	for _, h := range list[:min(most, len(list))] {
-		batches = append(batches, h.Sealed)
-	}
-	if _, err := n.Stream(dataset).Apply(ctx, from.Node(), batches); err != nil {
+	batches := n.asked(from, dataset)
+	if _, err := n.Stream(dataset).Apply(ctx, from.Node(), batches[:min(most, len(batches))]); err != nil {
 		n.t.Fatal(err)
 	}
 }
@@ -40,10 +28,20 @@ const everything = 1 << 20
 // batches come in any order between the datasets. Nothing is lost or doubled,
 // and nothing is a conflict that was seen.
 func TestTableMoves(t *testing.T) {
+	t.Run("where all tables are held", func(t *testing.T) { testTableMoves(t, true) })
+	t.Run("where those that are watched are held", func(t *testing.T) { testTableMoves(t, false) })
+}
+
+func testTableMoves(t *testing.T, passesOn bool) {
 	a, b := pair(t, items+`; CREATE TABLE other (id INTEGER PRIMARY KEY)`, "items", "other")
 	for _, n := range []*node{a, b} { // so that both have the dataset
 		n.exec(`CREATE TABLE third (id INTEGER PRIMARY KEY)`)
 		n.watch(cdc.WatchOptions{Dataset: "telemetry"}, "third")
+	}
+	if passesOn {
+		for seed := range byte(2) {
+			b.knows(newNode(t, 3+seed, items))
+		}
 	}
 	a.exec(`INSERT INTO items (id, name) VALUES (1, 'one'), (2, 'two'), (3, 'three')`)
 	b.exec(`INSERT INTO items (id, name) VALUES (4, 'four')`)
@@ -63,6 +61,9 @@ func TestTableMoves(t *testing.T) {
 		t.Errorf("of the other that has not moved it: %s", got)
 	}
 	b.watch(cdc.WatchOptions{Dataset: "telemetry"}, "items")
+	if !passesOn { // what was not asked for comes now
+		b.pullOf("telemetry", a, everything)
+	}
 	if got := b.text(`SELECT group_concat(name) FROM items`); got != "one,two,FOUR,six,seven" {
 		t.Errorf("rows are %s", got)
 	}

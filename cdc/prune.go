@@ -213,7 +213,7 @@ func (t *tx) pruneBatch(ds *dataset, p prunable) error {
 	}, `SELECT sealed FROM sqlsync_batch WHERE dataset_id = ? AND pos = ?`, ds.id, p.pos); err != nil {
 		return err
 	}
-	end, err := t.endWith(ds, p, blob)
+	end, tables, err := t.endWith(ds, p, blob)
 	if err != nil {
 		return err
 	}
@@ -221,27 +221,38 @@ func (t *tx) pruneBatch(ds *dataset, p prunable) error {
 		ds.id, p.origin, p.seq, int64(end.HLC), end.hash[:]); err != nil {
 		return err
 	}
+	if _, err := t.Exec(`DELETE FROM sqlsync_left WHERE dataset_id = ? AND origin_id = ? AND seq = ?`, ds.id, p.origin, p.seq); err != nil {
+		return err
+	}
+	if err := t.forgo(ds, p.origin, tables...); err != nil {
+		return err
+	}
 	t.s.trouble(giving(ds.name, t.cfg.origins.node[p.origin], uint64(p.seq)), nil)
 	_, err = t.Exec(`DELETE FROM sqlsync_batch WHERE dataset_id = ? AND pos = ?`, ds.id, p.pos)
 	return err
 }
 
-// endWith is the end that a chain has with a batch. Of one that is damaged the
-// next batch tells the hash, or the vector.
-func (t *tx) endWith(ds *dataset, p prunable, blob []byte) (chain, error) {
-	end := chain{Position: merge.Position{Seq: uint64(p.seq)}}
+// endWith is the end that a chain has with a batch, and the tables that the
+// batch is of, as forgo has them. Of one that is damaged the next batch tells the
+// hash, or the vector.
+func (t *tx) endWith(ds *dataset, p prunable, blob []byte) (end chain, tables []string, err error) {
+	end.Seq = uint64(p.seq)
 	sealed, err := wire.ParseSealed(blob)
 	if err == nil && sealed.Verify(t.s.verify) == nil {
-		h, _, err := sealed.Header()
+		h, dir, err := sealed.Header()
+		for i := range dir {
+			tables = append(tables, dir[i].Table)
+		}
 		end.HLC, end.hash = h.Last, sealed.Hash()
-		return end, err
+		return end, tables, err
 	}
+	tables = []string{""}
 	chains, err := t.chains(ds)
 	if err != nil {
-		return end, err
+		return end, tables, err
 	}
 	if last := chains[t.cfg.origins.node[p.origin]]; last.Seq == end.Seq {
-		return last, nil
+		return last, tables, nil
 	}
 	err = t.Query(func(row []any) error {
 		next, err := wire.ParseSealed(row[0].([]byte))
@@ -252,16 +263,17 @@ func (t *tx) endWith(ds *dataset, p prunable, blob []byte) (chain, error) {
 		end.HLC, end.hash = h.First-1, h.Prev
 		return err
 	}, `SELECT sealed FROM sqlsync_batch WHERE dataset_id = ? AND origin_id = ? AND seq = ?`, ds.id, p.origin, p.seq+1)
-	return end, err
+	return end, tables, err
 }
 
 // waitedFor is the place of the first batch that a table of the dataset is
-// still to be told of.
+// still to be told of, or that lacks a section which is wanted.
 func (t *tx) waitedFor(ds *dataset) (int64, error) {
 	from, err := t.Int(`SELECT min(p) FROM (
 		SELECT replay_from AS p FROM sqlsync_table WHERE dataset_id = ?1 AND replay_from IS NOT NULL AND watched
 		UNION ALL SELECT replay_from FROM sqlsync_moved WHERE dataset_id = ?1 AND replay_from IS NOT NULL
-		UNION ALL SELECT l.pos FROM sqlsync_lack AS l JOIN sqlsync_table AS t ON t.id = l.table_id WHERE t.dataset_id = ?1 AND t.watched)`, ds.id)
+		UNION ALL SELECT l.pos FROM sqlsync_lack AS l JOIN sqlsync_table AS t ON t.id = l.table_id WHERE t.dataset_id = ?1 AND t.watched
+		UNION ALL SELECT b.pos FROM (`+gaps+`) AS g JOIN sqlsync_batch AS b ON b.dataset_id = ?1 AND b.origin_id = g.origin_id AND b.seq = g.seq)`, ds.id)
 	if from == 0 {
 		from = 1<<63 - 1
 	}

@@ -37,10 +37,23 @@ func (t *tx) replayFrom(tab *table, ds *dataset, pos int64) error {
 }
 
 // late reports whether a table that no longer waits has changes that do.
-func (t *tx) late(ds *dataset) bool {
-	return slices.ContainsFunc(t.cfg.tables, func(tab *table) bool {
-		return tab.waiting == "" && tab.late(ds) != 0
-	})
+func (t *tx) late(ds *dataset) (bool, error) {
+	for _, tab := range t.cfg.tables {
+		if ready, err := t.replayable(tab, ds); err != nil || ready {
+			return ready, err
+		}
+	}
+	return false, nil
+}
+
+// replayable reports whether a table has changes of a dataset that wait and need
+// not any more: those before them that are wanted have come.
+func (t *tx) replayable(tab *table, ds *dataset) (bool, error) {
+	if tab.waiting != "" || tab.late(ds) == 0 {
+		return false, nil
+	}
+	gap, err := t.unfilled(tab, ds)
+	return !gap, err
 }
 
 // replay merges what waits for the tables of a dataset that no longer wait, a
@@ -58,7 +71,9 @@ func (s *Store) replay(ctx context.Context, dataset string) error {
 				return err
 			}
 			for _, tab := range t.cfg.tables {
-				if tab.waiting != "" || tab.late(ds) == 0 {
+				if ready, err := t.replayable(tab, ds); err != nil {
+					return err
+				} else if !ready {
 					continue
 				}
 				if err := t.replaySome(tab, ds); err != nil {

@@ -91,7 +91,7 @@ func (t *tx) keep(ds *dataset, part *wire.SnapshotPart) error {
 	if tab == nil || tab.def == nil || tab.ds.id != ds.id || tab.waiting != "" || tab.appends() {
 		return nil
 	}
-	open, err := t.openForks(ds)
+	open, err := t.endsUntold(tab)
 	if err != nil || len(open) == 0 {
 		return err
 	}
@@ -176,12 +176,14 @@ func toldVersions(part *wire.SnapshotPart, of map[merge.NodeID]bool) (map[tellin
 	return told, nil
 }
 
-// openForks are the origins of which another end's rows are still to be merged.
-func (t *tx) openForks(ds *dataset) (map[merge.NodeID]bool, error) {
+// endsUntold are the origins of which rows of the table at another end are still to
+// be merged. A peer that had the other end may not have told the table; then it
+// is to be had from a peer that does.
+func (t *tx) endsUntold(tab *table) (map[merge.NodeID]bool, error) {
 	open := make(map[merge.NodeID]bool)
 	err := t.Query(func(row []any) error {
 		open[t.cfg.origins.node[row[0].(int64)]] = true
 		return nil
-	}, `SELECT origin_id FROM sqlsync_fork WHERE dataset_id = ? AND merged IS NULL`, ds.id)
+	}, `SELECT origin_id FROM sqlsync_fork WHERE dataset_id = ? AND (merged IS NULL OR (SELECT needs FROM sqlsync_table WHERE id = ?))`, tab.ds.id, tab.id)
 	return open, err
 }

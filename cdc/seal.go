@@ -277,7 +277,11 @@ func (s *sealer) finish() error {
 	for _, id := range s.order {
 		tables = append(tables, s.cfg.byID[id])
 	}
-	if b.Header.Seen, err = s.joinHorizons(chains.horizons(s.author.Node), tables); err != nil {
+	gap, err := s.gapIn(s.ds, chains, tables)
+	if err != nil {
+		return err
+	}
+	if b.Header.Seen, err = s.joinHorizons(chains.horizons(s.author.Node, gap), tables); err != nil {
 		return err
 	}
 	sealed, err := wire.Seal(&b, s.author.Sign)

@@ -35,6 +35,9 @@ type DatasetSettings struct {
 	Priority int64
 	Rate     int64
 	Interval time.Duration
+	// AllTables says that peers are asked for all tables, and not only for
+	// those that are watched, because there is a remote to pass them on to.
+	AllTables bool
 }
 
 // DatasetSettings lists the datasets.
@@ -44,7 +47,7 @@ func (s *Store) DatasetSettings(ctx context.Context) ([]DatasetSettings, error) 
 		list = nil
 		for _, d := range t.cfg.datasets {
 			list = append(list, DatasetSettings{d.name, d.enabled, d.batchRows, d.follows, d.retentionTime(), d.retentionBytes,
-				d.priority, d.rate, time.Duration(d.pause) * time.Millisecond})
+				d.priority, d.rate, time.Duration(d.pause) * time.Millisecond, d.wants == nil})
 		}
 		return nil
 	})

@@ -26,6 +26,7 @@ type listed struct {
 	kind          merge.Kind
 	winner, loser image
 	won, lost     merge.Version
+	beaten        beaten
 }
 
 // settle looks again at what is listed of the row of a change, which has been
@@ -40,7 +41,7 @@ func (a *applier) settle(act *action) error {
 	}
 	var versions []merge.Version // of the row that are known beside what stands
 	for i := range list {
-		versions = append(versions, list[i].won, list[i].lost)
+		versions = append(append(versions, list[i].won, list[i].lost), list[i].beaten...)
 	}
 	for i := range list {
 		l := &list[i]
@@ -94,13 +95,16 @@ func (a *applier) listedOf(key []wire.Value) (list []listed, err error) {
 			return nil // of an origin that has no number: nobody's
 		}
 		var err error
+		if l.beaten, err = a.decodeBeaten(row[8]); err != nil {
+			return err
+		}
 		if l.winner, err = decodeImage(row[1].([]byte)); err != nil {
 			return err
 		}
 		l.loser, err = decodeImage(row[2].([]byte))
 		list = append(list, l)
 		return err
-	}, `SELECT id, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin, kind FROM sqlsync_conflict
+	}, `SELECT id, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin, kind, beaten FROM sqlsync_conflict
 		WHERE table_id = ? AND key = ? AND kind <> ?`, a.tab.id, a.tab.listedKey(key), string(kindUnique))
 	return list, err
 }
@@ -121,6 +125,7 @@ func (a *applier) settleOne(act *action, l *listed, versions []merge.Version) er
 	case a.saw(l.lost) && !a.saw(l.won) && !a.sawLater(l.lost, versions):
 		l.loser, l.winner = a.without(l.loser, act), a.without(l.winner, act)
 	case !a.saw(l.lost) && a.wins(act) && v.After(l.won):
+		l.beaten.add(l.won)
 		l.won = v
 		for i, c := range act.cells {
 			l.repoint(a.tab.cells[c].name, act.values[i])
@@ -130,6 +135,7 @@ func (a *applier) settleOne(act *action, l *listed, versions []merge.Version) er
 			return a.turnListed(l.id)
 		}
 		l.loser = nil
+	case !a.saw(l.lost) && v.After(l.lost) && l.beaten.add(v):
 	default:
 		return nil
 	}
@@ -141,8 +147,12 @@ func (a *applier) settleOne(act *action, l *listed, versions []merge.Version) er
 	if err != nil {
 		return err
 	}
-	_, err = a.Exec(`UPDATE sqlsync_conflict SET winner = ?, loser = ?, winner_hlc = ?, winner_origin = ? WHERE id = ?`,
-		l.winner.encode(), l.loser.encode(), int64(l.won.HLC), origin, l.id)
+	by, err := a.encodeBeaten(l.beaten)
+	if err != nil {
+		return err
+	}
+	_, err = a.Exec(`UPDATE sqlsync_conflict SET winner = ?, loser = ?, winner_hlc = ?, winner_origin = ?, beaten = ? WHERE id = ?`,
+		l.winner.encode(), l.loser.encode(), int64(l.won.HLC), origin, by, l.id)
 	return err
 }
 

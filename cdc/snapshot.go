@@ -26,8 +26,9 @@ const (
 )
 
 // Snapshot returns the part of a snapshot of the dataset that begins at a
-// cursor. It seals first, and reads one range of keys in one short transaction.
-func (d *Stream) Snapshot(ctx context.Context, req *wire.SnapshotRequest) (*wire.SnapshotPart, error) {
+// cursor, of the tables that wants, which is as in Interest, has. It seals
+// first, and reads one range of keys in one short transaction.
+func (d *Stream) Snapshot(ctx context.Context, req *wire.SnapshotRequest, wants []string) (*wire.SnapshotPart, error) {
 	var part *wire.SnapshotPart
 	for more := true; more; {
 		err := d.s.writeIn(ctx, d.name, func(t *tx) error {
@@ -38,7 +39,7 @@ func (d *Stream) Snapshot(ctx context.Context, req *wire.SnapshotRequest) (*wire
 			if more, err = t.seal(ds); err != nil || more {
 				return err
 			}
-			part, err = t.snapshotPart(ds, req.Cursor)
+			part, err = t.snapshotPart(ds, req.Cursor, wants)
 			return err
 		})
 		if err != nil {
@@ -50,7 +51,7 @@ func (d *Stream) Snapshot(ctx context.Context, req *wire.SnapshotRequest) (*wire
 
 // snapshotPart reads the next part. A cursor is the name of a table and the last
 // key of it that was told.
-func (t *tx) snapshotPart(ds *dataset, cursor []byte) (*wire.SnapshotPart, error) {
+func (t *tx) snapshotPart(ds *dataset, cursor []byte, wants []string) (*wire.SnapshotPart, error) {
 	part := &wire.SnapshotPart{}
 	chains, err := t.chains(ds)
 	if err != nil {
@@ -59,7 +60,7 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte) (*wire.SnapshotPart, error
 	var name string
 	var after []wire.Value
 	if len(cursor) == 0 {
-		for _, origin := range chains.vector().Origins() {
+		for _, origin := range slices.SortedFunc(maps.Keys(chains), merge.NodeID.Compare) {
 			c := chains[origin]
 			part.Heads = append(part.Heads, wire.ChainHead{Origin: origin, Position: c.Position, Hash: c.hash})
 		}
@@ -71,8 +72,9 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte) (*wire.SnapshotPart, error
 		name, _ = values[0].(string)
 		after = values[1:]
 	}
+	to := &dataset{wants: wants}
 	tables := slices.DeleteFunc(slices.Clone(t.cfg.tables), func(tab *table) bool {
-		return !tab.takes(ds) || tab.def == nil || tab.name < name
+		return !tab.takes(ds) || tab.def == nil || tab.name < name || !to.wanting(tab.name)
 	})
 	slices.SortFunc(tables, func(a, b *table) int { return strings.Compare(a.name, b.name) })
 	if len(tables) == 0 {
@@ -87,15 +89,17 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte) (*wire.SnapshotPart, error
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", tab.name, err)
 	}
-	if part.Parts, err = s.parts(); err != nil {
-		return nil, fmt.Errorf("table %s: %w", tab.name, err)
-	}
-	part.Table, part.From, part.To = tab.name, keyBytes(after), keyBytes(last)
-	needs, err := t.Int(`SELECT needs FROM sqlsync_table WHERE id = ?`, tab.id)
+	whole, err := t.whole(tab)
 	if err != nil {
 		return nil, err
 	}
-	part.Complete = tab.ds.id == ds.id && len(tab.formers) == 0 && tab.waiting == "" && tab.replayFrom == 0 && needs == 0 && !tab.appends()
+	if part.Parts, err = s.parts(!whole); err != nil {
+		return nil, fmt.Errorf("table %s: %w", tab.name, err)
+	}
+	part.From, part.To = keyBytes(after), keyBytes(last)
+	if whole { // else its rows are told, and nothing is said of it
+		part.Table, part.Complete = tab.name, tab.ds.id == ds.id && len(tab.formers) == 0 && !tab.appends()
+	}
 	switch {
 	case last != nil:
 		part.Cursor = wire.AppendRow(nil, append([]wire.Value{tab.name}, last...))
@@ -103,6 +107,23 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte) (*wire.SnapshotPart, error
 		part.Cursor = wire.AppendRow(nil, []wire.Value{tables[1].name})
 	}
 	return part, nil
+}
+
+// whole reports whether everything that this node has heard of is in a table.
+func (t *tx) whole(tab *table) (bool, error) {
+	if tab.waiting != "" {
+		return false, nil
+	}
+	for _, ds := range tab.sources() {
+		if tab.late(ds) != 0 {
+			return false, nil
+		}
+		if gap, err := t.unfilled(tab, ds); err != nil || gap {
+			return false, err
+		}
+	}
+	needs, err := t.Int(`SELECT needs FROM sqlsync_table WHERE id = ?`, tab.id)
+	return err == nil && needs == 0, err
 }
 
 // keyBytes is a key as a part's bound, empty for none.
@@ -268,7 +289,7 @@ func (s *snapshot) add(p phase, origin merge.NodeID, c wire.Change) {
 }
 
 // parts packs what was gathered, in the order in which it is to be merged.
-func (s *snapshot) parts() (out []*wire.Sealed, err error) {
+func (s *snapshot) parts(gap bool) (out []*wire.Sealed, err error) {
 	columns := slices.Concat(s.tab.cellNames(), s.tab.shadowNames(), s.tab.wholeNames())
 	for _, p := range slices.Sorted(maps.Keys(s.ops)) {
 		for _, origin := range slices.SortedFunc(maps.Keys(s.ops[p]), merge.NodeID.Compare) {
@@ -276,7 +297,7 @@ func (s *snapshot) parts() (out []*wire.Sealed, err error) {
 			slices.SortFunc(changes, func(a, b wire.Change) int { return cmp.Compare(a.HLC, b.HLC) })
 			b := wire.Batch{
 				Header: wire.Header{Dataset: s.ds.name, Origin: origin, Seq: 1, First: changes[0].HLC, Last: changes[len(changes)-1].HLC,
-					Seen: s.chains.horizons(merge.NodeID{})},
+					Seen: s.chains.horizons(merge.NodeID{}, gap)},
 				Sections: []wire.Section{{Table: s.tab.name, Key: s.tab.keyNames(), Columns: columns, Changes: changes}},
 			}
 			sealed, err := wire.Seal(&b, func(wire.Hash) []byte { return make([]byte, 64) })

@@ -16,7 +16,7 @@ func (n *node) takeFrom(from *node) (parts int) {
 	req, err := to.TakeSnapshot(n.t.Context(), from.Node(), nil)
 	for req != nil && err == nil {
 		var part *wire.SnapshotPart
-		if part, err = src.Snapshot(n.t.Context(), req); err == nil {
+		if part, err = src.Snapshot(n.t.Context(), req, n.wants(cdc.DefaultDataset)); err == nil {
 			parts++
 			req, err = to.TakeSnapshot(n.t.Context(), from.Node(), part)
 		}
@@ -97,7 +97,7 @@ func TestSnapshotGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		var part *wire.SnapshotPart
-		if part, err = from.Snapshot(t.Context(), req); err == nil {
+		if part, err = from.Snapshot(t.Context(), req, nil); err == nil {
 			req, err = to.TakeSnapshot(t.Context(), a.Node(), part)
 		}
 	}
@@ -178,12 +178,12 @@ func TestTableWatchedAfterAPrune(t *testing.T) {
 	a.prune()
 	b.prune()
 	b.watch(cdc.WatchOptions{}, "items")
-	if needs, err := b.Stream(cdc.DefaultDataset).Needs(t.Context()); err != nil || !needs {
+	if needs, err := b.Stream(cdc.DefaultDataset).Needs(t.Context(), []wire.TableOffer{{Name: "items"}}); err != nil || !needs {
 		t.Fatalf("needs a snapshot: %v, %v", needs, err)
 	}
 	b.takeFrom(a)
 	converge(t, a, b)
-	if needs, _ := b.Stream(cdc.DefaultDataset).Needs(t.Context()); needs {
+	if needs, _ := b.Stream(cdc.DefaultDataset).Needs(t.Context(), []wire.TableOffer{{Name: "items"}}); needs {
 		t.Error("still needs a snapshot")
 	}
 }

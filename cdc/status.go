@@ -32,6 +32,13 @@ type Status struct {
 	Conflicts, Violations, Held int64
 	// Waiting lists the tables whose changes from peers are held back, and why.
 	Waiting map[string]string
+	// Gaps lists the tables of which changes are still to come that were not
+	// asked for when they were made.
+	Gaps []string
+	// Passing lists the datasets with such changes to tables that are not
+	// watched here, to be passed on: nothing that came after them goes to remotes
+	// that want these tables.
+	Passing []string
 	// Absent lists the tables that peers have and that are not watched here.
 	Absent []AbsentTable
 	// NullKeys lists the tables with rows whose key has a NULL.
@@ -109,6 +116,15 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 	err = s.db.QueryRowxContext(ctx, `SELECT (SELECT count(*) FROM sqlsync_conflict WHERE dismissed IS NULL AND rekeyed IS NULL), (SELECT count(*) FROM sqlsync_violation),
 		(SELECT count(*) FROM sqlsync_held)`).Scan(&st.Conflicts, &st.Violations, &st.Held)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.db.SelectContext(ctx, &st.Gaps, `SELECT DISTINCT t.name FROM sqlsync_left AS l
+		JOIN sqlsync_table AS t ON t.name = l.name COLLATE NOCASE
+		WHERE l.wanted AND t.watched AND l.dataset_id IN (SELECT t.dataset_id UNION ALL SELECT dataset_id FROM sqlsync_moved WHERE table_id = t.id) ORDER BY t.name`); err != nil {
+		return nil, err
+	}
+	if err := s.db.SelectContext(ctx, &st.Passing, `SELECT DISTINCT d.name FROM sqlsync_left AS l JOIN sqlsync_dataset AS d ON d.id = l.dataset_id
+		WHERE l.wanted AND NOT EXISTS (SELECT 1 FROM sqlsync_table AS t WHERE t.watched AND t.name = l.name COLLATE NOCASE) ORDER BY d.name`); err != nil {
 		return nil, err
 	}
 	err = s.db.SelectContext(ctx, &st.NullKeys, `SELECT DISTINCT t.name FROM sqlsync_violation AS v JOIN sqlsync_table AS t ON t.id = v.table_id WHERE v.kind = 'null_key' ORDER BY t.name`)

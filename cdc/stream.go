@@ -20,18 +20,20 @@ type Stream struct {
 // what is done with it.
 func (s *Store) Stream(dataset string) *Stream { return &Stream{s, dataset} }
 
-// Vector returns what is applied durably, this node's own chain included.
+// Vector returns what is applied durably, this node's own chain included. It
+// falls back when more tables come to be wanted: see interest.go.
 func (d *Stream) Vector(ctx context.Context) (merge.Vector, error) { return d.s.vector(ctx, d.name) }
 
 // After returns held batches whose place is after pos, in order: at least one
 // if there is any, and then as many as fit into about maxBytes.
 func (d *Stream) After(ctx context.Context, pos int64, maxBytes int) ([]wire.Held, error) {
-	return d.AfterExcept(ctx, pos, nil, maxBytes)
+	return d.AfterExcept(ctx, pos, nil, nil, maxBytes)
 }
 
 // AfterExcept is After without the batches that have covers, which are not
-// read, and without damaged ones.
-func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, maxBytes int) ([]wire.Held, error) {
+// read, without the sections of tables that wants, which is as in Interest, has
+// not, and without damaged ones.
+func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, wants []string, maxBytes int) ([]wire.Held, error) {
 	list, rowids, err := d.listAfter(ctx, pos, have, maxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read batches: %w", err)
@@ -45,12 +47,15 @@ func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, 
 		if h.Sealed, err = wire.ParseSealed(sealed); err == nil {
 			err = h.Sealed.Verify(d.s.verify)
 		}
+		if err == nil {
+			err = narrow(&h, wants)
+		}
 		if d.s.trouble(giving(d.name, h.Origin, h.Seq), damagedBatch(err)); err == nil {
 			whole = append(whole, h)
 		}
 	}
 	if len(whole) == 0 && len(list) > 0 {
-		return d.AfterExcept(ctx, list[len(list)-1].Pos, have, maxBytes)
+		return d.AfterExcept(ctx, list[len(list)-1].Pos, have, wants, maxBytes)
 	}
 	return whole, nil
 }
@@ -153,7 +158,9 @@ func (s *Store) sealAll(ctx context.Context, dataset string, paced bool) error {
 			if more, err = t.seal(ds); err == nil && !more {
 				t.mended(ds)
 			}
-			late, sealed = t.late(ds), t.work.Sealed.Changes
+			if sealed = t.work.Sealed.Changes; err == nil {
+				late, err = t.late(ds)
+			}
 			return err
 		})
 		if err != nil {
@@ -178,8 +185,8 @@ func (s *Store) vector(ctx context.Context, dataset string) (merge.Vector, error
 	} else if id == 0 {
 		return nil, fmt.Errorf("%w: %q", ErrNoDataset, dataset)
 	}
-	rows, err := s.query(ctx, `SELECT o.key, v.seq, v.hlc FROM sqlsync_vector AS v
-		JOIN sqlsync_origin AS o ON o.id = v.origin_id WHERE v.dataset_id = ?`, id)
+	rows, err := s.query(ctx, `SELECT o.key, v.seq, v.hlc, coalesce(g.seq, 0), coalesce(g.before, 0) FROM sqlsync_vector AS v
+		JOIN sqlsync_origin AS o ON o.id = v.origin_id LEFT JOIN (`+gaps+`) AS g ON g.origin_id = v.origin_id WHERE v.dataset_id = ?1`, id)
 	if err != nil {
 		return nil, fmt.Errorf("read vector: %w", err)
 	}
@@ -187,11 +194,13 @@ func (s *Store) vector(ctx context.Context, dataset string) (merge.Vector, error
 	v := make(merge.Vector)
 	for rows.Next() {
 		var key []byte
-		var p merge.Position
-		if err := rows.Scan(&key, &p.Seq, &p.HLC); err != nil {
+		var c chain
+		if err := rows.Scan(&key, &c.Seq, &c.HLC, &c.gap, &c.before); err != nil {
 			return nil, fmt.Errorf("read vector: %w", err)
 		}
-		v[merge.NodeID(key)] = p
+		if p := c.told(); p.Seq > 0 {
+			v[merge.NodeID(key)] = p
+		}
 	}
 	return v, rows.Err()
 }

@@ -15,8 +15,10 @@ import (
 // nil at the end. The vector is then what the snapshot stood for. How far it has
 // come is kept in the same transaction.
 func (d *Stream) TakeSnapshot(ctx context.Context, peer merge.NodeID, part *wire.SnapshotPart) (next *wire.SnapshotRequest, err error) {
+	late := false
 	for more := true; more; {
 		err := d.s.writeIn(ctx, d.name, func(t *tx) error {
+			late = false
 			ds, err := t.dataset(d.name)
 			if err != nil {
 				return err
@@ -29,9 +31,14 @@ func (d *Stream) TakeSnapshot(ctx context.Context, peer merge.NodeID, part *wire
 			if more, err = t.seal(ds); err != nil || more {
 				return err
 			}
-			next, err = t.takePart(ds, peer, part)
+			if next, err = t.takePart(ds, peer, part); err == nil && next == nil {
+				late, err = t.late(ds) // what waited for sections that are given up
+			}
 			return err
 		})
+		if err == nil && late {
+			err = d.s.replay(ctx, d.name)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("take snapshot of %s: %w", d.name, err)
 		}
@@ -61,6 +68,11 @@ func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (
 	}
 	for _, p := range part.Parts {
 		if err := t.takeRows(ds, p); err != nil {
+			return nil, err
+		}
+	}
+	if len(part.From) == 0 {
+		if err := t.tell(ds, peer, part.Table); err != nil {
 			return nil, err
 		}
 	}
@@ -122,12 +134,6 @@ func (t *tx) takeRows(ds *dataset, p *wire.Sealed) error {
 	return nil
 }
 
-// need notes that a table is still to be had from a snapshot.
-func (t *tx) need(tab *table) error {
-	_, err := t.Exec(`UPDATE sqlsync_table SET needs = 1 WHERE id = ?`, tab.id)
-	return err
-}
-
 func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section) error {
 	a, err := t.newApplier(tab, tab.ds, 0, h, &wire.Section{Table: sec.Table, Key: sec.Key, Columns: known(tab, sec.Columns), Changes: nil})
 	if err != nil {
@@ -140,9 +146,11 @@ func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section) error {
 	if a.forgotten, err = t.forgottenUpTo(tab, h.Origin); err != nil {
 		return err
 	}
-	if a.restating, err = t.openFork(tab.ds, h.Origin); err != nil {
+	open, err := t.endsUntold(tab)
+	if err != nil {
 		return err
 	}
+	a.restating = open[h.Origin]
 	if err := a.checkWholes(sec.Changes); err != nil {
 		return err
 	}
@@ -166,13 +174,10 @@ func known(tab *table, columns []string) []string {
 // its tombstone pruned: a snapshot of a peer that was long away must not bring
 // it back.
 func (t *tx) forgottenUpTo(tab *table, origin merge.NodeID) (merge.HLC, error) {
-	if tab.waiting != "" || tab.replayFrom != 0 {
-		return 0, nil
-	}
 	if pruned, err := t.pruned(tab.ds); err != nil || !pruned {
 		return 0, err
 	}
-	if needs, err := t.Int(`SELECT needs FROM sqlsync_table WHERE id = ?`, tab.id); err != nil || needs != 0 {
+	if whole, err := t.whole(tab); err != nil || !whole {
 		return 0, err
 	}
 	if open, err := t.openFork(tab.ds, origin); err != nil || open {
@@ -203,10 +208,20 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 	if err != nil {
 		return err
 	}
-	if err := t.mergedForks(ds, peer, heads); err != nil {
+	missed, err := t.mergedForks(ds, heads)
+	if err != nil {
 		return err
 	}
 	for _, h := range heads {
+		origin, err := t.origin(h.Origin)
+		if err != nil {
+			return err
+		}
+		gaveUp, err := t.giveUp(ds, origin, h)
+		if err != nil {
+			return err
+		}
+		missed = missed || gaveUp || h.Seq > chains[h.Origin].Seq
 		if h.Seq <= chains[h.Origin].Seq {
 			continue
 		}
@@ -214,7 +229,7 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 			return err
 		}
 	}
-	if _, err := t.Exec(`UPDATE sqlsync_table SET needs = NULL WHERE dataset_id = ? AND id NOT IN (SELECT table_id FROM sqlsync_disagreement)`, ds.id); err != nil {
+	if err := t.weighNeeds(ds, peer, missed); err != nil {
 		return err
 	}
 	t.work.grown = true
@@ -228,6 +243,9 @@ func (t *tx) jump(ds *dataset, h wire.ChainHead) error {
 	if err != nil {
 		return err
 	}
+	if err := t.forgo(ds, origin, ""); err != nil {
+		return err
+	}
 	for _, q := range []string{
 		`INSERT OR REPLACE INTO sqlsync_vector (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
 		`INSERT OR REPLACE INTO sqlsync_checkpoint (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
@@ -238,13 +256,4 @@ func (t *tx) jump(ds *dataset, h wire.ChainHead) error {
 	}
 	t.clock.Observe(h.HLC)
 	return nil
-}
-
-// Needs reports whether a table of the dataset is to be had from a peer's
-// snapshot, because what it would have been told was pruned.
-func (d *Stream) Needs(ctx context.Context) (bool, error) {
-	var n bool
-	err := d.s.get(ctx, &n, `SELECT EXISTS (SELECT 1 FROM sqlsync_table AS t JOIN sqlsync_dataset AS d ON d.id = t.dataset_id
-		WHERE d.name = ? AND t.watched AND t.needs)`, d.name)
-	return n, err
 }

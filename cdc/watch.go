@@ -163,9 +163,14 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 	if err := t.beginIDs(tab); err != nil {
 		return 0, err
 	}
-	if pruned, err := t.pruned(ds); err != nil {
+	missed, err := t.forgone(ds, def.Name)
+	if err == nil && again && !missed {
+		missed, err = t.pruned(ds) // what it was is in no batch any more
+	}
+	if err != nil {
 		return 0, err
-	} else if pruned {
+	}
+	if missed {
 		if err := t.need(tab); err != nil {
 			return 0, err
 		}

@@ -78,12 +78,16 @@ func TestDamagedProtectedFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(protected)
+	letter := "A"
+	if text[len(text)-60] == 'A' {
+		letter = "B"
+	}
 	heavy := strings.Index(text, "\n-----BEGIN") + len("\n-----BEGIN AGE ENCRYPTED FILE-----\n")
 	for name, damaged := range map[string]string{
 		"another's key in front": strings.Replace(text, id.PublicKey().String(), other.PublicKey().String(), 1),
 		"nothing sealed":         text[:heavy],
 		"cut short":              text[:len(text)-60],
-		"altered":                text[:len(text)-60] + "A" + text[len(text)-59:],
+		"altered":                text[:len(text)-60] + letter + text[len(text)-59:],
 		"text behind":            text + "x",
 		"later format":           strings.Replace(text, "-age\n", "-new\n", 1),
 	} {

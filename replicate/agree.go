@@ -61,11 +61,20 @@ func (s *session) schemaTold(m *wire.Schema) {
 	s.do(gotSchema{m})
 }
 
-// reoffer tells the peer of the own tables when they have changed.
-func (s *session) reoffer(tables []wire.TableOffer) {
-	if slices.Equal(tables, s.tables) {
+// reoffer tells the peer of the own tables when they have changed. Another
+// interest is for another session: the vector may have fallen back with it,
+// and what is under way may lack what is wanted now.
+func (s *session) reoffer(now offered) {
+	if !sameInterest(now.wants, s.wants) {
+		s.end(errRestarted)
 		return
 	}
-	s.tables = tables
-	s.outbox.post(&wire.Offers{Tables: tables}) // a Hello precedes it: it is the first thing said
+	if slices.Equal(now.tables, s.tables) {
+		return
+	}
+	s.tables = now.tables
+	if s.isOpen {
+		s.learn(s.tellings.offers) // what the peer has may be wanted now
+	}
+	s.outbox.post(&wire.Offers{Tables: now.tables}) // a Hello precedes it: it is the first thing said
 }

@@ -75,6 +75,11 @@ func (c *conn) drive(ctx context.Context, first *wire.Hello) error {
 	reoffers, unsubscribeOffers := c.store.Reoffers()
 	defer unsubscribeOffers()
 	var err error
+	// The interest first: if it grows meanwhile, the vector is told too low.
+	if err = c.readInterest(ctx); err != nil {
+		turnAway(c.stream, err)
+		return fmt.Errorf("read interest: %w", err)
+	}
 	if c.config.vector, err = try(ctx, c.store.Vector); err != nil {
 		turnAway(c.stream, err)
 		return fmt.Errorf("read vector: %w", err)
@@ -94,6 +99,20 @@ func (c *conn) drive(ctx context.Context, first *wire.Hello) error {
 		l.step(received{first})
 	}
 	return l.run(ctx)
+}
+
+// readInterest reads what the store wants of the peer: all, unless it chooses.
+func (c *conn) readInterest(ctx context.Context) error {
+	s, ok := c.store.(Chooser)
+	if !ok {
+		return nil
+	}
+	_, err := try(ctx, func(ctx context.Context) (struct{}, error) {
+		var err error
+		c.config.wants, c.config.held, err = s.Interest(ctx)
+		return struct{}{}, err
+	})
+	return err
 }
 
 // view returns what is known of the session now.

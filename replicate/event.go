@@ -37,8 +37,12 @@ type (
 	snapshotRead struct{ part *wire.SnapshotPart }
 	// snapshotTaken answers a takeSnapshot: nil is the end.
 	snapshotTaken struct{ next *wire.SnapshotRequest }
-	// offered says that the own tables are now these.
-	offered struct{ tables []wire.TableOffer }
+	// offered says that the own tables are now these, and those that are
+	// wanted of the peer.
+	offered struct {
+		tables []wire.TableOffer
+		wants  []string
+	}
 	// agreed answers an agree.
 	agreed struct{ wantsSchema, wantsSnapshot bool }
 	// adopted answers an adopt.
@@ -72,10 +76,12 @@ type action interface{ action() }
 type (
 	// send hands a message to the writer. No other follows before written.
 	send struct{ message wire.Message }
-	// load reads held batches after a place, without those in have.
+	// load reads held batches after a place, without those in have, and of
+	// the rest what is wanted.
 	load struct {
 		after    int64
 		have     merge.Vector
+		wants    []string
 		maxBytes int
 	}
 	// apply applies received batches.
@@ -87,7 +93,10 @@ type (
 	// readSchema reads the schema that the peer asked for.
 	readSchema struct{}
 	// readSnapshot reads a part of a snapshot for the peer.
-	readSnapshot struct{ request *wire.SnapshotRequest }
+	readSnapshot struct {
+		request *wire.SnapshotRequest
+		wants   []string
+	}
 	// takeSnapshot merges a part of the peer's, nil to begin.
 	takeSnapshot struct{ part *wire.SnapshotPart }
 	// agree tells the store how the peer watches its tables, and which it has

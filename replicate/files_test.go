@@ -207,7 +207,15 @@ func (s *sim) settle() {
 			s.sealFile(n) // if the first was to crash
 		}
 		if !s.run(time.Minute, s.world.Equal) {
-			break
+			if !s.grad {
+				break
+			}
+			for _, n := range s.nodes { // whether a snapshot is needed is asked when a session begins
+				for _, e := range n.sorted() {
+					s.step(e, stopped{fmt.Errorf("%w: broken", errLost)})
+				}
+			}
+			continue
 		}
 		if s.world.Settled() {
 			return

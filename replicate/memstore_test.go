@@ -111,10 +111,10 @@ func (m *memStore) Vector(context.Context) (merge.Vector, error) {
 }
 
 func (m *memStore) After(_ context.Context, pos int64, maxBytes int) ([]wire.Held, error) {
-	return m.AfterExcept(nil, pos, nil, maxBytes)
+	return m.AfterExcept(nil, pos, nil, nil, maxBytes)
 }
 
-func (m *memStore) AfterExcept(_ context.Context, pos int64, have merge.Vector, maxBytes int) (out []wire.Held, err error) {
+func (m *memStore) AfterExcept(_ context.Context, pos int64, have merge.Vector, _ []string, maxBytes int) (out []wire.Held, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	from := int((pos + 1) / 2)

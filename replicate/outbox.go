@@ -85,6 +85,16 @@ func (s *session) news() merge.Vector {
 	return news
 }
 
+// hasTold reports whether the peer was told of everything that is here of v.
+func (s *session) hasTold(v merge.Vector) bool {
+	for origin, p := range v {
+		if s.told[origin].Seq < min(p.Seq, s.own[origin].Seq) {
+			return false
+		}
+	}
+	return true
+}
+
 func isHello(m wire.Message) bool {
 	_, ok := m.(*wire.Hello)
 	return ok

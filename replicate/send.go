@@ -12,8 +12,9 @@ type sender struct {
 	// scanned is the place up to which every held batch was loaded, or is
 	// covered by what the peer has.
 	scanned int64
-	// more says that there may be batches after scanned.
-	more, loading bool
+	// more says that there may be batches after scanned, starved that the
+	// first of them lacks what is still to come here.
+	more, loading, starved bool
 	// asked is the own vector when the load under way was begun.
 	asked merge.Vector
 	// behind is why nothing more can be sent, nil mostly: the peer lacks
@@ -39,7 +40,7 @@ func (s *session) loaded(held []wire.Held) {
 	d.queue = held
 	if n := len(held); n > 0 {
 		d.scanned, d.more = held[n-1].Pos, true
-	} else if origin, ok := s.lacks(d.asked); ok {
+	} else if origin, ok := s.lacks(d.asked); ok && !s.concede(origin, d.asked[origin].Seq) {
 		s.fallBehind(fmt.Errorf("%w: nothing of %v after %d", ErrPruned, origin, s.reach(origin)))
 	}
 }
@@ -75,7 +76,7 @@ func (d *sender) settled() int64 {
 // all there is, or will have it, costs no read.
 func (s *session) startLoad() {
 	d := &s.sender
-	if !s.isOpen || !s.sends || d.behind != nil || d.loading || !d.more || len(d.queue) > 0 || d.inFlight >= s.limits.window {
+	if !s.isOpen || !s.sends || d.behind != nil || d.loading || d.starved || !d.more || len(d.queue) > 0 || d.inFlight >= s.limits.window {
 		return
 	}
 	d.more = false
@@ -83,7 +84,7 @@ func (s *session) startLoad() {
 		return
 	}
 	d.loading, d.asked = true, s.own.Clone()
-	s.do(load{d.scanned, s.theirs.Clone(), s.limits.load})
+	s.do(load{d.scanned, s.theirs.Clone(), s.interest.wants, s.limits.load})
 }
 
 // batches takes what may be sent now from the queue.
@@ -105,8 +106,18 @@ func (s *session) batches() []*wire.Sealed {
 			break
 		}
 		if next := s.reach(h.Origin) + 1; h.Seq > next {
+			if s.concede(h.Origin, h.Seq-1) {
+				continue
+			}
 			d.queue = nil
 			s.fallBehind(fmt.Errorf("%w: it needs %d of %v, kept from %d", ErrPruned, next, h.Origin, h.Seq))
+			break
+		}
+		if h.Lacks != "" && h.Origin != s.peer {
+			if s.concede(h.Origin, h.Seq) {
+				continue
+			}
+			s.starve(h)
 			break
 		}
 		size += n

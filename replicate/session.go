@@ -29,8 +29,11 @@ type config struct {
 	exchange Exchange
 	near     bool
 	log      *slog.Logger
-	hint     hint
-	limits   limits
+	// wants and held are as Chooser has them.
+	wants  []string
+	held   merge.Vector
+	hint   hint
+	limits limits
 }
 
 // limits bound a session in bytes and time.
@@ -82,6 +85,8 @@ type session struct {
 	own, told merge.Vector
 	// theirs is what the peer has applied durably, as it told.
 	theirs merge.Vector
+	// interest is what the peer wants.
+	interest interest
 
 	life   life
 	pace   pace
@@ -154,7 +159,7 @@ func (s *session) handle(e event) {
 	case snapshotTaken:
 		s.tookSnapshot(e.next)
 	case offered:
-		s.reoffer(e.tables)
+		s.reoffer(e)
 	case agreed:
 		s.agreed(e)
 	case adopted:
@@ -211,7 +216,7 @@ func (s *session) deadline() time.Time {
 // grow takes a newer own vector. Vectors may come out of order.
 func (s *session) grow(v merge.Vector) {
 	s.own.Join(v)
-	s.sender.more = true
+	s.sender.more, s.sender.starved = true, false
 }
 
 func (s *session) hello() *wire.Hello {
@@ -220,6 +225,7 @@ func (s *session) hello() *wire.Hello {
 		Software: s.software, Dataset: s.dataset, Pull: s.pull, Push: s.push,
 		Vector: s.own.Clone(), Tables: s.tables, Now: merge.At(s.now),
 		Moved: s.moved, Exchanges: s.exchange != nil,
+		Wants: s.wants, Held: s.held,
 	}
 }
 
@@ -289,6 +295,7 @@ func (s *session) open(h *wire.Hello) {
 	s.isOpen, s.digests.protocol = true, min(h.MaxProtocol, wire.MaxProtocol)
 	s.sends, s.receives = s.push && h.Pull, s.pull && h.Push
 	s.theirs.Join(h.Vector)
+	s.learnInterest(h)
 	s.sender.more = true
 	if s.theirs.Covers(s.hint.vector) {
 		s.sender.scanned = s.hint.pos
@@ -343,7 +350,7 @@ func (s *session) end(err error) {
 // inSync reports whether both sides have everything that either may have of
 // the other.
 func (s *session) inSync() bool {
-	return s.isOpen && (s.sends || s.receives) && (!s.receives || s.own.Covers(s.theirs)) && (!s.sends || s.theirs.Covers(s.own))
+	return s.isOpen && (s.sends || s.receives) && (!s.receives || s.has(s.theirs)) && (!s.sends || s.theirs.Covers(s.own))
 }
 
 // resume is the hint for the next session with the peer.

@@ -26,6 +26,8 @@ type sim struct {
 	edges  [][2]int
 	down   map[[2]int]bool // partitioned: what is sent vanishes
 	prunes bool            // nodes drop what they hold
+	met    int             // so many edges are there yet, of a gradual world
+	grad   bool            // the world is one
 	calm   bool            // no more writes and faults
 	quiet  bool            // writes, but no faults
 	limit  limits
@@ -137,13 +139,18 @@ func (s *sim) connect(edge [2]int) {
 
 func (s *sim) open(edge [2]int, self, peer int) *simEnd {
 	n := s.nodes[self]
-	v, _ := n.store.Vector(context.Background())
+	c := config{
+		self: nodeID(self + 1), peer: nodeID(peer + 1), dataset: "primary", pull: true, push: true,
+		hint: n.hints[peer], limits: s.limit,
+	}
+	if s.grad {
+		c.wants, c.held, _ = n.file.Interest(context.Background())
+		c.tables, _ = n.file.Offers(context.Background())
+	}
+	c.vector, _ = n.store.Vector(context.Background())
 	s.order++
 	e := &simEnd{node: n, edge: edge, arrives: s.now, number: s.order}
-	e.session = newSession(config{
-		self: nodeID(self + 1), peer: nodeID(peer + 1), dataset: "primary", pull: true, push: true,
-		vector: v, hint: n.hints[peer], limits: s.limit,
-	})
+	e.session = newSession(c)
 	n.ends[e] = true
 	return e
 }
@@ -226,7 +233,10 @@ func (s *sim) crash(n *simNode) {
 
 // redial keeps edges connected, and now and then doubles a connection.
 func (s *sim) redial() {
-	for _, edge := range s.edges {
+	for i, edge := range s.edges {
+		if s.grad && i >= s.met {
+			break
+		}
 		n := 0
 		for e := range s.nodes[edge[0]].ends {
 			if e.edge == edge {

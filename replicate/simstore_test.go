@@ -29,6 +29,8 @@ func (s *sim) attempt(e *simEnd, do func() (event, error), n int, within time.Du
 		case errors.Is(err, replicatetest.ErrCrashed), s.dies(e.node):
 			s.crash(e.node)
 			return
+		case s.grad && errors.Is(err, wire.ErrGap): // sent before the peer was told what is wanted
+			ev = stopped{err}
 		case err != nil && !errors.Is(err, cdc.ErrRolledBack):
 			s.t.Errorf("node %d: %v", e.node.id, err)
 			ev = stopped{err}
@@ -50,17 +52,21 @@ func (s *sim) perform(e *simEnd, a action) {
 		s.after(s.some(time.Millisecond), func() { s.step(e, written{}) })
 	case load:
 		s.later(e, func() (event, error) {
-			held, err := store.AfterExcept(ctx, a.after, a.have, a.maxBytes)
+			held, err := store.AfterExcept(ctx, a.after, a.have, a.wants, a.maxBytes)
 			return loaded{held}, err
 		})
 	case agree:
 		s.later(e, func() (event, error) {
 			wants, err := store.Agree(ctx, e.session.peer, a.tables)
-			return agreed{wantsSchema: wants}, err
+			needs := false
+			if err == nil && s.grad {
+				needs, err = store.(Snapshotter).Needs(ctx, a.tables)
+			}
+			return agreed{wants, needs}, err
 		})
 	case readSnapshot:
 		s.later(e, func() (event, error) {
-			part, err := store.(Snapshotter).Snapshot(ctx, a.request)
+			part, err := store.(Snapshotter).Snapshot(ctx, a.request, a.wants)
 			return snapshotRead{part}, err
 		})
 	case takeSnapshot:

@@ -11,15 +11,16 @@ import (
 // Snapshotter is a Store that can tell rows instead of batches, for peers that
 // lack some that are not kept any more.
 type Snapshotter interface {
-	// Snapshot returns the part of a snapshot that begins at the cursor.
-	Snapshot(ctx context.Context, req *wire.SnapshotRequest) (*wire.SnapshotPart, error)
+	// Snapshot returns the part of a snapshot that begins at the cursor, of
+	// the tables among wants, as in Hello.
+	Snapshot(ctx context.Context, req *wire.SnapshotRequest, wants []string) (*wire.SnapshotPart, error)
 	// TakeSnapshot merges a part that peer has sent, nil to begin or to go on
 	// with one that was broken off. It returns what to ask for next, nil when
 	// that was all and the vector stands for it.
 	TakeSnapshot(ctx context.Context, peer merge.NodeID, part *wire.SnapshotPart) (next *wire.SnapshotRequest, err error)
-	// Needs reports whether a snapshot is wanted although nothing is missing
-	// of the chains.
-	Needs(ctx context.Context) (bool, error)
+	// Needs reports whether a snapshot is wanted of a peer that offers this,
+	// although nothing is missing of the chains.
+	Needs(ctx context.Context, offers []wire.TableOffer) (bool, error)
 }
 
 // snapshots is what a session knows of snapshots in either direction.
@@ -29,6 +30,9 @@ type snapshots struct {
 	// taking says that one is on its way here, answering that the store is
 	// reading a part for the peer.
 	taking, answering bool
+	// asked says that a part of it was asked for, again that another is to be
+	// taken if one is still needed then.
+	asked, again bool
 }
 
 // speaksSnapshots reports whether the peer knows of snapshots.
@@ -68,8 +72,12 @@ func (s *session) otherEnds(forked bool) {
 
 // beBehind begins to take a snapshot.
 func (s *session) beBehind() {
-	if s.receives && !s.snapshots.taking {
-		s.snapshots.taking = true
+	switch {
+	case !s.receives:
+	case s.snapshots.taking:
+		s.snapshots.again = true
+	default:
+		s.snapshots.taking, s.snapshots.asked = true, false
 		s.do(takeSnapshot{})
 	}
 }
@@ -83,7 +91,7 @@ func (s *session) snapshotAsked(m *wire.SnapshotRequest) {
 		s.end(fmt.Errorf("snapshot asked out of place: %w", wire.ErrInvalid))
 	default:
 		s.snapshots.answering = true
-		s.do(readSnapshot{m})
+		s.do(readSnapshot{m, s.interest.wants})
 	}
 }
 
@@ -97,10 +105,18 @@ func (s *session) partCame(m *wire.SnapshotPart) {
 
 func (s *session) tookSnapshot(next *wire.SnapshotRequest) {
 	if next != nil {
+		if !s.snapshots.asked && len(next.Cursor) > 0 {
+			s.snapshots.again = true // it was begun when other tables may have been wanted
+		}
+		s.snapshots.asked = true
 		s.outbox.post(next)
 		return
 	}
 	s.snapshots.taking = false
+	if s.snapshots.again {
+		s.snapshots.again = false
+		s.learn(s.tellings.offers) // it may have been too late for what was wanted meanwhile
+	}
 }
 
 func (l *loop) readSnapshot(ctx context.Context, a readSnapshot) {
@@ -109,7 +125,7 @@ func (l *loop) readSnapshot(ctx context.Context, a readSnapshot) {
 		if !ok {
 			return nil, fmt.Errorf("snapshot: %w", wire.ErrInvalid)
 		}
-		return s.Snapshot(ctx, a.request)
+		return s.Snapshot(ctx, a.request, a.wants)
 	})
 	if err != nil {
 		l.fail("read snapshot", err)

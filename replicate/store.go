@@ -32,11 +32,11 @@ type Store interface {
 	// durable; it is valid also with an error, and then stands for the prefix
 	// that was applied. from is the peer that sent them, for the error's text.
 	// The error wraps wire.ErrInvalid for a batch that no honest peer sends,
-	// and wire.ErrGap for one whose predecessor is not here; nothing of such a
-	// batch or of those after it is applied. It wraps wire.ErrAhead where some
-	// were left out because their origin's clock is too far ahead, and
-	// wire.ErrForked, for which the others are applied all the same, where from
-	// has another end of a chain.
+	// and wire.ErrGap for one whose predecessor, or a section that is wanted, is
+	// not here; nothing of such a batch or of those after it is applied. It wraps
+	// wire.ErrAhead where some were left out because their origin's clock is too
+	// far ahead, and wire.ErrForked, for which the others are applied all the
+	// same, where from has another end of a chain.
 	Apply(ctx context.Context, from merge.NodeID, batches []*wire.Sealed) (merge.Vector, error)
 
 	// Seal makes batches of everything that the application committed before
@@ -80,8 +80,20 @@ type Store interface {
 // Skipper is a Store that can leave batches out without reading them. After
 // is used where a store is none.
 type Skipper interface {
-	// AfterExcept is After without the batches that have covers.
-	AfterExcept(ctx context.Context, pos int64, have merge.Vector, maxBytes int) ([]wire.Held, error)
+	// AfterExcept is After without the batches that have covers, and without
+	// the sections of tables that are not among wants, as in Hello. Held.Lacks
+	// names one that is, and whose section is not here.
+	AfterExcept(ctx context.Context, pos int64, have merge.Vector, wants []string, maxBytes int) ([]wire.Held, error)
+}
+
+// Chooser is a Store that may want some tables only. Its Vector is of batches
+// that have all that is wanted; it falls back when more is. A batch that comes
+// again is then taken for the sections that are missing.
+type Chooser interface {
+	// Interest lists the tables that are wanted and says what is held in part,
+	// both as in Hello. The first may change whenever the channel of Reoffers
+	// gets a signal.
+	Interest(ctx context.Context) (wants []string, held merge.Vector, err error)
 }
 
 // Digester is a Store that can say what its tables hold.

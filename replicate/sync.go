@@ -102,10 +102,10 @@ func (s *session) finishSync() {
 		s.end(s.sender.behind)
 		return
 	}
-	if !y.on || !y.weSealed || !y.theySealed || !s.own.Covers(y.theirs) || !s.theirs.Covers(y.ours) {
+	if !y.on || !y.weSealed || !y.theySealed || !s.has(y.theirs) || !s.theirs.Covers(y.ours) {
 		return
 	}
-	if !s.told.Covers(y.theirs) || s.outbox.busy || s.readingSchema {
+	if !s.hasTold(y.theirs) || s.outbox.busy || s.readingSchema {
 		return // the peer is to hear of it before the connection may go
 	}
 	if s.agreeing() || s.tellings.adopting {
@@ -133,7 +133,7 @@ func (s *session) missing() string {
 	}
 	if !y.theySealed {
 		add("the peer has not sealed its changes")
-	} else if n := s.own.Missing(y.theirs); n > 0 {
+	} else if n := s.own.Missing(y.theirs); n > 0 && !s.has(y.theirs) {
 		add("%d of the peer's batches not applied here", n)
 	}
 	return strings.Join(parts, ", ")

@@ -126,7 +126,7 @@ func (d *duo) perform(i int, a action) {
 		d.post(i, written{})
 	case load:
 		d.say("%s   load after %d without %s", s.name, a.after, vector(a.have))
-		held, _ := s.store.AfterExcept(ctx, a.after, a.have, a.maxBytes)
+		held, _ := s.store.AfterExcept(ctx, a.after, a.have, a.wants, a.maxBytes)
 		d.post(i, loaded{held})
 	case apply:
 		d.say("%s   apply %s", s.name, batchNames(a.batches))

@@ -51,8 +51,8 @@ var traces = map[string]func(*duo){
 	"offers": func(d *duo) {
 		d.start()
 		d.commit(1, 1)
-		d.post(1, offered{[]wire.TableOffer{{Name: "orders", Policy: "row"}}})
-		d.post(1, offered{[]wire.TableOffer{{Name: "orders", Policy: "row"}}})
+		d.post(1, offered{tables: []wire.TableOffer{{Name: "orders", Policy: "row"}}})
+		d.post(1, offered{tables: []wire.TableOffer{{Name: "orders", Policy: "row"}}})
 		d.settle()
 	},
 	"adopt": func(d *duo) {

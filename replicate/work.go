@@ -73,13 +73,30 @@ func (l *loop) watchOffers(changed <-chan struct{}) {
 		case <-l.work.Done():
 			return
 		}
-		tables, err := try(l.work, l.store.Offers)
-		if err != nil {
-			l.fail("read offers", err)
-			return
-		}
-		l.post(offered{tables})
+		l.reoffer()
 	}
+}
+
+// reoffer tells the session of its own tables and interest as they are now. It
+// reports whether the interest is another than when the session began.
+func (l *loop) reoffer() (other bool) {
+	tables, err := try(l.work, l.store.Offers)
+	if err != nil {
+		l.fail("read offers", err)
+		return false
+	}
+	now := offered{tables: tables}
+	if s, ok := l.store.(Chooser); ok {
+		if now.wants, err = try(l.work, func(ctx context.Context) ([]string, error) {
+			wants, _, err := s.Interest(ctx)
+			return wants, err
+		}); err != nil {
+			l.fail("read interest", err)
+			return false
+		}
+	}
+	l.post(now)
+	return !sameInterest(now.wants, l.config.wants)
 }
 
 func (l *loop) agree(ctx context.Context, a agree) {
@@ -95,7 +112,7 @@ func (l *loop) agree(ctx context.Context, a agree) {
 	}
 	needs := false
 	if s, ok := l.store.(Snapshotter); ok {
-		if needs, err = try(ctx, s.Needs); err != nil {
+		if needs, err = try(ctx, func(ctx context.Context) (bool, error) { return s.Needs(ctx, a.tables) }); err != nil {
 			l.fail("compare tables", err)
 			return
 		}
@@ -112,13 +129,14 @@ func (l *loop) adopt(ctx context.Context, a adopt) {
 	try(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, l.store.Adopt(ctx, l.config.peer, a.schema)
 	})
+	l.reoffer() // before a sync may be over
 	l.post(adopted{})
 }
 
 func (l *loop) load(ctx context.Context, a load) {
 	held, err := try(ctx, func(ctx context.Context) ([]wire.Held, error) {
 		if s, ok := l.store.(Skipper); ok {
-			return s.AfterExcept(ctx, a.after, a.have, a.maxBytes)
+			return s.AfterExcept(ctx, a.after, a.have, a.wants, a.maxBytes)
 		}
 		return l.store.After(ctx, a.after, a.maxBytes)
 	})
@@ -133,6 +151,9 @@ func (l *loop) apply(ctx context.Context, a apply) {
 	v, err := try(ctx, func(ctx context.Context) (merge.Vector, error) {
 		return l.store.Apply(ctx, l.config.peer, a.batches)
 	})
+	if errors.Is(err, wire.ErrGap) && l.reoffer() {
+		return // what came was sent before the peer could know what is wanted now
+	}
 	forked := errors.Is(err, wire.ErrForked)
 	if err != nil && !forked {
 		l.fail("apply batches", err)

@@ -67,6 +67,12 @@ func (r *reader) hello() *Hello {
 	m.Tables = r.offers()
 	m.Now = r.hlc(0)
 	r.fields(map[uint64]func(*reader){
+		fieldWants: func(f *reader) { m.Wants = f.names() },
+		fieldHeld: func(f *reader) {
+			if m.Held = f.vector(); f.err == nil && len(m.Held) == 0 {
+				f.fail("an empty vector")
+			}
+		},
 		fieldMoved:     func(f *reader) { m.Moved = f.moved() },
 		fieldExchanges: func(*reader) { m.Exchanges = true },
 	})
@@ -137,6 +143,17 @@ func (r *reader) fields(known map[uint64]func(*reader)) {
 			}
 		}
 	}
+}
+
+// names reads a list of names, ascending.
+func (r *reader) names() []string {
+	list := make([]string, r.count(1, maxSections))
+	for i := range list {
+		if list[i] = r.name(); r.err == nil && i > 0 && list[i] <= list[i-1] {
+			r.fail("names are not in order")
+		}
+	}
+	return list
 }
 
 func (r *reader) uint32() uint32 {

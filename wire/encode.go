@@ -33,6 +33,8 @@ const (
 
 // Numbers of the fields that follow a Hello, ascending: see reader.fields.
 const (
+	fieldWants     = 1
+	fieldHeld      = 2
 	fieldMoved     = 8
 	fieldExchanges = 9
 )
@@ -98,6 +100,12 @@ func appendHello(b []byte, m *Hello) []byte {
 	b = appendVector(b, m.Vector)
 	b = appendOffers(b, m.Tables)
 	b = binary.AppendUvarint(b, uint64(m.Now))
+	if m.Wants != nil {
+		b = appendBytes(binary.AppendUvarint(b, fieldWants), appendStrings(nil, m.Wants))
+	}
+	if len(m.Held) > 0 {
+		b = appendBytes(binary.AppendUvarint(b, fieldHeld), appendVector(nil, m.Held))
+	}
 	if len(m.Moved) > 0 {
 		b = appendBytes(binary.AppendUvarint(b, fieldMoved), appendMoved(m.Moved))
 	}

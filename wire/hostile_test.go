@@ -76,3 +76,26 @@ func errorOr(err error) error {
 	}
 	return err
 }
+
+// Sections that come from different peers make the batch whole again.
+func TestFill(t *testing.T) {
+	whole := seal(t, small())
+	part := func(table string) *Sealed {
+		s, err := whole.Without(func(name string) bool { return name == table })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	a, b := part("items"), part("no cells")
+	if left, err := a.LeftOut(); err != nil || len(left) != len(whole.Sections)-1 || a.Whole() {
+		t.Fatalf("left out %v, %v", left, err)
+	}
+	got, places := a.Fill(b)
+	if len(places) != 1 || !got.Whole() || got.Verify(check) != nil || a.Whole() {
+		t.Errorf("filled %v, whole %v", places, got.Whole())
+	}
+	if _, places := got.Fill(whole); len(places) != 0 {
+		t.Errorf("filled again: %v", places)
+	}
+}

@@ -5,12 +5,15 @@ import "sqlsync/merge"
 // Protocol versions that this package speaks.
 const (
 	MinProtocol = 1
-	MaxProtocol = 2
+	MaxProtocol = 3
 
 	// DigestProtocol is the first version with DigestRequest and Digests.
 	DigestProtocol = 2
 	// SnapshotProtocol is the first version with snapshots.
 	SnapshotProtocol = 2
+	// InterestProtocol is the first version in which sections are left out of
+	// batches. To others a batch is sent whole or not at all.
+	InterestProtocol = 3
 )
 
 // Message is one of the types below. A session begins with one Hello from
@@ -31,6 +34,12 @@ type Hello struct {
 	Tables []TableOffer
 	// Now is the sender's clock.
 	Now merge.HLC
+	// Wants are the tables that the sender wants of batches and snapshots, in
+	// lower case and ascending; nil for all.
+	Wants []string
+	// Held is how far the sender holds chains at least in part, where that is
+	// further than Vector: there are sections that it has come to want since.
+	Held merge.Vector
 	// Moved are the tables that the sender had in the dataset and has in another
 	// now, ascending by name.
 	Moved []MovedTable

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -50,6 +51,11 @@ func TestMessagesHaveOneForm(t *testing.T) {
 				Dataset: text.Draw(t, "dataset"), Pull: rapid.Bool().Draw(t, "pull"), Push: rapid.Bool().Draw(t, "push"),
 				Vector: vector.Draw(t, "vector"), Tables: []TableOffer{{text.Draw(t, "name"), text.Draw(t, "policy"), text.Draw(t, "fingerprint"), text.Draw(t, "shape")}},
 				Now: merge.HLC(rapid.Int64Min(0).Draw(t, "now")),
+			}
+			if rapid.Bool().Draw(t, "narrow") {
+				wants := slices.Concat([]string{}, texts.Draw(t, "wants")) // none is not nil
+				slices.Sort(wants)
+				m.(*Hello).Wants, m.(*Hello).Held = slices.Compact(wants), vector.Draw(t, "held")
 			}
 			if rapid.Bool().Draw(t, "moved") {
 				m.(*Hello).Moved = []MovedTable{{"a", text.Draw(t, "to")}, {"b", text.Draw(t, "to")}}
@@ -129,7 +135,13 @@ func TestHelloOfALaterVersion(t *testing.T) {
 		more []byte
 		ok   bool
 	}{
-		"two fields":   {[]byte{1, 2, 'a', 'b', 9, 0}, true},
+		"two fields":   {[]byte{8, 2, 'a', 'b', 9, 0}, true},
+		"known":        {[]byte{1, 5, 2, 1, 'a', 1, 'b', 9, 0}, true},
+		"unordered":    {[]byte{1, 5, 2, 1, 'b', 1, 'a'}, false},
+		"twice a name": {[]byte{1, 5, 2, 1, 'a', 1, 'a'}, false},
+		"long list":    {[]byte{1, 1, 2}, false},
+		"left over":    {[]byte{1, 2, 0, 0}, false},
+		"empty vector": {[]byte{2, 1, 0}, false},
 		"out of order": {[]byte{2, 0, 1, 0}, false},
 		"twice":        {[]byte{2, 0, 2, 0}, false},
 		"field 0":      {[]byte{0, 0}, false},

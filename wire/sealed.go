@@ -34,6 +34,9 @@ type Held struct {
 	// Own says that it was sealed here, which Origin alone need not tell: a file
 	// that was put back goes on as another origin.
 	Own bool
+	// Lacks names a table that was wanted and whose section is not here, ""
+	// mostly.
+	Lacks string
 }
 
 // hashDomain keeps the signature of a batch from being one of anything else.
@@ -202,12 +205,45 @@ func (s *Sealed) Without(keep func(table string) bool) (*Sealed, error) {
 		return nil, err
 	}
 	out := &Sealed{Head: s.Head, Signature: s.Signature, Sections: slices.Clone(s.Sections)}
-	for i := range dir {
-		if !keep(dir[i].Table) {
+	for i := range out.Sections {
+		if i >= len(dir) || !keep(dir[i].Table) {
 			out.Sections[i] = nil
 		}
 	}
 	return out, nil
+}
+
+// Whole reports whether no section was left out.
+func (s *Sealed) Whole() bool {
+	return !slices.ContainsFunc(s.Sections, func(b []byte) bool { return b == nil })
+}
+
+// LeftOut lists the tables whose sections were left out.
+func (s *Sealed) LeftOut() (tables []string, err error) {
+	if s.Whole() {
+		return nil, nil
+	}
+	_, dir, err := s.Header()
+	for i, sec := range s.Sections {
+		if sec == nil && i < len(dir) {
+			tables = append(tables, dir[i].Table)
+		}
+	}
+	return tables, err
+}
+
+// Fill takes over from the same batch the sections that were left out here and
+// not there, and returns their places in the directory. The caller has verified
+// both. It leaves s as it is.
+func (s *Sealed) Fill(from *Sealed) (filled *Sealed, places []int) {
+	filled = &Sealed{Head: s.Head, Signature: s.Signature, Sections: slices.Clone(s.Sections)}
+	for i := range filled.Sections {
+		if filled.Sections[i] == nil && i < len(from.Sections) && from.Sections[i] != nil {
+			filled.Sections[i] = from.Sections[i]
+			places = append(places, i)
+		}
+	}
+	return filled, places
 }
 
 // Append appends the batch in the one form in which it is stored and sent.

@@ -108,6 +108,7 @@ func messages() map[string]Message {
 	return map[string]Message{
 		"hello": &Hello{MinProtocol: 1, MaxProtocol: 2, Software: "sqlsync", Dataset: "primary", Pull: true, Vector: v,
 			Tables: []TableOffer{{Name: "items", Policy: "lww", Fingerprint: "ab", Shape: "cd"}}, Now: 77},
+		"hello-interest": &Hello{MinProtocol: 1, MaxProtocol: 3, Software: "sqlsync", Dataset: "primary", Push: true, Tables: []TableOffer{}, Now: 77, Wants: []string{"items", "orders"}, Held: v},
 		"hello-moved": &Hello{MinProtocol: 1, MaxProtocol: 2, Dataset: "primary", Pull: true, Push: true, Tables: []TableOffer{}, Vector: v,
 			Moved: []MovedTable{{"orders", "telemetry"}, {"readings", "logs"}}},
 		"hello-exchanges": &Hello{MinProtocol: 1, MaxProtocol: 2, Dataset: "primary", Tables: []TableOffer{}, Vector: v, Exchanges: true},

@@ -43,19 +43,20 @@ func (a *app) printDatasets(list []cdc.DatasetSettings) error {
 			Priority  int64  `json:"priority"`
 			Rate      int64  `json:"rate"`
 			Interval  string `json:"interval"`
+			Interest  string `json:"interest"`
 		}
 		rows := []row{}
 		for _, d := range list {
 			rows = append(rows, row{d.Dataset, d.Enabled, d.BatchRows, schemaWord(d.FollowSchema), retentionWord(d.Retention), d.RetentionBytes,
-				d.Priority, d.Rate, d.Interval.String()})
+				d.Priority, d.Rate, d.Interval.String(), interestWord(d.AllTables)})
 		}
 		return a.printJSON(rows)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "DATASET\tENABLED\tBATCH-ROWS\tSCHEMA\tRETENTION\tAT MOST\tPRIORITY\tRATE\tINTERVAL")
+	fmt.Fprintln(w, "DATASET\tENABLED\tBATCH-ROWS\tSCHEMA\tRETENTION\tAT MOST\tPRIORITY\tRATE\tINTERVAL\tINTEREST")
 	for _, d := range list {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%d\t%s\t%s\n", cell(d.Dataset), yesNo(d.Enabled), d.BatchRows, schemaWord(d.FollowSchema), retentionWord(d.Retention), bytesWord(d.RetentionBytes),
-			d.Priority, rateWord(d.Rate), intervalWord(d.Interval))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", cell(d.Dataset), yesNo(d.Enabled), d.BatchRows, schemaWord(d.FollowSchema), retentionWord(d.Retention), bytesWord(d.RetentionBytes),
+			d.Priority, rateWord(d.Rate), intervalWord(d.Interval), interestWord(d.AllTables))
 	}
 	return w.Flush()
 }
@@ -111,6 +112,13 @@ func bytesWord(n int64) string {
 		return "any size"
 	}
 	return plural.Of(n, "byte")
+}
+
+func interestWord(all bool) string {
+	if all {
+		return "all tables"
+	}
+	return "watched tables"
 }
 
 func schemaWord(follow bool) string {

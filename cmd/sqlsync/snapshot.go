@@ -95,7 +95,7 @@ func export(ctx context.Context, store *cdc.Store, names []string, to io.Writer)
 			return 0, err
 		}
 		for req := (&wire.SnapshotRequest{}); req != nil; {
-			part, err := stream.Snapshot(ctx, req)
+			part, err := stream.Snapshot(ctx, req, nil)
 			if err != nil {
 				return 0, err
 			}

@@ -140,6 +140,12 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 	for _, table := range st.waiting {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: %s", table, have.Waiting[table]))
 	}
+	for _, table := range have.Gaps {
+		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: changes from before it was watched are still to come; they do with the next connection to a remote that has them", table))
+	}
+	for _, dataset := range have.Passing {
+		st.Warnings = append(st.Warnings, fmt.Sprintf("dataset %s: changes to tables that are not watched here are still to come, to be passed on; they do with the next connection to a remote that has them, and remotes that want them get nothing newer before", dataset))
+	}
 	for _, t := range have.Absent {
 		if t.Left {
 			continue // the verdict says so

@@ -21,6 +21,9 @@ func refused(err error) bool {
 func (n *Node) Write() {
 	n.enter()
 	t := &n.w.tables[n.w.rand.IntN(len(n.w.tables))]
+	if !n.watches[t.Name] { // what is written before does not matter here
+		return
+	}
 	list := t.Write(&n.draw)
 	n.w.Counts.Statements++
 	err := n.run(list)

@@ -46,6 +46,9 @@ func (n *Node) look(older bool) {
 
 // watched makes a call that may seal, and write the tables named.
 func (n *Node) watched(tables []string, call func() (merge.Vector, error)) (v merge.Vector, err error) {
+	if n.w.gradual { // a table that was watched late may be merged at any time
+		tables = n.w.names()
+	}
 	before := make(map[string]rows)
 	for name := range n.touched {
 		before[name] = n.read(n.w.table(name))
@@ -90,7 +93,7 @@ func (n *Node) ownSince(had merge.Vector) (list []*wire.Batch) {
 		have[o.id] = merge.Position{Seq: math.MaxUint64}
 	}
 	have[n.id] = had[n.id]
-	held, err := n.Stream.AfterExcept(background, n.ownPos, have, 1<<30)
+	held, err := n.Stream.AfterExcept(background, n.ownPos, have, nil, 1<<30)
 	if err != nil {
 		n.w.tb.Fatal(err)
 	}

@@ -27,7 +27,15 @@ func (n *Node) create(begin int) {
 		what += t.Name
 	}
 	n.path = n.newPath()
-	if file, ok := templates[what]; ok {
+	if n.w.gradual {
+		n.build(begin)
+		n.open()
+		for i := range n.w.tables {
+			if n.w.rand.IntN(2) == 0 {
+				n.watch(&n.w.tables[i])
+			}
+		}
+	} else if file, ok := templates[what]; ok {
 		if err := os.WriteFile(n.path, file, 0o600); err != nil {
 			n.w.tb.Fatal(err)
 		}
@@ -35,7 +43,9 @@ func (n *Node) create(begin int) {
 	} else {
 		n.build(begin)
 		n.open()
-		n.watch()
+		for i := range n.w.tables {
+			n.watch(&n.w.tables[i])
+		}
 		n.exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
 		file, err := os.ReadFile(n.path)
 		if err != nil {
@@ -76,17 +86,16 @@ func (n *Node) build(begin int) {
 	}
 }
 
-func (n *Node) watch() {
+func (n *Node) watch(t *Table) {
 	n.enter()
-	for _, t := range n.w.tables {
-		list, err := n.store.Watch(background, []string{t.Name}, cdc.WatchOptions{Policy: t.Policy, Columns: t.Policies})
-		if err == nil {
-			err = list[0].Refused
-		}
-		if err != nil {
-			n.w.tb.Fatalf("watch %s: %v", t.Name, err)
-		}
+	list, err := n.store.Watch(background, []string{t.Name}, cdc.WatchOptions{Policy: t.Policy, Columns: t.Policies})
+	if err == nil {
+		err = list[0].Refused
 	}
+	if err != nil {
+		n.w.tb.Fatalf("watch %s: %v", t.Name, err)
+	}
+	n.watches[t.Name] = true
 }
 
 func (n *Node) exec(q string) {

@@ -29,6 +29,9 @@ type Node struct {
 	index int
 	path  string
 	files int // made so far, for their names
+	// watches are the tables that are watched, knows the nodes that are remotes.
+	watches map[string]bool
+	knows   map[int]bool
 
 	store *cdc.Store
 	pool  *sql.DB
@@ -50,7 +53,7 @@ var ErrCrashed = errors.New("node crashed")
 type crash struct{}
 
 func (w *World) newNode(i int, now func() time.Time) *Node {
-	n := &Node{w: w, index: i, clock: clock{world: now}, capture: newCapture()}
+	n := &Node{w: w, index: i, clock: clock{world: now}, capture: newCapture(), watches: make(map[string]bool), knows: make(map[int]bool)}
 	n.id = merge.NodeID{byte(i + 1)}
 	n.draw = Draw{Rand: w.rand, name: fmt.Sprintf("n%d", i)}
 	return n
@@ -153,9 +156,9 @@ func (n *Node) Seal(context.Context) (v merge.Vector, err error) {
 }
 
 // Snapshot is Stream's.
-func (n *Node) Snapshot(_ context.Context, req *wire.SnapshotRequest) (part *wire.SnapshotPart, err error) {
+func (n *Node) Snapshot(_ context.Context, req *wire.SnapshotRequest, wants []string) (part *wire.SnapshotPart, err error) {
 	_, err = n.watched(nil, func() (_ merge.Vector, err error) {
-		part, err = n.Stream.Snapshot(background, req)
+		part, err = n.Stream.Snapshot(background, req, wants)
 		return nil, err
 	})
 	return part, err
@@ -163,11 +166,11 @@ func (n *Node) Snapshot(_ context.Context, req *wire.SnapshotRequest) (part *wir
 
 // TakeSnapshot is Stream's.
 func (n *Node) TakeSnapshot(_ context.Context, peer merge.NodeID, part *wire.SnapshotPart) (next *wire.SnapshotRequest, err error) {
-	var all []string
-	for i := range n.w.tables {
-		all = append(all, n.w.tables[i].Name)
+	call := n.watched
+	if part == nil { // which seals nothing
+		call = func(_ []string, f func() (merge.Vector, error)) (merge.Vector, error) { return f() }
 	}
-	_, err = n.watched(all, func() (_ merge.Vector, err error) {
+	_, err = call(n.w.names(), func() (_ merge.Vector, err error) {
 		next, err = n.Stream.TakeSnapshot(background, peer, part)
 		return nil, err
 	})

@@ -23,6 +23,11 @@ type Options struct {
 	Nodes int
 	// Tables is Tables if nil, in some worlds with bins.
 	Tables []Table
+	// Gradual nodes watch some tables at first, and know nobody; the rest is
+	// WatchMore's and Meet's.
+	Gradual bool
+	// Prunes says that Prune will be called.
+	Prunes bool
 }
 
 // World is some databases, and what is known of them from outside.
@@ -41,6 +46,7 @@ type World struct {
 	// that some were dropped.
 	batches map[string]*wire.Sealed
 	pruned  bool
+	gradual bool
 }
 
 // Counts are of one world.
@@ -56,13 +62,16 @@ func New(tb testing.TB, o Options) *World {
 			o.Tables = append(slices.Clone(Tables), bins)
 		}
 	}
-	w := &World{batches: make(map[string]*wire.Sealed), tb: tb, rand: o.Rand, tables: o.Tables, wal: o.Rand.IntN(2) == 0, trace: fnv.New64a()}
+	w := &World{batches: make(map[string]*wire.Sealed), tb: tb, rand: o.Rand, tables: o.Tables, gradual: o.Gradual, wal: o.Rand.IntN(2) == 0, trace: fnv.New64a()}
 	var err error
 	if w.dir, err = os.MkdirTemp(memoryDir(), "sqlsync-sim"); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(w.close)
 	begin := o.Rand.IntN(3)
+	if o.Gradual && o.Prunes { // a deleted row of a copy is watched as one that is there
+		begin = empty
+	}
 	for i := range o.Nodes {
 		n := w.newNode(i, o.Now)
 		n.create(begin)
@@ -104,6 +113,14 @@ func (w *World) table(name string) *Table {
 		}
 	}
 	return nil
+}
+
+// names lists the tables.
+func (w *World) names() (all []string) {
+	for i := range w.tables {
+		all = append(all, w.tables[i].Name)
+	}
+	return all
 }
 
 // background has no Done, so that the driver starts no goroutine for it.

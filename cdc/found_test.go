@@ -1,0 +1,88 @@
+package cdc_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"sqlsync/cdc"
+)
+
+// Whatever order nodes hear of one another in, what an application wrote is
+// in the table, was replaced by somebody who read it, or is listed.
+func TestEveryWriteIsFound(t *testing.T) {
+	first, last := uint64(1), histories()
+	if *seedFlag > 0 {
+		first, last = *seedFlag, *seedFlag
+	}
+	for seed := first; seed <= last; seed++ {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { everyWriteIsFound(t, seed) })
+	}
+}
+
+func everyWriteIsFound(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 2))
+	var nodes []*node
+	for i := range 5 {
+		n := newNode(t, byte(i+1), `CREATE TABLE cells (id INTEGER PRIMARY KEY, a, b)`)
+		n.watch(cdc.WatchOptions{Policy: []string{"lww", "row"}[seed%2]}, "cells")
+		nodes = append(nodes, n)
+	}
+	written, replaced := make(map[string]bool), make(map[string]bool)
+	var history []string
+	for step := range 40 {
+		i := rng.IntN(len(nodes))
+		n := nodes[i]
+		if rng.IntN(5) < 3 {
+			j := (i + 1 + rng.IntN(len(nodes)-1)) % len(nodes)
+			n.pull(nodes[j])
+			history = append(history, fmt.Sprintf("%c pulls %c: %s", 'a'+i, 'a'+j, n.text(`SELECT (SELECT a || ' ' || b FROM cells)`)))
+			continue
+		}
+		token := fmt.Sprintf("%c%d", 'a'+i, step)
+		a, b := n.text(`SELECT (SELECT a FROM cells)`), n.text(`SELECT (SELECT b FROM cells)`)
+		op := "update"
+		switch k := rng.IntN(8); {
+		case a == "" || k < 2:
+			op = "replace"
+			n.exec(`REPLACE INTO cells VALUES (1, ?, ?)`, token+"a", token+"b")
+			written[token+"a"], written[token+"b"] = true, true
+			replaced[a], replaced[b] = true, true
+		case k == 2:
+			op = "delete"
+			n.exec(`DELETE FROM cells`)
+			replaced[a], replaced[b] = true, true
+		case k < 6:
+			n.exec(`UPDATE cells SET a = ?`, token+"a")
+			written[token+"a"], replaced[a] = true, true
+		default:
+			n.exec(`UPDATE cells SET b = ?`, token+"b")
+			written[token+"b"], replaced[b] = true, true
+		}
+		n.seal()
+		history = append(history, fmt.Sprintf("%c %ss %s %s: %s", 'a'+i, op, a, b, token))
+	}
+	converge(t, nodes...)
+	found := map[string]bool{nodes[0].text(`SELECT (SELECT a FROM cells)`): true, nodes[0].text(`SELECT (SELECT b FROM cells)`): true}
+	for _, n := range nodes {
+		for _, c := range n.conflicts() {
+			for _, cell := range slices.Concat(c.Winner, c.Loser) {
+				if s, ok := cell.Value.(string); ok {
+					found[s] = true
+				}
+			}
+		}
+	}
+	for token := range written {
+		if !found[token] && !replaced[token] {
+			t.Errorf("%s is lost and not listed", token)
+		}
+	}
+	if t.Failed() {
+		for _, h := range history {
+			t.Log(h)
+		}
+		t.Logf("%v stand or are listed", found)
+	}
+}
