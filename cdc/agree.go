@@ -95,14 +95,14 @@ func (t *tx) compareOffer(tab *table, peer merge.NodeID, offers []wire.TableOffe
 }
 
 // noteAbsent notes the tables that a peer offers and that are not watched
-// here, for status.
+// here in this dataset, or not any more, for status.
 func (t *tx) noteAbsent(ds *dataset, peer merge.NodeID, offers []wire.TableOffer) (absent bool, err error) {
 	if _, err := t.Exec(`DELETE FROM sqlsync_absent WHERE node = ? AND dataset_id = ?`, peer[:], ds.id); err != nil {
 		return false, err
 	}
 	for _, o := range offers {
 		tab := t.cfg.byName[schema.Fold(o.Name)]
-		if tab != nil && tab.takes(ds) {
+		if tab != nil && tab.ds.id == ds.id {
 			continue
 		}
 		if _, err := t.Exec(`INSERT OR IGNORE INTO sqlsync_absent (node, dataset_id, name) VALUES (?, ?, ?)`, peer[:], ds.id, o.Name); err != nil {

@@ -118,11 +118,31 @@ func (a *applier) logLoss(act *action, l merge.Loss, cells []int) error {
 	if l.Kind == merge.KindCell || l.Kind == merge.KindBaseline {
 		local, remote = a.only(local, cells), a.only(remote, cells)
 	}
+	if l.Kind == merge.KindDelete && !l.Incoming && l.Columns != nil {
+		return a.logDeleted(act, l, local)
+	}
 	winner, loser := remote, local
 	if l.Incoming {
 		winner, loser = local, remote
 	}
 	return a.list(act, l, winner, loser)
+}
+
+// logDeleted lists an update whose row is deleted now. What is shown is what the
+// update set, as the node shows it that deleted the row; the whole row is kept
+// to be put back.
+func (a *applier) logDeleted(act *action, l merge.Loss, row image) error {
+	var cells []int
+	for i := range a.tab.cells {
+		if slices.Contains(l.Columns, a.tab.cells[i].slot) {
+			cells = append(cells, i)
+		}
+	}
+	if err := a.list(act, l, nil, a.only(row, cells)); err != nil {
+		return err
+	}
+	_, err := a.Exec(`UPDATE sqlsync_conflict SET whole = ? WHERE id = ?`, row.encode(), conflictID(a.tab.name, a.tab.listedKey(act.c.Key), l))
+	return err
 }
 
 // localImage is the row as it is, in the table or held, nil if it is not.

@@ -20,6 +20,8 @@ type Conflict struct {
 	Key                         []NamedValue
 	Winner, Loser               []NamedValue
 	WinnerVersion, LoserVersion merge.Version
+	// whole is the row of a Loser that is only a part of it, where it is known.
+	whole []NamedValue
 	// Constraint is what a row breaks, for the kinds foreign_key and check; the
 	// row is then Winner, and there is no Loser.
 	Constraint string
@@ -46,7 +48,7 @@ func (s *Store) Conflicts(ctx context.Context) ([]Conflict, error) {
 		return nil, err
 	}
 	rows, err := s.db.QueryxContext(ctx, `SELECT c.id, c.kind, t.name, c.key, c.winner, c.loser,
-		c.winner_hlc, coalesce(w.key, zeroblob(32)), c.loser_hlc, coalesce(l.key, zeroblob(32)), c.rekeyed
+		c.winner_hlc, coalesce(w.key, zeroblob(32)), c.loser_hlc, coalesce(l.key, zeroblob(32)), c.rekeyed, c.whole
 		FROM sqlsync_conflict AS c JOIN sqlsync_table AS t ON t.id = c.table_id
 		LEFT JOIN sqlsync_origin AS w ON w.id = c.winner_origin LEFT JOIN sqlsync_origin AS l ON l.id = c.loser_origin
 		WHERE c.dismissed IS NULL ORDER BY max(abs(c.winner_hlc), abs(c.loser_hlc)), c.id`)
@@ -57,12 +59,15 @@ func (s *Store) Conflicts(ctx context.Context) ([]Conflict, error) {
 	var list []Conflict
 	for rows.Next() {
 		var c Conflict
-		var key, winner, loser, winnerNode, loserNode, rekeyed []byte
+		var key, winner, loser, winnerNode, loserNode, rekeyed, whole []byte
 		if err := rows.Scan(&c.ID, &c.Kind, &c.Table, &key, &winner, &loser,
-			&c.WinnerVersion.HLC, &winnerNode, &c.LoserVersion.HLC, &loserNode, &rekeyed); err != nil {
+			&c.WinnerVersion.HLC, &winnerNode, &c.LoserVersion.HLC, &loserNode, &rekeyed, &whole); err != nil {
 			return nil, fmt.Errorf("read conflicts: %w", err)
 		}
 		c.WinnerVersion.Origin, c.LoserVersion.Origin = merge.NodeID(winnerNode), merge.NodeID(loserNode)
+		if c.whole, err = namedValues(whole); err != nil {
+			return nil, fmt.Errorf("read conflict %s: %w", c.ID, err)
+		}
 		if err := c.decode(keys[c.Table], key, winner, loser); err != nil {
 			return nil, fmt.Errorf("read conflict %s: %w", c.ID, err)
 		}
@@ -90,9 +95,9 @@ func (c *Conflict) decode(names []string, key, winner, loser []byte) (err error)
 	if c.Loser, err = namedValues(loser); err != nil {
 		return err
 	}
-	spelled := c.Loser // the key is listed by one spelling, the row has its own
+	spelled := slices.Concat(c.whole, c.Loser) // the key is listed by one spelling, the row has its own
 	if c.Kind != string(kindUnique) {
-		spelled = slices.Concat(c.Loser, c.Winner)
+		spelled = slices.Concat(spelled, c.Winner)
 	}
 	for i := range c.Key {
 		for _, v := range spelled {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"sqlsync/schema"
 )
@@ -87,14 +89,34 @@ func (t *tx) dataset(name string) (*dataset, error) {
 	return nil, fmt.Errorf("%w: %q", ErrNoDataset, name)
 }
 
+// maxDatasetName is in bytes.
+const maxDatasetName = 100
+
+// ErrDatasetName says that a dataset cannot have a name.
+var ErrDatasetName = errors.New("no name for a dataset")
+
+// CheckDatasetName gives ErrDatasetName for what would have to be quoted on a
+// command line or in a metric: a name is of letters, digits, dots, underscores
+// and hyphens, and begins with a letter or a digit.
+func CheckDatasetName(name string) error {
+	ok := name != "" && len(name) <= maxDatasetName && utf8.ValidString(name)
+	for i, r := range name {
+		ok = ok && (unicode.IsLetter(r) || unicode.IsDigit(r) || i > 0 && strings.ContainsRune("._-", r))
+	}
+	if !ok {
+		return fmt.Errorf("%w: %q", ErrDatasetName, name)
+	}
+	return nil
+}
+
 // addDataset creates a dataset and its partition of the oplog. A partition is
 // a table of its own: sealing and pruning one dataset never reads another's
 // marks, emptying it is one page operation, and the application's insert of a
 // mark is a plain append. It has no key and no constraint, because a conflict
 // clause of the application's statement would reach in there.
 func (t *tx) addDataset(name string) (*dataset, error) {
-	if name == "" || strings.ContainsAny(name, "\x00\n\r\t") || len(name) > 100 {
-		return nil, fmt.Errorf("dataset name %q: must have 1 to 100 printable characters", name)
+	if err := CheckDatasetName(name); err != nil {
+		return nil, err
 	}
 	id, err := t.Int(`SELECT 1 + coalesce(max(id), 0) FROM sqlsync_dataset`)
 	if err != nil {

@@ -136,33 +136,35 @@ func IsFull(err error) bool { return sqlconn.Full(err) }
 
 // Uninstall removes everything of sqlsync's from a database, in one
 // transaction. It needs no identity and nothing of ours to be intact. The
-// application's schema text and data are then as they were.
-func Uninstall(ctx context.Context, path string) error {
+// application's schema text and data are then as they were. found reports
+// whether there was anything.
+func Uninstall(ctx context.Context, path string) (found bool, err error) {
 	if err := Probe(ctx, path); err != nil {
-		return err
+		return false, err
 	}
 	db, err := sql.Open("sqlite", sqlconn.DSN(path, "mode=rw", "_txlock=immediate", "_pragma=busy_timeout(10000)", "_pragma=foreign_keys(0)"))
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer db.Close()
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
-		return (&Store{}).explain(err)
+		return false, (&Store{}).explain(err)
 	}
 	defer tx.Rollback()
 	for _, kind := range []string{"trigger", "view", "table"} {
 		names, err := ownObjects(ctx, tx, kind)
 		if err != nil {
-			return err
+			return false, err
 		}
+		found = found || len(names) > 0
 		for _, name := range names {
 			if _, err := tx.ExecContext(ctx, `DROP `+kind+` main.`+schema.Quote(name)); err != nil {
-				return fmt.Errorf("drop %s: %w", name, err)
+				return false, fmt.Errorf("drop %s: %w", name, err)
 			}
 		}
 	}
-	return (&Store{}).explain(tx.Commit())
+	return found, (&Store{}).explain(tx.Commit())
 }
 
 // ownObjects lists what is ours by its name, which no application's is: watch

@@ -2,7 +2,9 @@ package cdc
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,6 +19,16 @@ type PeerState struct {
 	State, Error string
 	// LastSync is when both sides last had everything, zero for never.
 	LastSync time.Time
+	// Datasets is how each of them stands, nil where nobody knows.
+	Datasets map[string]PeerDataset
+}
+
+// PeerDataset is State and Error of one dataset. Denied says that the peer does
+// not exchange it.
+type PeerDataset struct {
+	State  string `json:"state"`
+	Error  string `json:"error,omitempty"`
+	Denied bool   `json:"denied,omitempty"`
 }
 
 // syncNoteEvery is how much later a LastSync must be to be written again.
@@ -28,7 +40,7 @@ func (s *Store) NotePeers(ctx context.Context, states []PeerState) error {
 	defer s.peersMu.Unlock()
 	news := slices.DeleteFunc(slices.Clone(states), func(p PeerState) bool {
 		was, ok := s.peers[p.Peer]
-		return ok && was.State == p.State && was.Error == p.Error && p.LastSync.Sub(was.LastSync) < syncNoteEvery
+		return ok && was.State == p.State && was.Error == p.Error && maps.Equal(was.Datasets, p.Datasets) && p.LastSync.Sub(was.LastSync) < syncNoteEvery
 	})
 	if len(news) == 0 {
 		return nil
@@ -39,8 +51,12 @@ func (s *Store) NotePeers(ctx context.Context, states []PeerState) error {
 			if !p.LastSync.IsZero() {
 				at = p.LastSync.UnixMilli()
 			}
-			if _, err := t.Exec(`UPDATE sqlsync_remote SET state = ?, error = ?, synced = coalesce(?, synced) WHERE key = ?`,
-				p.State, p.Error, at, p.Peer[:]); err != nil {
+			streams, err := json.Marshal(p.Datasets)
+			if err != nil {
+				return fmt.Errorf("note peer: %w", err)
+			}
+			if _, err := t.Exec(`UPDATE sqlsync_remote SET state = ?, error = ?, synced = coalesce(?, synced), streams = ? WHERE key = ?`,
+				p.State, p.Error, at, string(streams), p.Peer[:]); err != nil {
 				return fmt.Errorf("note peer: %w", err)
 			}
 		}
@@ -61,7 +77,7 @@ func (s *Store) NotePeers(ctx context.Context, states []PeerState) error {
 
 // Peers returns the states that were kept last, by peer.
 func (s *Store) Peers(ctx context.Context) (map[merge.NodeID]PeerState, error) {
-	rows, err := s.db.QueryxContext(ctx, `SELECT key, coalesce(state, ''), coalesce(error, ''), coalesce(synced, 0) FROM sqlsync_remote`)
+	rows, err := s.db.QueryxContext(ctx, `SELECT key, coalesce(state, ''), coalesce(error, ''), coalesce(synced, 0), coalesce(streams, 'null') FROM sqlsync_remote`)
 	if err != nil {
 		return nil, fmt.Errorf("read peers: %w", s.explain(err))
 	}
@@ -71,7 +87,11 @@ func (s *Store) Peers(ctx context.Context) (map[merge.NodeID]PeerState, error) {
 		var key []byte
 		var p PeerState
 		var ms int64
-		if err := rows.Scan(&key, &p.State, &p.Error, &ms); err != nil {
+		var streams []byte
+		if err := rows.Scan(&key, &p.State, &p.Error, &ms, &streams); err != nil {
+			return nil, fmt.Errorf("read peers: %w", err)
+		}
+		if err := json.Unmarshal(streams, &p.Datasets); err != nil {
 			return nil, fmt.Errorf("read peers: %w", err)
 		}
 		p.Peer = merge.NodeID(key)

@@ -34,6 +34,9 @@ type Remote struct {
 	Disabled bool
 	// Former is the key that it had before, zero for none; only Succeed sets it.
 	Former merge.NodeID
+	// Learned is where peers say that it is, nil if they do not; only NoteLearned
+	// sets it.
+	Learned *Learned
 }
 
 // expiry is Expires as a column's value.
@@ -64,7 +67,8 @@ func (s *Store) Remotes(ctx context.Context) ([]Remote, error) {
 }
 
 func readRemotes(ctx context.Context, db *sql.DB) ([]Remote, error) {
-	rows, err := db.QueryContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former, max_offline, directions, coalesce(disabled, 0) FROM sqlsync_remote ORDER BY name`)
+	rows, err := db.QueryContext(ctx, `SELECT name, key, addrs, datasets, pull, push, expires, former, max_offline, directions, coalesce(disabled, 0),
+		learned, learned_from, learned_addrs, learned_said FROM sqlsync_remote ORDER BY name`)
 	if err != nil {
 		return nil, fmt.Errorf("read remotes: %w", (&Store{}).explain(err))
 	}
@@ -72,12 +76,15 @@ func readRemotes(ctx context.Context, db *sql.DB) ([]Remote, error) {
 	var list []Remote
 	for rows.Next() {
 		var r Remote
-		var key, former []byte
+		var key, former, learned, from []byte
 		var addrs string
+		var learnedAddrs *string
+		var said *int64
 		var datasets *string
 		var directions sql.NullString
 		var expires, offline *int64
-		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push, &expires, &former, &offline, &directions, &r.Disabled); err != nil {
+		if err := rows.Scan(&r.Name, &key, &addrs, &datasets, &r.Pull, &r.Push, &expires, &former, &offline, &directions, &r.Disabled,
+			&learned, &from, &learnedAddrs, &said); err != nil {
 			return nil, fmt.Errorf("read remotes: %w", err)
 		}
 		r.Key = merge.NodeID(key)
@@ -90,6 +97,9 @@ func readRemotes(ctx context.Context, db *sql.DB) ([]Remote, error) {
 			r.Expires = time.UnixMilli(*expires).UTC()
 		}
 		if err := json.Unmarshal([]byte(addrs), &r.Addrs); err != nil {
+			return nil, fmt.Errorf("read remote %s: %w", r.Name, err)
+		}
+		if r.Learned, err = readLearned(learned, from, learnedAddrs, said); err != nil {
 			return nil, fmt.Errorf("read remote %s: %w", r.Name, err)
 		}
 		if r.Directions, err = readDirections(directions); err != nil {
@@ -204,6 +214,7 @@ func (t *tx) removeRemote(name string) error {
 	for _, q := range []string{
 		`DELETE FROM sqlsync_watermark WHERE remote_id = (SELECT id FROM sqlsync_remote WHERE name = ?)`,
 		`DELETE FROM sqlsync_absent WHERE node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
+		`DELETE FROM sqlsync_elsewhere WHERE node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
 		`DELETE FROM sqlsync_disagreement WHERE kind = 'watch' AND node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
 	} {
 		if _, err := t.Exec(q, name); err != nil {

@@ -161,7 +161,11 @@ func (t *tx) putBack(tab *table, c *Conflict) error {
 	if there {
 		err = t.overwrite(tab, key, lost)
 	} else {
-		err = t.insertWhole(tab, key, lost)
+		var whole image
+		for _, v := range slices.Concat(c.whole, c.Loser) {
+			whole = whole.set(v.Name, v.Value)
+		}
+		err = t.insertWhole(tab, key, whole)
 	}
 	if err != nil {
 		return err

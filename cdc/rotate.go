@@ -75,13 +75,14 @@ func (s *Store) Succeed(ctx context.Context, old, next merge.NodeID) error {
 		}
 		for _, q := range []string{
 			`UPDATE OR REPLACE sqlsync_absent SET node = ? WHERE node = ?`,
+			`UPDATE OR REPLACE sqlsync_elsewhere SET node = ? WHERE node = ?`,
 			`UPDATE OR REPLACE sqlsync_disagreement SET node = ? WHERE kind = 'watch' AND node = ?`,
 		} {
 			if _, err := t.Exec(q, next[:], old[:]); err != nil {
 				return fmt.Errorf("follow remote: %w", err)
 			}
 		}
-		n, err := t.Exec(`UPDATE sqlsync_remote SET key = ?, former = ? WHERE key = ?`, next[:], old[:], old[:])
+		n, err := t.Exec(`UPDATE sqlsync_remote SET key = ?, former = ?, learned = NULL, learned_said = NULL WHERE key = ?`, next[:], old[:], old[:])
 		switch {
 		case err != nil:
 			return fmt.Errorf("follow remote: %w", err)

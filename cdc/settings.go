@@ -108,6 +108,15 @@ func set[T any](to *T, v *T) {
 	}
 }
 
+// Disabled reports whether there is a dataset of this name that is disabled.
+func (s *Store) Disabled(name string) bool {
+	var n int
+	if err := s.db.Get(&n, `SELECT count(*) FROM sqlsync_dataset WHERE name = ? AND NOT enabled`, name); err != nil {
+		s.log.Error("read datasets", "err", s.explain(err))
+	}
+	return n > 0
+}
+
 // Datasets returns the names of the enabled datasets, none if they cannot be
 // read.
 func (s *Store) Datasets() []string {

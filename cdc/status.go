@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sqlsync/merge"
+	"sqlsync/schema"
 )
 
 // DatasetStatus is how a dataset stands.
@@ -19,6 +20,8 @@ type DatasetStatus struct {
 	// Batches and Bytes are what is held.
 	Batches, Bytes int64
 	Vector         merge.Vector
+	// Tables counts those that are watched.
+	Tables int64
 	// Confirmed is, per remote, what it has applied durably.
 	Confirmed map[string]merge.Vector
 	// Private says that batches are encrypted, Keyed that the key is here.
@@ -68,14 +71,18 @@ type AbsentTable struct {
 	Exists bool
 	// In is the dataset in which it is watched here, "" if it is not.
 	In string
+	// Left says that it was moved here, from Dataset, and not yet there.
+	Left bool
 }
 
 // Status reads how the database stands.
 func (s *Store) Status(ctx context.Context) (*Status, error) {
 	st := &Status{Waiting: make(map[string]string)}
 	var list []dataset
+	tables := make(map[int64]int64) // by dataset
 	err := s.look(ctx, func(t *tx) error {
 		list = nil
+		clear(tables)
 		for _, d := range t.cfg.datasets {
 			list = append(list, *d)
 		}
@@ -87,6 +94,7 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 			}
 		}
 		for _, tab := range t.cfg.tables {
+			tables[tab.ds.id]++
 			if tab.waiting != "" {
 				st.Waiting[tab.name] = tab.waiting
 			}
@@ -108,6 +116,7 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 			_, err := s.datasetKey(d.name)
 			ds.Keyed = err == nil
 		}
+		ds.Tables = tables[d.id]
 		st.Datasets = append(st.Datasets, *ds)
 	}
 	err = s.db.QueryRowxContext(ctx, `SELECT (SELECT count(*) FROM sqlsync_conflict WHERE dismissed IS NULL AND rekeyed IS NULL), (SELECT count(*) FROM sqlsync_violation),
@@ -149,13 +158,19 @@ func (st *Status) readOverdue(t *tx, ds *dataset) error {
 
 func (st *Status) readAbsent(t *tx) error {
 	st.Absent = nil
-	return t.Query(func(row []any) error {
-		st.Absent = append(st.Absent, AbsentTable{row[0].(string), row[1].(string), row[2].(string), row[3].(int64) > 0, row[4].(string)})
+	err := t.Query(func(row []any) error {
+		tab := t.cfg.byName[schema.Fold(row[0].(string))]
+		left := tab != nil && slices.ContainsFunc(tab.formers, func(f former) bool { return f.ds.name == row[1] })
+		st.Absent = append(st.Absent, AbsentTable{row[0].(string), row[1].(string), row[2].(string), row[3].(int64) > 0, row[4].(string), left})
 		return nil
 	}, `SELECT a.name, d.name, min(r.name), (SELECT count(*) FROM main.sqlite_master AS m WHERE m.type = 'table' AND m.name = a.name COLLATE NOCASE), coalesce(h.name, '')
 		FROM sqlsync_absent AS a JOIN sqlsync_dataset AS d ON d.id = a.dataset_id JOIN sqlsync_remote AS r ON r.key = a.node
 		LEFT JOIN sqlsync_table AS t ON t.name = a.name AND t.watched LEFT JOIN sqlsync_dataset AS h ON h.id = t.dataset_id
 		WHERE t.id IS NULL OR t.dataset_id <> a.dataset_id GROUP BY a.name, d.name ORDER BY a.name`)
+	if err != nil {
+		return err
+	}
+	return st.readElsewhere(t)
 }
 
 func (s *Store) datasetStatus(ctx context.Context, d *dataset) (*DatasetStatus, error) {

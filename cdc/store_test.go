@@ -1,20 +1,17 @@
 package cdc_test
 
 import (
-	"context"
 	"crypto/ed25519"
 	"database/sql"
-	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"sqlsync/cdc"
 	"sqlsync/merge"
-	"sqlsync/migrations"
 	"sqlsync/wire"
 )
 
@@ -104,29 +101,6 @@ func openNodeWith(t testing.TB, seed byte, path, schema string, o cdc.Options) *
 	})
 	return n
 }
-
-// migrated is a database that has sqlsync's tables and nothing else. Making them
-// is a third of what short tests do under the race detector.
-var migrated = sync.OnceValue(func() []byte {
-	dir, err := os.MkdirTemp("", "sqlsync")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "migrated.db")
-	db, err := sql.Open("sqlite", "file:"+path)
-	if err != nil {
-		panic(err)
-	}
-	if err := errors.Join(migrations.Up(context.Background(), db), db.Close()); err != nil {
-		panic(err)
-	}
-	file, err := os.ReadFile(path)
-	if err != nil {
-		panic(err)
-	}
-	return file
-})
 
 func authorOf(key ed25519.PrivateKey) cdc.Author {
 	return cdc.Author{
@@ -344,6 +318,17 @@ func TestDeleteAgainstUpdate(t *testing.T) {
 	ca, cb := a.conflicts(), b.conflicts()
 	if len(ca) != 1 || len(cb) != 1 || ca[0].ID != cb[0].ID || ca[0].Kind != "delete" {
 		t.Fatalf("a has %+v, b has %+v", ca, cb)
+	}
+	// It reads the same on both, and either can put the whole row back.
+	if !reflect.DeepEqual(ca[0].Loser, cb[0].Loser) || !reflect.DeepEqual(ca[0].Winner, cb[0].Winner) || len(cb[0].Loser) != 1 {
+		t.Errorf("a has %+v, b has %+v", ca[0], cb[0])
+	}
+	if err := b.RestoreConflict(t.Context(), cb[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	converge(t, a, b)
+	if got := a.text(`SELECT name || qty FROM items`); got != "one8" {
+		t.Errorf("the row is %q", got)
 	}
 }
 

@@ -74,5 +74,5 @@ func (s *Store) verifyNulls(ctx context.Context, tab *table, found func(Finding)
 	if err != nil || n == 0 {
 		return err
 	}
-	return found(tab.finding(NullKey, nil, "%d rows have NULL in the key and are not replicated", n))
+	return found(tab.finding(NullKey, nil, "NULL in the key: %d of its rows not replicated", n))
 }

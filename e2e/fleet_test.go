@@ -207,7 +207,7 @@ func TestServeTellsSystemd(t *testing.T) {
 			}
 		}
 	}
-	hear("READY=1\nSTATUS=1 databases served")
+	hear("READY=1\nSTATUS=1 database served")
 	hear("WATCHDOG=1")
 	hear("WATCHDOG=1")
 	go p.exits(t)

@@ -75,7 +75,15 @@ func (n *Node) inbound(peer merge.NodeID, dataset string) (*link, error) {
 	if l := n.links[linkKey{peer, dataset}]; l != nil {
 		return l, nil
 	}
-	return nil, fmt.Errorf("%w: %q", ErrNoDataset, dataset)
+	return nil, n.noDataset(dataset)
+}
+
+// noDataset says why a dataset is not exchanged.
+func (n *Node) noDataset(dataset string) error {
+	if d, ok := n.options.Stores.(Disabler); ok && d.Disabled(dataset) {
+		return fmt.Errorf("%w: %q", ErrDisabled, dataset)
+	}
+	return fmt.Errorf("%w: %q", ErrNoDataset, dataset)
 }
 
 // nameOf is what people call a peer.

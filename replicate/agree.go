@@ -15,6 +15,8 @@ type agreement struct {
 	asking bool
 	// awaited says that the peer is a member and still to tell its tables.
 	awaited bool
+	// moved are tables that the peer has in other datasets by now.
+	moved []wire.MovedTable
 	// wanted says that a schema was asked for in order to adopt it, adopting
 	// that this is not done.
 	wanted, adopting bool
@@ -35,7 +37,7 @@ func (s *session) startAgree() {
 		return
 	}
 	a.due, a.asking = false, true
-	s.do(agree{a.offers})
+	s.do(agree{a.offers, a.moved})
 }
 
 // agreeing reports whether the store may not know of the peer's tables yet.

@@ -92,6 +92,10 @@ func (c *conn) drive(ctx context.Context, first *wire.Hello) error {
 		turnAway(c.stream, err)
 		return fmt.Errorf("read membership: %w", err)
 	}
+	if c.config.moved, err = c.moved(ctx); err != nil {
+		turnAway(c.stream, err)
+		return fmt.Errorf("read moved tables: %w", err)
+	}
 	l := newLoop(ctx, c, grown, reoffers)
 	defer l.close()
 	l.step(started{})

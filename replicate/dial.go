@@ -80,13 +80,18 @@ func (l *link) dialOn(ctx context.Context) {
 func (l *link) await(ctx context.Context) bool {
 	for ctx.Err() == nil {
 		l.node.mu.Lock()
-		freed, addrs := l.freed, len(l.node.addrs(l.remote))
+		freed, addrs, grace := l.freed, len(l.addrs()), l.grace()
 		l.node.mu.Unlock()
 		if freed == nil && addrs > 0 {
 			return true
 		}
+		var over <-chan time.Time
+		if freed == nil && grace > 0 {
+			over = time.After(grace)
+		}
 		select {
 		case <-freed: // blocks if nil
+		case <-over:
 		case <-l.poke:
 		case <-ctx.Done():
 		}
@@ -120,7 +125,7 @@ func (l *link) dialOnce(ctx context.Context, attempt int) (reached bool, err err
 // is noted for the status.
 func (l *link) dial(ctx context.Context, attempt int) (*conn, error) {
 	l.node.mu.Lock()
-	addrs := l.node.addrs(l.remote)
+	addrs := l.addrs()
 	l.node.mu.Unlock()
 	if len(addrs) == 0 {
 		return nil, ErrUnreachable

@@ -15,6 +15,8 @@ var (
 	ErrNoDataset = errors.New("no such dataset")
 	// ErrNoMember says that a dataset is private and one side has not got its key.
 	ErrNoMember = errors.New("only members of a private dataset tell each other tables and rows")
+	// ErrDisabled says that one side has disabled the dataset.
+	ErrDisabled = errors.New("dataset is disabled")
 	// ErrProtocol says that the sides have no protocol version in common.
 	ErrProtocol = errors.New("no common protocol version")
 	// ErrPruned says that the peer lacks batches that are no longer held here.
@@ -39,6 +41,7 @@ var (
 const (
 	byeProtocol  = "protocol"
 	byeNoDataset = "no-dataset"
+	byeDisabled  = "disabled"
 	byeRefused   = "refused"
 	byeNoMember  = "no-member"
 	byeInvalid   = "invalid"
@@ -57,7 +60,7 @@ var byeErrors = []struct {
 	code string
 	err  error
 }{
-	{byeProtocol, ErrProtocol}, {byeNoDataset, ErrNoDataset}, {byeRefused, ErrRefused},
+	{byeProtocol, ErrProtocol}, {byeNoDataset, ErrNoDataset}, {byeDisabled, ErrDisabled}, {byeRefused, ErrRefused},
 	{byeNoMember, ErrNoMember},
 	{byeInvalid, wire.ErrInvalid}, {byeGap, wire.ErrGap}, {byePruned, ErrPruned},
 	{byeSilent, errSilent}, {byeStalled, errStalled}, {byeReplaced, errReplaced}, {byeRestarted, errRestarted},

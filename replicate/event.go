@@ -112,8 +112,12 @@ type (
 	compare struct{ question wire.Message }
 	// gotComparison answers comparisonWanted.
 	gotComparison struct{ answer wire.Message }
-	// agree tells the store how the peer watches its tables.
-	agree struct{ tables []wire.TableOffer }
+	// agree tells the store how the peer watches its tables, and which it has
+	// moved.
+	agree struct {
+		tables []wire.TableOffer
+		moved  []wire.MovedTable
+	}
 	// adopt makes tables and columns that the peer has and this side does not.
 	adopt struct{ schema *wire.Schema }
 	// synced answers syncWanted: both sides have what both had sealed.

@@ -42,7 +42,7 @@ func TestPeerRestarts(t *testing.T) {
 		b.stop()
 		w.until(time.Second, "a notices", func() bool { return a.state(0).State == Retrying })
 		a.store.commit(5)
-		wait(t.Context(), time.Hour)
+		Wait(t.Context(), time.Hour)
 		b = w.join(2, "b")
 		b.knows(false, a)
 		b.run()
@@ -50,7 +50,7 @@ func TestPeerRestarts(t *testing.T) {
 			t.Errorf("back after %v", took)
 		}
 		b.stop()
-		wait(t.Context(), time.Minute)
+		Wait(t.Context(), time.Minute)
 		b = w.join(2, "b")
 		b.knows(false, a)
 		a.store.commit(1)
@@ -95,7 +95,7 @@ func TestSlowStore(t *testing.T) {
 		b.run()
 		a.run()
 		w.until(time.Second, "first batches", func() bool { return a.state(0).State == Connected })
-		wait(t.Context(), time.Minute)
+		Wait(t.Context(), time.Minute)
 		if s := a.state(0); s.State != Connected || w.dials() != 1 {
 			t.Errorf("slow store ended the session: %+v", s)
 		}
@@ -232,7 +232,7 @@ type slowConn struct {
 
 func (c slowConn) Write(b []byte) (n int, err error) {
 	for len(b) > 0 && err == nil {
-		wait(context.Background(), c.pace)
+		Wait(context.Background(), c.pace)
 		var m int
 		m, err = c.Conn.Write(b[:min(len(b), 32<<10)])
 		n += m

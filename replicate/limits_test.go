@@ -36,7 +36,7 @@ func TestMisbehavingPeerIsSuspendedAlone(t *testing.T) {
 			if i.heardAny(&wire.Hello{}) {
 				served++
 			}
-			wait(t.Context(), 10*time.Millisecond)
+			Wait(t.Context(), 10*time.Millisecond)
 		}
 		if served < 5 || served > 25 {
 			t.Errorf("of 6000 connections %d were served", served)
@@ -53,7 +53,7 @@ func TestMisbehavingPeerIsSuspendedAlone(t *testing.T) {
 		if !i.heardAny(&wire.Hello{}) {
 			t.Error("another dataset suffers")
 		}
-		wait(t.Context(), soonRetry)
+		Wait(t.Context(), soonRetry)
 		i = thief.intrude(victim)
 		i.say(i.hello(true, true), &wire.Bye{})
 		<-i.done
@@ -111,7 +111,7 @@ func TestPeerThatDoesNotRead(t *testing.T) {
 		began := time.Now()
 		i.say(i.hello(true, true))
 		for i.s.Write(&wire.Ping{}) == nil {
-			wait(t.Context(), time.Second)
+			Wait(t.Context(), time.Second)
 		}
 		if took := time.Since(began); took < defaultLimits.stalledAfter || took > defaultLimits.stalledAfter+10*time.Second {
 			t.Errorf("left after %v", took)

@@ -24,6 +24,8 @@ type link struct {
 	asides map[*conn]bool
 	// freed is closed when live ends; it is nil while there is none.
 	freed chan struct{}
+	// since is when the last session ended, or the link was made.
+	since time.Time
 	// poke tells the dialing that something has changed.
 	poke chan struct{}
 	// cancel ends the dialing, nil if there is none.
@@ -40,7 +42,34 @@ type link struct {
 }
 
 func newLink(n *Node, key linkKey, r Remote) *link {
-	return &link{node: n, key: key, remote: r, poke: make(chan struct{}, 1)}
+	return &link{node: n, key: key, remote: r, since: time.Now(), poke: make(chan struct{}, 1)}
+}
+
+// learnedAfter is how long a remote without addresses has to be away to be
+// dialed where it says that it is.
+const learnedAfter = 10 * time.Second
+
+// addrs are where to dial now. The node's mutex is held.
+func (l *link) addrs() []string {
+	addrs := l.node.addrs(l.remote)
+	if l.grace() > 0 {
+		return addrs
+	}
+	for _, addr := range l.remote.Learned {
+		if !slices.Contains(addrs, addr) {
+			addrs = append(addrs[:len(addrs):len(addrs)], addr)
+		}
+	}
+	return addrs
+}
+
+// grace is for how long learned addresses are not dialed yet. The node's mutex is
+// held.
+func (l *link) grace() time.Duration {
+	if len(l.remote.Learned) == 0 || len(l.remote.Addrs) > 0 || l.node.dialing == nil {
+		return 0
+	}
+	return max(0, learnedAfter-time.Since(l.since))
 }
 
 // change takes over a remote's new settings. The node's mutex is held.
@@ -51,7 +80,7 @@ func (l *link) change(r Remote) {
 	if other {
 		l.interrupt(errRestarted)
 	}
-	if other || !slices.Equal(old.Addrs, r.Addrs) {
+	if other || !slices.Equal(old.Addrs, r.Addrs) || !slices.Equal(old.Learned, r.Learned) {
 		l.signal()
 	}
 }
@@ -59,10 +88,10 @@ func (l *link) change(r Remote) {
 // sameDatasets tells all of them, which is nil, from none.
 func sameDatasets(a, b []string) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
 
-// remove ends everything. The node's mutex is held.
-func (l *link) remove() {
+// remove ends everything, and tells the peer why. The node's mutex is held.
+func (l *link) remove(why error) {
 	l.removed = true
-	l.interrupt(ErrRefused) // before the cancel, so that the peer hears why
+	l.interrupt(why) // before the cancel, so that the peer hears why
 	if l.cancel != nil {
 		l.cancel()
 	}
@@ -89,11 +118,12 @@ func (l *link) signal() {
 func (l *link) conn(s stream, dialed bool) (*conn, error) {
 	store, ok := l.node.options.Stores.Store(l.key.dataset)
 	if !ok {
-		return nil, fmt.Errorf("%w: %q", ErrNoDataset, l.key.dataset)
+		return nil, l.node.noDataset(l.key.dataset)
 	}
 	return newConn(config{
 		self: l.node.options.Self, peer: l.key.peer, dataset: l.key.dataset,
 		software: l.node.options.Software, limits: defaultLimits,
+		exchange: l.node.options.Exchange, near: near(s), log: l.node.options.Log,
 	}, store, s, dialed), nil
 }
 
@@ -185,7 +215,7 @@ func (l *link) release(c *conn, err error) {
 		l.lastError = err
 	}
 	close(l.freed)
-	l.live, l.freed = nil, nil
+	l.live, l.freed, l.since = nil, nil, time.Now()
 }
 
 // failed notes why there was no session.

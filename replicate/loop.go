@@ -41,6 +41,8 @@ func newLoop(ctx context.Context, c *conn, growth, reoffers <-chan struct{}) *lo
 	l.group.Go(l.write)
 	l.group.Go(func() { l.watch(growth) })
 	l.group.Go(func() { l.watchOffers(reoffers) })
+	l.group.Go(l.watchMoves)
+	l.group.Go(l.watchAddresses)
 	return l
 }
 
@@ -151,6 +153,10 @@ func (l *loop) perform(a action) {
 		l.start(l.digest)
 	case compare:
 		l.start(func(ctx context.Context) { l.compare(ctx, a) })
+	case answerKnown:
+		l.start(func(ctx context.Context) { l.answerKnown(ctx, a) })
+	case learnAddresses:
+		l.start(func(ctx context.Context) { l.learnAddresses(ctx, a) })
 	case synced, alive, gotSchema, gotDigests, gotComparison:
 		l.answer(a)
 	case end:

@@ -3,6 +3,7 @@ package replicate
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -20,6 +21,10 @@ type Remote struct {
 	// Addrs are tried in turn. A remote without any is not dialed, but may
 	// connect.
 	Addrs []string
+	// Learned are where it says itself that it is. They are tried after Addrs.
+	// One without Addrs is to dial, and is dialed there only when it has been
+	// away for a while.
+	Learned []string
 	// Datasets are those it may have, nil for all.
 	Datasets []string
 	// Pull says that we take from it, Push that it gets from us. Where the
@@ -51,6 +56,8 @@ type Options struct {
 	Software string // name and version, for peers' people
 	Stores   Stores
 	Dialer   Dialer
+	// Exchange is where addresses of others go to and come from, nil for none.
+	Exchange Exchange
 	// Log is told what no caller is there to be told, nothing if nil.
 	Log *slog.Logger
 	// Jitter spreads retries: it returns numbers in [0,1). If nil they are
@@ -197,7 +204,7 @@ func (n *Node) reconcile() {
 	for key, l := range n.links {
 		if _, ok := wanted[key]; !ok {
 			delete(n.links, key)
-			l.remove()
+			l.remove(n.why(key))
 		}
 	}
 	for key, r := range wanted {
@@ -211,6 +218,18 @@ func (n *Node) reconcile() {
 			l.startDialing(n.dialing)
 		}
 	}
+}
+
+// why says why there is no link any more. n.mu is held.
+func (n *Node) why(key linkKey) error {
+	i := slices.IndexFunc(n.remotes, func(r Remote) bool { return r.Peer == key.peer })
+	switch {
+	case i < 0:
+		return ErrRefused
+	case !n.remotes[i].allows(key.dataset):
+		return fmt.Errorf("%w: dataset %q", ErrRefused, key.dataset)
+	}
+	return n.noDataset(key.dataset)
 }
 
 // remote returns a remote by name.

@@ -50,13 +50,13 @@ func TestBothDial(t *testing.T) {
 		w.until(time.Second, "connected", func() bool {
 			return a.state(0).State == Connected && b.state(0).State == Connected
 		})
-		wait(t.Context(), time.Second)
+		Wait(t.Context(), time.Second)
 		before := w.dials()
 		for range 50 {
 			a.store.commit(1)
 			b.store.commit(1)
 			w.settles(time.Second, a, b)
-			wait(t.Context(), time.Second)
+			Wait(t.Context(), time.Second)
 		}
 		if n := w.dials(); n != before || n > 4 {
 			t.Errorf("%d dials at first, %d later", before, n)
@@ -110,7 +110,7 @@ func TestRemovedAndRestricted(t *testing.T) {
 		a.store.commit(1)
 		b.store.commit(1)
 		w.until(time.Second, "push only", func() bool { return a.has(b) == 1 })
-		wait(t.Context(), time.Minute)
+		Wait(t.Context(), time.Minute)
 		if b.has(a) != 0 {
 			t.Error("b got what it does not want")
 		}

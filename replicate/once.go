@@ -54,7 +54,7 @@ func (l *link) sync(ctx context.Context) error {
 			return err
 		}
 		missing = fmt.Errorf("last attempt: %w", err)
-		wait(ctx, firstRetry<<min(attempt, 4))
+		Wait(ctx, firstRetry<<min(attempt, 4))
 	}
 }
 

@@ -31,7 +31,7 @@ func price(m wire.Message) float64 {
 		return 10
 	case *wire.SealRequest, *wire.ContentsRequest, *wire.FingerprintsRequest:
 		return paceRate / 100
-	case *wire.Offers, *wire.SchemaRequest, *wire.DigestRequest, *wire.Behind:
+	case *wire.Known, *wire.Addresses, *wire.Offers, *wire.SchemaRequest, *wire.DigestRequest, *wire.Behind:
 		return paceRate / 20
 	}
 	return 1

@@ -16,7 +16,7 @@ func TestSeenPeerIsDialed(t *testing.T) {
 		a.knows(false, b)
 		a.run()
 		b.run()
-		wait(t.Context(), time.Minute)
+		Wait(t.Context(), time.Minute)
 		if w.dials() > 0 {
 			t.Error("dialed a stranger")
 		}
@@ -27,11 +27,11 @@ func TestSeenPeerIsDialed(t *testing.T) {
 		if got := a.state(0).Remote.Addrs; len(got) > 0 {
 			t.Errorf("its addresses are %v now", got)
 		}
-		wait(t.Context(), time.Hour)
+		Wait(t.Context(), time.Hour)
 		b.stop()
 		w.until(time.Minute, "b to be gone", func() bool { return a.state(0).State == Idle })
 		before := w.dials()
-		wait(t.Context(), time.Hour)
+		Wait(t.Context(), time.Hour)
 		if w.dials() != before {
 			t.Error("dialed where it was an hour ago")
 		}

@@ -3,6 +3,7 @@ package replicate
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -22,6 +23,13 @@ type config struct {
 	// vector is the own vector, tables the own offers.
 	vector merge.Vector
 	tables []wire.TableOffer
+	// moved are tables that are in other datasets by now.
+	moved []wire.MovedTable
+	// exchange is nil where addresses are not exchanged; near says that the peer
+	// is on this machine.
+	exchange Exchange
+	near     bool
+	log      *slog.Logger
 	// wants and held are as Chooser has them.
 	wants []string
 	held  merge.Vector
@@ -97,6 +105,8 @@ type session struct {
 	snapshots snapshots
 	digests   digesting
 	comparing comparing
+
+	addressing addressing
 }
 
 func newSession(c config) *session {
@@ -180,6 +190,12 @@ func (s *session) handle(e event) {
 	case compared:
 		s.comparing.answering = false
 		s.outbox.post(e.answer)
+	case lookedAround:
+		s.lookAround(e.known)
+	case addressesFound:
+		s.found(e.told)
+	case learned:
+		s.addressing.learning = false
 	case stopped:
 		s.end(e.err)
 	}
@@ -188,7 +204,7 @@ func (s *session) handle(e event) {
 // react does whatever has become possible. Every step ends with it, so that no
 // event has to know what it enables.
 func (s *session) react() {
-	for _, f := range []func(){s.keepAlive, s.startSync, s.startSeal, s.startAgree, s.askDigests, s.askComparison, s.startApply, s.startLoad, s.finishSync, s.startConfirm, s.flush} {
+	for _, f := range []func(){s.keepAlive, s.startSync, s.startSeal, s.startAgree, s.askDigests, s.askComparison, s.startApply, s.startLoad, s.finishSync, s.startConfirm, s.startAddressing, s.flush} {
 		if s.isEnded {
 			return
 		}
@@ -219,10 +235,11 @@ func (s *session) hello() *wire.Hello {
 		MinProtocol: wire.MinProtocol, MaxProtocol: wire.MaxProtocol,
 		Software: s.software, Dataset: s.dataset, Pull: s.pull, Push: s.push,
 		Vector: s.own.Clone(), Tables: s.tables, Now: merge.At(s.now),
+		Moved: s.moved, Exchanges: s.exchange != nil,
 		Wants: s.wants, Held: s.held, Proof: s.proof,
 	}
 	if s.private { // tables are for members: see meetMember
-		h.Tables, h.Wants, h.Held = nil, nil, nil
+		h.Tables, h.Wants, h.Held, h.Moved = nil, nil, nil, nil
 	}
 	return h
 }
@@ -278,7 +295,9 @@ func (s *session) receiveOpen(m wire.Message) {
 	case *wire.Bye:
 		s.hung(m)
 	default:
-		s.end(fmt.Errorf("%T: %w", m, wire.ErrInvalid))
+		if !s.exchanged(m) {
+			s.end(fmt.Errorf("%T: %w", m, wire.ErrInvalid))
+		}
 	}
 }
 
@@ -302,7 +321,12 @@ func (s *session) open(h *wire.Hello) {
 	}
 	s.life.unconfirmed = len(s.theirs) > 0
 	s.ping() // for the round trip
+	if !s.private {
+		s.tellings.moved = h.Moved
+	}
 	s.meetMember(h)
+	s.addressing.on = s.exchange != nil && h.Exchanges
+	s.askAround()
 }
 
 // schemaAsked answers only peers that may pull.

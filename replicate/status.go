@@ -33,6 +33,16 @@ type Status struct {
 	LastSync time.Time
 	// Error is what is wrong in one of the datasets, empty if nothing is.
 	Error string
+	// Datasets is how each stands that the remote may have.
+	Datasets map[string]DatasetStatus
+}
+
+// DatasetStatus is State and Error of one dataset. Denied says that the peer is
+// there, and does not exchange this dataset.
+type DatasetStatus struct {
+	State  State
+	Error  string
+	Denied bool
 }
 
 // Lag counts batches.
@@ -48,7 +58,7 @@ func (n *Node) Status(ctx context.Context) ([]Status, error) {
 	n.mu.Unlock()
 	var out []Status
 	for _, r := range remotes {
-		s := Status{Remote: r, State: Idle, Lag: make(map[string]Lag), Confirmed: make(map[string]merge.Vector)}
+		s := Status{Remote: r, State: Idle, Lag: make(map[string]Lag), Confirmed: make(map[string]merge.Vector), Datasets: make(map[string]DatasetStatus)}
 		for i, l := range n.linksOf(r.Peer) {
 			if err := l.report(ctx, &s, i == 0); err != nil {
 				return nil, fmt.Errorf("status of %s: %w", r.Name, err)
@@ -57,6 +67,12 @@ func (n *Node) Status(ctx context.Context) ([]Status, error) {
 		out = append(out, s)
 	}
 	return out, nil
+}
+
+// denied reports whether a peer has said that it does not exchange a dataset.
+func denied(err error) bool {
+	var bye *ByeError
+	return errors.As(err, &bye) && (errors.Is(bye, ErrRefused) || errors.Is(bye, ErrNoDataset) || errors.Is(bye, ErrDisabled))
 }
 
 // Peers counts the remotes, and those that a session is open with.
@@ -91,8 +107,13 @@ func (l *link) report(ctx context.Context, s *Status, first bool) error {
 	if rank[state] > rank[s.State] {
 		s.State = state
 	}
-	if trouble != nil && s.Error == "" {
-		s.Error = trouble.Error()
+	ds := DatasetStatus{State: state}
+	if trouble != nil {
+		ds.Error, ds.Denied = trouble.Error(), denied(trouble)
+	}
+	s.Datasets[l.key.dataset] = ds
+	if s.Error == "" {
+		s.Error = ds.Error
 	}
 	if first || at.Before(s.LastSync) {
 		s.LastSync = at
@@ -120,7 +141,7 @@ func (l *link) state() State {
 		return Connected
 	case errors.Is(l.lastError, ErrRefused):
 		return Refused
-	case l.node.dialing != nil && len(l.node.addrs(l.remote)) > 0:
+	case l.node.dialing != nil && len(l.addrs()) > 0:
 		return Retrying
 	}
 	return Idle

@@ -120,6 +120,10 @@ type Stores interface {
 	Datasets() []string
 }
 
+// Disabler is a Stores that tells a dataset that is disabled from one that is
+// not there. A peer is told so only of datasets that it may have.
+type Disabler interface{ Disabled(dataset string) bool }
+
 // Dialer makes authenticated connections.
 type Dialer interface {
 	// Dial connects to addr and returns when the other end has proved to be

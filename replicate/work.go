@@ -27,13 +27,13 @@ func try[T any](ctx context.Context, f func(context.Context) (T, error)) (T, err
 		if err == nil || n == storeTries || ctx.Err() != nil || errors.Is(err, wire.ErrInvalid) || errors.Is(err, wire.ErrGap) || errors.Is(err, wire.ErrAhead) || errors.Is(err, wire.ErrForked) {
 			return v, err
 		}
-		wait(ctx, pause)
+		Wait(ctx, pause)
 		pause *= 2
 	}
 }
 
-// wait returns after d, or when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
+// Wait returns after d, or when ctx ends.
+func Wait(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -107,6 +107,9 @@ func (l *loop) agree(ctx context.Context, a agree) {
 	wants, err := try(ctx, func(ctx context.Context) (bool, error) {
 		return l.store.Agree(ctx, l.config.peer, a.tables)
 	})
+	if err == nil {
+		err = l.noteMoved(ctx, a.moved)
+	}
 	if err != nil {
 		l.fail("compare tables", err)
 		return

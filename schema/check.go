@@ -147,7 +147,7 @@ func (t *Table) checkNulls(ctx context.Context, q Queryer, k Key) error {
 	case err != nil:
 		return fmt.Errorf("look for NULL in the key of %s: %w", t.Name, err)
 	case n > 0:
-		return t.refuse(fmt.Sprintf("%d rows have NULL in the key (%s)", n, t.columnNames(k)), "give these rows a key, or choose another with --key")
+		return t.refuse(fmt.Sprintf("the key (%s) has NULL in %d of its rows", t.columnNames(k), n), "give these rows a key, or choose another with --key")
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func TestRefusals(t *testing.T) {
 		{name: "no such index", sql: `CREATE TABLE t (a NOT NULL UNIQUE, b)`, key: []string{"b"}, cause: "no UNIQUE index", remedy: "CREATE UNIQUE INDEX"},
 		{name: "a key that can be NULL", sql: `CREATE TABLE t (a UNIQUE)`, key: []string{"a"}, cause: "can be NULL", remedy: "NOT NULL"},
 		{name: "a partial index", sql: `CREATE TABLE t (a NOT NULL); CREATE UNIQUE INDEX i ON t (a) WHERE a > 0`, key: []string{"a"}, cause: "no UNIQUE index", remedy: "CREATE UNIQUE INDEX"},
-		{name: "NULL in the key", sql: `CREATE TABLE t (a TEXT PRIMARY KEY); INSERT INTO t VALUES (NULL), ('x')`, cause: "1 rows have NULL", remedy: "--key"},
+		{name: "NULL in the key", sql: `CREATE TABLE t (a TEXT PRIMARY KEY); INSERT INTO t VALUES (NULL), ('x')`, cause: "has NULL in 1 of its rows", remedy: "--key"},
 		{name: "virtual", sql: `CREATE VIRTUAL TABLE t USING fts5 (a)`, cause: "virtual table", remedy: "watch the table"},
 		{name: "shadow", sql: `CREATE VIRTUAL TABLE t USING fts5 (a)`, table: "t_data", cause: "inside of a virtual table", remedy: "leave it"},
 		{name: "view", sql: `CREATE TABLE x (a); CREATE VIEW t AS SELECT * FROM x`, cause: "it is a view", remedy: "watch the tables"},

@@ -64,6 +64,10 @@ func (r *reader) message(kind byte) Message {
 		return &Ping{ID: r.uvarint()}
 	case kindPong:
 		return &Pong{ID: r.uvarint()}
+	case kindKnown:
+		return r.known()
+	case kindAddresses:
+		return r.addresses()
 	case kindBye:
 		return &Bye{Code: r.string(), Text: r.string()}
 	}
@@ -85,9 +89,26 @@ func (r *reader) hello() *Hello {
 				f.fail("an empty vector")
 			}
 		},
-		fieldProof: func(f *reader) { m.Proof = (*Proof)(f.take(len(Proof{}))) },
+		fieldProof:     func(f *reader) { m.Proof = (*Proof)(f.take(len(Proof{}))) },
+		fieldMoved:     func(f *reader) { m.Moved = f.moved() },
+		fieldExchanges: func(*reader) { m.Exchanges = true },
 	})
 	return m
+}
+
+// moved reads the tables that are elsewhere, ascending by name.
+func (r *reader) moved() []MovedTable {
+	list := make([]MovedTable, r.count(2, maxSections))
+	if r.err == nil && len(list) == 0 {
+		r.fail("an empty list")
+	}
+	for i := range list {
+		list[i] = MovedTable{Name: r.name(), Dataset: r.name()}
+		if r.err == nil && i > 0 && list[i].Name <= list[i-1].Name {
+			r.fail("tables are not in order")
+		}
+	}
+	return list
 }
 
 func (r *reader) sealedList() []*Sealed {

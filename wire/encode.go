@@ -35,16 +35,22 @@ const (
 	kindStates        = 22
 	kindRangesAsk     = 23
 	kindRanges        = 24
+	kindKnown         = 32
+	kindAddresses     = 33
 )
 
 // Numbers of the fields that follow a Hello, ascending: see reader.fields.
 const (
-	fieldWants = 1
-	fieldHeld  = 2
-	fieldProof = 3
+	fieldWants     = 1
+	fieldHeld      = 2
+	fieldProof     = 3
+	fieldMoved     = 8
+	fieldExchanges = 9
 )
 
-func known(kind byte) bool { return kind >= kindHello && kind <= kindRanges }
+func known(kind byte) bool {
+	return kind >= kindHello && kind <= kindRanges || kind == kindKnown || kind == kindAddresses
+}
 
 // appendMessage appends the body of a message and returns its type.
 func appendMessage(b []byte, m Message) (kind byte, body []byte, err error) {
@@ -95,6 +101,10 @@ func appendMessage(b []byte, m Message) (kind byte, body []byte, err error) {
 		return kindPing, binary.AppendUvarint(b, m.ID), nil
 	case *Pong:
 		return kindPong, binary.AppendUvarint(b, m.ID), nil
+	case *Known:
+		return kindKnown, appendKnown(b, m), nil
+	case *Addresses:
+		return kindAddresses, appendAddresses(b, m), nil
 	case *Bye:
 		return kindBye, appendBytes(appendBytes(b, m.Code), m.Text), nil
 	}
@@ -119,6 +129,20 @@ func appendHello(b []byte, m *Hello) []byte {
 	}
 	if m.Proof != nil {
 		b = appendBytes(binary.AppendUvarint(b, fieldProof), m.Proof[:])
+	}
+	if len(m.Moved) > 0 {
+		b = appendBytes(binary.AppendUvarint(b, fieldMoved), appendMoved(m.Moved))
+	}
+	if m.Exchanges {
+		b = appendBytes(binary.AppendUvarint(b, fieldExchanges), "")
+	}
+	return b
+}
+
+func appendMoved(list []MovedTable) []byte {
+	b := binary.AppendUvarint(nil, uint64(len(list)))
+	for _, t := range list {
+		b = appendBytes(appendBytes(b, t.Name), t.Dataset)
 	}
 	return b
 }

@@ -46,7 +46,15 @@ type Hello struct {
 	// Proof shows that the sender is a member of a private dataset, nil if it is
 	// none. Tables, Wants and Held are empty then: the peer may be none.
 	Proof *Proof
+	// Moved are the tables that the sender had in the dataset and has in another
+	// now, ascending by name.
+	Moved []MovedTable
+	// Exchanges says that the sender takes Known and Addresses.
+	Exchanges bool
 }
+
+// MovedTable is a table and the dataset that it was moved to.
+type MovedTable struct{ Name, Dataset string }
 
 // TableOffer tells a peer how a table is watched here.
 type TableOffer struct {

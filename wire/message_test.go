@@ -60,6 +60,9 @@ func TestMessagesHaveOneForm(t *testing.T) {
 			if rapid.Bool().Draw(t, "private") {
 				m.(*Hello).Proof = &Proof{rapid.Byte().Draw(t, "proof")}
 			}
+			if rapid.Bool().Draw(t, "moved") {
+				m.(*Hello).Moved = []MovedTable{{"a", text.Draw(t, "to")}, {"b", text.Draw(t, "to")}}
+			}
 		case 1:
 			m = &SealDone{ID: rapid.Uint64().Draw(t, "id"), Vector: vector.Draw(t, "vector")}
 		case 2:
@@ -135,8 +138,11 @@ func TestHelloOfALaterVersion(t *testing.T) {
 		more []byte
 		ok   bool
 	}{
-		"two fields":   {[]byte{8, 2, 'a', 'b', 9, 0}, true},
-		"known":        {[]byte{1, 5, 2, 1, 'a', 1, 'b', 9, 0}, true},
+		"two fields":   {[]byte{98, 2, 'a', 'b', 99, 0}, true},
+		"known":        {[]byte{1, 5, 2, 1, 'a', 1, 'b', 8, 5, 1, 1, 't', 1, 'd', 9, 0, 99, 0}, true},
+		"none moved":   {[]byte{8, 1, 0}, false},
+		"moved twice":  {[]byte{8, 9, 2, 1, 't', 1, 'd', 1, 't', 1, 'e'}, false},
+		"flag":         {[]byte{9, 1, 1}, false},
 		"unordered":    {[]byte{1, 5, 2, 1, 'b', 1, 'a'}, false},
 		"twice a name": {[]byte{1, 5, 2, 1, 'a', 1, 'a'}, false},
 		"long list":    {[]byte{1, 1, 2}, false},

@@ -31,6 +31,8 @@ type app struct {
 	// observe returns what a database that is opened tells its work to, nil
 	// mostly.
 	observe func(path string) func(cdc.Work)
+	// noExchange is as mesh.Options has it.
+	noExchange bool
 	// unlocked is the identity that a verb about keys has at hand, so that
 	// nobody is asked for its passphrase again.
 	unlocked *crypto.Identity
@@ -142,7 +144,7 @@ func (a *app) member(ctx context.Context, path string) (*mesh.Member, error) {
 
 func (a *app) meshOptions(ctx context.Context, path string, wait time.Duration) mesh.Options {
 	o := mesh.Options{
-		Software: "sqlsync " + version(), LockWait: wait, Log: a.logger(),
+		Software: "sqlsync " + version(), LockWait: wait, Log: a.logger(), NoExchange: a.noExchange,
 		Unlock: func(keyFile string) (*crypto.Identity, error) {
 			if a.unlocked != nil {
 				return a.unlocked, nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 	"sqlsync/merge"
 	"sqlsync/replicate/mesh"
 )
@@ -163,6 +164,6 @@ func (c *cloneCmd) report(ctx context.Context, a *app, m *mesh.Member) error {
 	if a.JSON {
 		return a.printJSON(map[string]any{"file": c.File, "key": nodeKey(m.Store.Node()), "tables": watched, "rows": rows})
 	}
-	a.printf("cloned %d tables, %d rows into %s\n", watched, rows, c.File)
+	a.printf("cloned %s, %s into %s\n", plural.Of(watched, "table"), plural.Of(rows, "row"), c.File)
 	return nil
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 )
 
 type datasetCmd struct {
@@ -25,6 +27,11 @@ func (datasetListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	return a.printDatasets(list)
+}
+
+// printDatasets shows datasets with their settings.
+func (a *app) printDatasets(list []cdc.DatasetSettings) error {
 	if a.JSON {
 		type row struct {
 			Dataset   string `json:"dataset"`
@@ -83,7 +90,7 @@ func rateWord(n int64) string {
 	if n == 0 {
 		return "any"
 	}
-	return fmt.Sprintf("%d rows/s", n)
+	return plural.Of(n, "row") + "/s"
 }
 
 func intervalWord(d time.Duration) string {
@@ -107,7 +114,7 @@ func bytesWord(n int64) string {
 	if n == 0 {
 		return "any size"
 	}
-	return fmt.Sprintf("%d bytes", n)
+	return plural.Of(n, "byte")
 }
 
 func interestWord(all bool) string {
@@ -145,6 +152,9 @@ func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	if *c == (datasetSetCmd{Name: c.Name}) {
+		return c.show(ctx, a)
+	}
 	if c.Private {
 		if err := checkDataset(c.Name); err != nil {
 			return err
@@ -164,6 +174,30 @@ func (c *datasetSetCmd) Run(ctx context.Context, a *app) error {
 		change.Retention = &d
 	}
 	return a.setDataset(ctx, c.Name, change)
+}
+
+// show shows the settings where none is to be changed.
+func (c *datasetSetCmd) show(ctx context.Context, a *app) error {
+	if err := checkDataset(c.Name); err != nil {
+		return err
+	}
+	list, err := a.datasets(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(list, func(d cdc.DatasetSettings) bool { return d.Dataset == c.Name })
+	if i < 0 {
+		var names []string
+		for _, d := range list {
+			names = append(names, d.Dataset)
+		}
+		return noDataset(c.Name, names)
+	}
+	if err := a.printDatasets(list[i : i+1]); err != nil || a.JSON {
+		return err
+	}
+	a.say("nothing to change: sqlsync dataset set --help lists the flags")
+	return nil
 }
 
 func (a *app) setDataset(ctx context.Context, name string, change cdc.DatasetChange) error {

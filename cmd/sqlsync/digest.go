@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 )
 
 type digestCmd struct {
@@ -33,7 +34,7 @@ func (c *digestCmd) Run(ctx context.Context, a *app) error {
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 	for _, name := range slices.Sorted(maps.Keys(rows)) {
-		(&app{stdout: w}).printf("%s\t%d rows\t%s\n", cell(name), rows[name].Rows, rows[name].Digest)
+		(&app{stdout: w}).printf("%s\t%s\t%s\n", cell(name), plural.Of(rows[name].Rows, "row"), rows[name].Digest)
 	}
 	return w.Flush()
 }

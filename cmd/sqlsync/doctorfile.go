@@ -13,6 +13,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 	"sqlsync/migrations"
 	"sqlsync/replicate/mesh"
 	"sqlsync/schema"
@@ -193,7 +194,7 @@ func (d *doctor) checkFormat() {
 	if d.ex.Encoding != "UTF-8" {
 		note = ", which peers with UTF-8 get as the same text"
 	}
-	d.ok("format", "%d pages of %d bytes, %s%s", d.ex.Pages, d.ex.PageSize, d.ex.Encoding, note)
+	d.ok("format", "%s of %d bytes, %s%s", plural.Of(d.ex.Pages, "page"), d.ex.PageSize, d.ex.Encoding, note)
 }
 
 // checkVersion reports whether sqlsync's tables, if there are any, can be read.
@@ -221,7 +222,7 @@ func size(n int64) string {
 			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.n), u.name)
 		}
 	}
-	return fmt.Sprintf("%d bytes", n)
+	return plural.Of(n, "byte")
 }
 
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

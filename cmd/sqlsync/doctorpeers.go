@@ -76,7 +76,7 @@ func loopbackOnly(addrs []string) bool {
 			return false
 		}
 	}
-	return true
+	return len(addrs) > 0
 }
 
 // reached is how a remote's address answered. skew is how far its clock is
@@ -95,6 +95,8 @@ func (d *doctor) checkRemotes() {
 	answers := make([][]reached, len(d.ex.Remotes))
 	var all sync.WaitGroup
 	for i, r := range d.ex.Remotes {
+		r.Addrs = r.Dialed(d.now)
+		d.ex.Remotes[i] = r
 		answers[i] = make([]reached, len(r.Addrs))
 		for j, addr := range r.Addrs {
 			all.Go(func() { answers[i][j] = d.reach(r, addr) })

@@ -25,6 +25,7 @@ type fleet struct {
 	patterns []string
 	ports    []*mesh.Port // none, one for all databases, or one for each of files
 	open     bool         // peers are let in
+	waits    bool         // it was told that nothing matches the patterns
 	pages    *paging
 	near     *mesh.Discovery // nil without --discover
 
@@ -138,6 +139,14 @@ func (f *fleet) openTo(ctx context.Context) {
 	for _, p := range f.ports {
 		f.tasks.Go(func() { p.Run(ctx) })
 	}
+}
+
+// addrs are where peers are let in.
+func (f *fleet) addrs() (list []string) {
+	for _, p := range f.ports {
+		list = append(list, p.Addr().String())
+	}
+	return list
 }
 
 func (f *fleet) closePorts() {

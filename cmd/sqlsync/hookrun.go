@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/replicate"
 	"sqlsync/schema"
 )
 
@@ -95,7 +96,7 @@ func (c *carrier) run(ctx context.Context) {
 		if err != nil {
 			pause := min(firstHookRetry<<min(c.failures, 10), lastHookRetry)
 			c.failures++
-			rest(ctx, pause/2+rand.N(pause/2))
+			replicate.Wait(ctx, pause/2+rand.N(pause/2))
 			continue
 		}
 		c.failures = 0
@@ -183,7 +184,7 @@ func (c *carrier) call(ctx context.Context, batch cdc.Cursor, body []byte) error
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.hook.Timeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
-		rest(within, hookGrace)
+		replicate.Wait(within, hookGrace)
 		cancel()
 	})
 	defer stop()
@@ -191,14 +192,4 @@ func (c *carrier) call(ctx context.Context, batch cdc.Cursor, body []byte) error
 		return c.exec(within, batch, body)
 	}
 	return c.post(within, batch, body)
-}
-
-// rest waits, but not longer than ctx.
-func rest(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 )
 
 // checkListen makes sure that an address can be listened on.
@@ -14,6 +15,15 @@ func checkListen(addr string) error {
 		return usage(fmt.Sprintf("--listen %q", addr), "use HOST:PORT, e.g. 0.0.0.0:7117")
 	}
 	return nil
+}
+
+// warnUnreachable warns of addresses that are announced to the local network and
+// reached from this machine alone.
+func warnUnreachable(a *app, addrs []string) {
+	if loopbackOnly(addrs) {
+		a.say("--discover announces %s, which other machines cannot reach", strings.Join(addrs, ", "))
+		fmt.Fprintln(a.stderr, "hint: use --listen 0.0.0.0:PORT, or an address of this machine in the network")
+	}
 }
 
 // warnIdle warns of a serve that has nothing to do so far. It takes note of

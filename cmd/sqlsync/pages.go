@@ -82,9 +82,10 @@ func (p *paging) add(m *mesh.Member) (remove func()) {
 	d := &web.Database{
 		Path: m.Store.Path(), Store: m.Store, Peers: m.Node.Status, Resolve: settler{m.Store},
 		Show: web.Show{
-			Key:    nodeKey,
-			Change: func(e *cdc.Entry) any { return logLineOf(e, m.Store.Mine) },
-			Status: func(ctx context.Context) (any, error) { return readStatus(ctx, m.Store) },
+			Key:          nodeKey,
+			Change:       func(e *cdc.Entry) any { return logLineOf(e, m.Store.Mine) },
+			Status:       func(ctx context.Context) (any, error) { return readStatus(ctx, m.Store) },
+			Unreplicated: func(ctx context.Context) ([]string, error) { return unreplicatedText(ctx, m.Store) },
 			Tables: func(ctx context.Context) (any, error) {
 				list, err := m.Store.Tables(ctx)
 				return tableRows(list), explain(m.Store.Path(), err)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 	"sqlsync/replicate/mesh"
 )
 
@@ -51,9 +52,9 @@ func (a *app) progress(ctx context.Context, m *mesh.Member, remote string, done 
 		if draw {
 			fmt.Fprintf(a.stderr, "\r%s\x1b[K", bar(part, n))
 		} else if part > 0 {
-			a.say("%d changes so far, %d%% of all", n, int(part*100))
+			a.say("%s so far, %d%% of all", plural.Of(n, "change"), int(part*100))
 		} else {
-			a.say("%d changes so far", n)
+			a.say("%s so far", plural.Of(n, "change"))
 		}
 	}
 }
@@ -96,8 +97,8 @@ func heldBatches(ctx context.Context, store *cdc.Store) (n uint64, err error) {
 // bar is one line of a terminal; a part of 0 is not known.
 func bar(part float64, changes int64) string {
 	if part <= 0 {
-		return fmt.Sprintf("%d changes", changes)
+		return plural.Of(changes, "change")
 	}
 	full := min(barWidth, int(part*barWidth))
-	return fmt.Sprintf("[%s%s] %3d%%  %d changes", strings.Repeat("#", full), strings.Repeat("-", barWidth-full), min(100, int(part*100)), changes)
+	return fmt.Sprintf("[%s%s] %3d%%  %s", strings.Repeat("#", full), strings.Repeat("-", barWidth-full), min(100, int(part*100)), plural.Of(changes, "change"))
 }

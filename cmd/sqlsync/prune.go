@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 )
 
 type pruneCmd struct {
@@ -41,7 +42,7 @@ func (c *pruneCmd) Run(ctx context.Context, a *app) error {
 		return a.printJSON(rows)
 	}
 	for _, r := range rows {
-		a.printf("%s: dropped %d batches (%d bytes), %d tombstones, %d conflicts\n", r.Dataset, r.Batches, r.Bytes, r.Tombstones, r.Conflicts)
+		a.printf("%s: dropped %s (%s), %s, %s\n", r.Dataset, plural.Of(r.Batches, "batch"), plural.Of(r.Bytes, "byte"), plural.Of(r.Tombstones, "tombstone"), plural.Of(r.Conflicts, "conflict"))
 		if len(r.Blocked) > 0 {
 			a.say("%s: the rest waits for %s; sqlsync remote set NAME --max-offline DURATION bounds that", r.Dataset, strings.Join(r.Blocked, ", "))
 		}

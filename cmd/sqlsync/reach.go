@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sqlsync/replicate/mesh"
 )
 
 // maxReach is how many addresses of this machine go into a ticket; a QR code
@@ -31,6 +32,14 @@ func reach(addr string) []string {
 		list = append(list, net.JoinHostPort(ip.String(), port))
 	}
 	return list
+}
+
+// reachOf says where a port is reached, nil for none.
+func reachOf(p *mesh.Port) func() []string {
+	if p == nil {
+		return nil
+	}
+	return func() []string { return reach(p.Addr().String()) }
 }
 
 // reachable chooses from a machine's addresses those that others may reach, the

@@ -54,6 +54,9 @@ func (f *remoteFlags) check() error {
 		}
 	}
 	for dataset, text := range f.Direction {
+		if err := checkDataset(dataset); err != nil {
+			return err
+		}
 		if _, err := cdc.ParseDirection(text); err != nil {
 			return usage(fmt.Sprintf("--direction %s=%s: %v", dataset, text, err), "for example --direction primary=pull")
 		}
@@ -186,6 +189,9 @@ func checkDataset(name string) error {
 	if strings.TrimSpace(name) == "" {
 		return usage("the name of the dataset is empty", "sqlsync dataset list shows the datasets; leave --dataset out for the usual one")
 	}
+	if err := cdc.CheckDatasetName(name); err != nil {
+		return usage(err.Error(), "use up to 100 letters, digits, '.', '_' and '-', beginning with a letter or a digit")
+	}
 	return nil
 }
 
@@ -213,6 +219,14 @@ type remoteRow struct {
 	Disabled bool     `json:"disabled"`
 	// Directions are of datasets that have one of their own.
 	Directions map[string]string `json:"directions"`
+	// Learned is where peers say that it is, in its own words.
+	Learned *learnedRow `json:"learned,omitempty"`
+}
+
+type learnedRow struct {
+	Addrs []string `json:"addrs"`
+	Said  string   `json:"said"`
+	From  string   `json:"from"`
 }
 
 // Run lists the peers.
@@ -232,9 +246,16 @@ func (c *remoteListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	names, err := nodeNames(ctx, store)
+	if err != nil {
+		return err
+	}
 	rows := []remoteRow{}
 	for _, r := range list {
-		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", "", r.Disabled, make(map[string]string)}
+		row := remoteRow{r.Name, nodeKey(r.Key), append([]string{}, r.Addrs...), append([]string{}, r.Datasets...), r.Pull, r.Push, "", "", r.Disabled, make(map[string]string), nil}
+		if r.Learned.Current(time.Now()) && len(r.Learned.Addrs) > 0 {
+			row.Learned = &learnedRow{r.Learned.Addrs, r.Learned.Said.Format(time.RFC3339), names(r.Learned.From)}
+		}
 		for dataset, d := range r.Directions {
 			row.Directions[dataset] = d.String()
 		}
@@ -279,7 +300,19 @@ func printRemotes(a *app, rows []remoteRow) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", cell(r.Name), dash(strings.Join(r.Addrs, ",")), datasets, allowed, key)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.Learned != nil && slices.ContainsFunc(r.Learned.Addrs, func(addr string) bool { return !slices.Contains(r.Addrs, addr) }) {
+			from := ""
+			if r.Learned.From != r.Name {
+				from = ", told by " + cell(r.Learned.From)
+			}
+			a.printf("%s says that it is at %s%s, %s\n", cell(r.Name), strings.Join(r.Learned.Addrs, ", "), from, r.Learned.Said)
+		}
+	}
+	return nil
 }
 
 func unknownRemote(name string, list []cdc.Remote) error {

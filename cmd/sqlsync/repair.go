@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 )
 
 type repairCmd struct {
@@ -94,8 +94,5 @@ func printRepaired(a *app, r *cdc.Repaired, list []repairedTable) {
 }
 
 func wrong(triggers int) string {
-	if triggers == 1 {
-		return "1 trigger was not as it should be"
-	}
-	return fmt.Sprintf("%d triggers were not as they should be", triggers)
+	return plural.Of(triggers, "trigger") + plural.Choose(triggers, " was not as it should be", " were not as they should be")
 }

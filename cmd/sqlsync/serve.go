@@ -16,7 +16,13 @@ type serveCmd struct {
 	Listen      []string `sep:"none" placeholder:"ADDR" help:"Address to accept peers on, HOST:PORT; port 0 takes a free one. With several databases, one for all of them, or one for each in their order. Without it, this node only dials."`
 	RespondOnly bool     `help:"Never dial: wait for peers to connect."`
 	Discover    bool     `help:"Announce this node to the local network, without saying whose it is to those who do not know its key, and dial remotes that announce themselves."`
+	exchanging  `embed:""`
 	pages       `embed:""`
+}
+
+// exchanging says whether addresses are exchanged.
+type exchanging struct {
+	PeerExchange bool `default:"true" negatable:"" help:"Tell peers where the remotes are that they have, too, and learn it from them. --no-peer-exchange does neither, and uses nothing that was learned."`
 }
 
 // group is a WaitGroup whose goroutines give an error.
@@ -27,6 +33,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(a); err != nil {
 		return err
 	}
+	a.noExchange = !c.PeerExchange
 	f := newFleet(a, c)
 	if err := f.name(a.DB); err != nil {
 		return err
@@ -39,6 +46,9 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	}
 	if err := f.openDiscovery(ctx, c.Discover); err != nil {
 		return err
+	}
+	if c.Discover {
+		warnUnreachable(a, f.addrs())
 	}
 	if err := f.run(ctx); err != nil {
 		return err
@@ -102,7 +112,7 @@ func (c *serveCmd) begin(ctx context.Context, a *app, p *mesh.Port, path string)
 	err = s.warnIdle(ctx, p != nil, c.Discover)
 	if err == nil {
 		var begun *mesh.Service
-		begun, err = m.Begin(ctx, mesh.ServeOptions{Port: p, RespondOnly: c.RespondOnly, Beside: []func(context.Context) error{s.reportTroubles, s.hooks}})
+		begun, err = m.Begin(ctx, mesh.ServeOptions{Port: p, RespondOnly: c.RespondOnly, Reach: reachOf(p), Beside: []func(context.Context) error{s.reportTroubles, s.hooks}})
 		if err == nil {
 			s.run = begun.Run
 			return s, nil

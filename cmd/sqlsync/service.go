@@ -123,12 +123,23 @@ func (f *serviceFlags) suffix() (s string) {
 	return s
 }
 
+// installed makes sure that there is such a service, as far as its manager says.
+func (f *serviceFlags) installed(s manager.Service) error {
+	if _, err := s.Status(); errors.Is(err, manager.ErrNotInstalled) {
+		return hint(fmt.Errorf("no service %s is installed", f.Name), "sqlsync service install%s installs it; --name and --user say which is meant", f.suffix())
+	}
+	return nil
+}
+
 type serviceUninstallCmd struct{ serviceFlags }
 
 // Run uninstalls the service. Databases and keys stay.
 func (c *serviceUninstallCmd) Run(a *app) error {
 	s, err := c.open(nil)
 	if err != nil {
+		return err
+	}
+	if err := c.installed(s); err != nil {
 		return err
 	}
 	if st, err := s.Status(); err == nil && st == manager.StatusRunning {
@@ -151,6 +162,9 @@ func (c *serviceStartCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := c.installed(s); err != nil {
+		return err
+	}
 	if err := s.Start(); err != nil {
 		return c.explain("start", err)
 	}
@@ -164,6 +178,9 @@ type serviceStopCmd struct{ serviceFlags }
 func (c *serviceStopCmd) Run(a *app) error {
 	s, err := c.open(nil)
 	if err != nil {
+		return err
+	}
+	if err := c.installed(s); err != nil {
 		return err
 	}
 	if err := s.Stop(); err != nil {

@@ -20,7 +20,8 @@ import (
 
 // spec is the service that the command line asks for.
 func (c *serviceInstallCmd) spec(a *app, k *kong.Context) (*unit, error) {
-	u := &unit{Name: c.Name, PerUser: c.User, User: c.RunAs, Discover: c.Serve.Discover}
+	u := &unit{Name: c.Name, PerUser: c.User, User: c.RunAs,
+		Discover: c.Serve.Discover || c.Serve.PeerExchange && len(c.Serve.Listen) > 0}
 	if c.Name == "" || strings.Trim(c.Name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != "" {
 		return nil, usage(fmt.Sprintf("--name %q", c.Name), "use letters, digits, and - _ .")
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/blake2b"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 	"sqlsync/merge"
 	"sqlsync/wire"
 )
@@ -70,7 +71,7 @@ func (c *snapshotExportCmd) Run(ctx context.Context, a *app) (err error) {
 		return fmt.Errorf("write snapshot: %w", err)
 	}
 	if !a.JSON {
-		a.printf("%s: %d datasets, %d changes\n", c.File, len(names), rows)
+		a.printf("%s: %s, %s\n", c.File, plural.Of(len(names), "dataset"), plural.Of(rows, "change"))
 		return nil
 	}
 	return a.printJSON(map[string]any{"file": c.File, "datasets": names, "changes": rows})
@@ -189,7 +190,7 @@ func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 		return explain(path, err)
 	}
 	if !a.JSON {
-		a.printf("%s: merged %d datasets\n", c.File, n)
+		a.printf("%s: merged %s\n", c.File, plural.Of(n, "dataset"))
 		return nil
 	}
 	return a.printJSON(map[string]any{"file": c.File, "datasets": n})

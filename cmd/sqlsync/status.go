@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 	"sqlsync/merge"
 	"sqlsync/replicate"
 	"sqlsync/replicate/mesh"
@@ -70,8 +71,10 @@ type status struct {
 	Forks   []forkStatus `json:"forks"`
 	// Replicated says that every remote that gets changes from here has all of
 	// them. Verdict says so in words, or why not.
-	Replicated bool   `json:"replicated"`
-	Verdict    string `json:"verdict"`
+	Replicated bool `json:"replicated"`
+	// Unreplicated is what is left out of what is exchanged.
+	Unreplicated []unreplicated `json:"unreplicated"`
+	Verdict      string         `json:"verdict"`
 
 	watched int64
 	waiting []string // tables
@@ -107,7 +110,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 // unset is the status of a database that is no node.
 func (a *app) unset() error {
 	if a.JSON {
-		return a.printJSON(status{Datasets: []datasetStatus{}, Remotes: []remoteStatus{}, Warnings: []string{}, Forks: []forkStatus{}, Verdict: "not set up"})
+		return a.printJSON(status{Datasets: []datasetStatus{}, Remotes: []remoteStatus{}, Warnings: []string{}, Forks: []forkStatus{}, Unreplicated: []unreplicated{}, Verdict: "not set up"})
 	}
 	a.printf("%s is not set up for sqlsync yet\n", a.DB[0])
 	fmt.Fprintln(a.stderr, "hint: sqlsync tables shows what can be replicated; sqlsync watch TABLE begins")
@@ -151,6 +154,9 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("dataset %s: changes to tables that are not watched here are still to come, to be passed on; they do with the next connection to a remote that has them, and remotes that want them get nothing newer before", dataset))
 	}
 	for _, t := range have.Absent {
+		if t.Left {
+			continue // the verdict says so
+		}
 		if t.In != "" {
 			st.Warnings = append(st.Warnings, fmt.Sprintf("table %s comes from %s in dataset %s and is in %s here: what is written there waits; sqlsync watch %s --dataset %s moves it",
 				t.Name, t.Peer, t.Dataset, t.In, t.Name, t.Dataset))
@@ -176,7 +182,7 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s has rows with NULL in the key: they are not replicated; give them a key", name))
 	}
 	if have.Held > 0 {
-		st.Warnings = append(st.Warnings, fmt.Sprintf("%d rows cannot be in their tables for now; they are kept and come back by themselves", have.Held))
+		st.Warnings = append(st.Warnings, plural.Of(have.Held, "row")+plural.Choose(have.Held, " cannot be in its table for now; it is kept and comes back by itself", " cannot be in their tables for now; they are kept and come back by themselves"))
 	}
 	if err := st.readForks(ctx, store); err != nil {
 		return nil, err
@@ -207,6 +213,9 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		return nil, err
 	}
 	if err := st.readRemotes(ctx, store, have); err != nil {
+		return nil, err
+	}
+	if st.Unreplicated, err = readUnreplicated(ctx, store, have); err != nil {
 		return nil, err
 	}
 	st.Verdict, st.Replicated = st.verdict()

@@ -36,10 +36,17 @@ func (st *status) write(out io.Writer) error {
 	}
 	w.Flush() // into memory
 	for _, r := range st.Remotes {
-		if r.Error != "" {
+		told := false
+		for _, u := range st.Unreplicated {
+			if u.Remote == r.Name {
+				fmt.Fprintf(&b, "%s: %s\n%s: do: %s\n", cell(r.Name), u, cell(r.Name), u.Remedy)
+				told = told || u.Reason == oneLine(r.Error)
+			}
+		}
+		if r.Error != "" && !told {
 			fmt.Fprintf(&b, "%s: %s\n", cell(r.Name), oneLine(r.Error))
 		}
-		if r.Remedy != "" {
+		if r.Remedy != "" && !told {
 			fmt.Fprintf(&b, "%s: do: %s\n", cell(r.Name), r.Remedy)
 		}
 	}
@@ -71,9 +78,9 @@ func (st *status) lacks(r *remoteStatus) string {
 	}
 	sealed, pending := st.missing(r)
 	if pending > 0 {
-		return fmt.Sprintf("%d changes, %d pending", sealed, pending)
+		return fmt.Sprintf("%s, %d pending", countOf(sealed, "change"), pending)
 	}
-	return fmt.Sprintf("%d changes", sealed)
+	return countOf(sealed, "change")
 }
 
 // behindFor is the age of the oldest change that a remote lacks.

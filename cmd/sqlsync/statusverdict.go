@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"sqlsync/cmd/sqlsync/plural"
 	"sqlsync/replicate"
 )
 
@@ -18,10 +19,15 @@ func (st *status) verdict() (text string, replicated bool) {
 	}
 	if behind := st.behind(); len(behind) > 0 {
 		sealed, pending := st.missing(behind[0])
-		text = fmt.Sprintf("%s not on %s yet: %s", are(sealed+pending, "change"), behind[0].Name, st.why(behind[0]))
+		text = fmt.Sprintf("%s not on %s yet: %s", plural.Are(sealed+pending, "change"), behind[0].Name, st.why(behind[0]))
 		if n := len(behind) - 1; n > 0 {
 			text += fmt.Sprintf("; nor is everything on %s", countOf(int64(n), "other remote"))
 		}
+		if others := st.others(st.denied(behind[0])); others != "" {
+			text += "; " + others
+		}
+	} else if others := st.others(nil); others != "" {
+		text = others
 	} else {
 		text, replicated = "everything is replicated", true
 		if r := st.cutOff(); r != nil {
@@ -37,17 +43,10 @@ func (st *status) verdict() (text string, replicated bool) {
 		{st.Quarantined, "row", "kept aside"},
 	} {
 		if x.n > 0 {
-			text += fmt.Sprintf("; %s %s", are(x.n, x.noun), x.what)
+			text += fmt.Sprintf("; %s %s", plural.Are(x.n, x.noun), x.what)
 		}
 	}
 	return text, replicated
-}
-
-func are(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun + " is"
-	}
-	return fmt.Sprintf("%d %ss are", n, noun)
 }
 
 // missing counts what a remote lacks: changes, and marks that are not sealed.
@@ -88,7 +87,10 @@ func (st *status) cutOff() *remoteStatus {
 
 // why says why a remote does not have everything, or nothing comes from it.
 func (st *status) why(r *remoteStatus) string {
+	u := st.denied(r)
 	switch {
+	case u != nil:
+		return "dataset " + cell(u.Dataset) + ": " + u.Reason
 	case r.Error != "":
 		return oneLine(r.Error)
 	case !st.Serving:
@@ -116,7 +118,8 @@ func remedyFor(trouble, name, self string) string {
 		{"network is unreachable", "check this machine's network"},
 		{"did not prove its key", "another program answers at the address, or another node: sqlsync remote set " + name + " --addr HOST:PORT"},
 		{"two databases connect with its key", "on the machine that has the copy: sqlsync --db FILE key new --yes"},
-		{"no such dataset", "watch tables in the dataset there (or, if it is disabled: sqlsync dataset enable), or leave it out: sqlsync remote set " + name + " --dataset D"},
+		{"dataset is disabled", "run there: sqlsync dataset enable D; or leave it out here: sqlsync remote set " + name + " --dataset D"},
+		{"no such dataset", "watch tables in the dataset there, or leave it out: sqlsync remote set " + name + " --dataset D"},
 		{"refused: dataset", "allow it there: sqlsync remote set NAME --dataset D; or leave it out here: sqlsync remote set " + name + " --dataset D"},
 		{"no common protocol version", "upgrade the older sqlsync"},
 		{"behind what is kept here", "it takes a snapshot when both run this version; or make it anew: sqlsync clone"},

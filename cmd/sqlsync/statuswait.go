@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 	"sqlsync/merge"
 	"sqlsync/replicate/mesh"
 )
@@ -37,10 +38,26 @@ func (c *statusCmd) wait(ctx context.Context, a *app) error {
 	if err != nil {
 		return explain(store.Path(), err)
 	}
-	if a.JSON {
-		return a.printJSON(map[string]any{"remote": r.Name, "confirmed": true})
+	have, err := store.Status(ctx)
+	if err != nil {
+		return explain(store.Path(), err)
 	}
-	a.say("%s has everything", r.Name)
+	list, err := readUnreplicated(ctx, store, have)
+	if err != nil {
+		return explain(store.Path(), err)
+	}
+	list = slices.DeleteFunc(list, func(u unreplicated) bool { return u.Remote != r.Name })
+	if a.JSON {
+		return a.printJSON(map[string]any{"remote": r.Name, "confirmed": true, "unreplicated": list})
+	}
+	if len(list) == 0 {
+		a.say("%s has everything", r.Name)
+		return nil
+	}
+	a.say("%s has everything that was written here", r.Name)
+	for _, u := range list {
+		a.say("but %s; %s", u, u.Remedy)
+	}
 	return nil
 }
 
@@ -115,7 +132,10 @@ func (c *statusCmd) late(ctx context.Context, store *cdc.Store) error {
 			continue
 		}
 		sealed, pending := st.missing(r)
-		err := fmt.Errorf("after %v %s not on %s yet: %s", c.Timeout.Round(time.Millisecond), are(sealed+pending, "change"), r.Name, st.why(r))
+		err := fmt.Errorf("after %v %s not on %s yet: %s", c.Timeout.Round(time.Millisecond), plural.Are(sealed+pending, "change"), r.Name, st.why(r))
+		if u := st.denied(r); u != nil {
+			return hint(err, "%s", u.Remedy)
+		}
 		if r.Remedy != "" {
 			return hint(err, "%s", r.Remedy)
 		}

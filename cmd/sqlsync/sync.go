@@ -15,8 +15,9 @@ import (
 )
 
 type syncCmd struct {
-	Remotes []string      `arg:"" optional:"" name:"remote" complete:"remote" help:"Remotes to sync with; without one, all that have an address."`
-	Timeout time.Duration `default:"30s" help:"How long it may take; 0 is as long as it takes."`
+	Remotes    []string      `arg:"" optional:"" name:"remote" complete:"remote" help:"Remotes to sync with; without one, all that have an address."`
+	Timeout    time.Duration `default:"30s" help:"How long it may take; 0 is as long as it takes."`
+	exchanging `embed:""`
 }
 
 // Run brings both sides to the same state. The remote seals first, so whatever
@@ -28,6 +29,7 @@ func (c *syncCmd) Run(ctx context.Context, a *app) error {
 	if is, err := a.isNode(ctx); err != nil || !is {
 		return cmp.Or(err, c.noRemotes(nil))
 	}
+	a.noExchange = !c.PeerExchange
 	m, err := a.member(ctx, a.DB[0])
 	if err != nil {
 		return err

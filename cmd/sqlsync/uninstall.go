@@ -31,7 +31,8 @@ func (c *uninstallCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		peers = nil // uninstall needs nothing of ours to be intact
 	}
-	if err := cdc.Uninstall(ctx, path); err != nil {
+	found, err := cdc.Uninstall(ctx, path)
+	if err != nil {
 		return explain(path, err)
 	}
 	files := []string{mesh.LockPath(path), mesh.WitnessPath(path)}
@@ -39,9 +40,15 @@ func (c *uninstallCmd) Run(ctx context.Context, a *app) error {
 		files = append(files, mesh.KeyPath(path), mesh.NextKeyPath(path), mesh.DatasetKeysPath(path))
 	}
 	for _, f := range files {
-		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := os.Remove(f)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		found = found || err == nil
+	}
+	if !found {
+		a.tell("there was nothing of sqlsync's in %s or beside it", path)
+		return nil
 	}
 	a.tell("removed sqlsync from %s; its tables and rows stay", path)
 	if len(peers) > 0 {

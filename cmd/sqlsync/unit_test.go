@@ -76,5 +76,25 @@ func TestUnitsAreSystemds(t *testing.T) {
 		if err != nil || strings.Contains(string(out), u.Name+".service") {
 			t.Errorf("%s: %v\n%s", c.name, err, out)
 		}
+		if !u.PerUser {
+			exposed(t, analyze, path)
+		}
+	}
+}
+
+// mostExposed is what systemd-analyze may count of what a service could do, in
+// tenths of 10, which is everything.
+const mostExposed = "25"
+
+// exposed makes sure that a unit stays as closed as it is.
+func exposed(t *testing.T, analyze, path string) {
+	t.Helper()
+	out, err := exec.Command(analyze, "security", "--no-pager", "--offline=true", "--threshold="+mostExposed, path).CombinedOutput()
+	if strings.Contains(string(out), "unrecognized option") {
+		t.Logf("SKIPPED: systemd-analyze is too old to say how exposed a service is: %s", out)
+		return
+	}
+	if err != nil {
+		t.Errorf("%s: %v\n%s", path, err, out)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 )
 
 // findingsShown bounds the findings that are listed; all are counted.
@@ -196,21 +197,14 @@ func summary(v *cdc.Verification) string {
 
 // countOf is a number with its noun.
 func countOf(n int64, noun string) string {
-	switch {
-	case n == 1:
-		return "1 " + noun
-	case n == 0 && (noun == "finding" || noun == "failure" || noun == "warning"):
+	if n == 0 && (noun == "finding" || noun == "failure" || noun == "warning") {
 		return "no " + noun + "s"
-	case noun == "batch":
-		return fmt.Sprintf("%d batches", n)
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return plural.Of(n, noun)
 }
 
 // differs is the warning that rows were written past the capture.
 func differs(table string, rows int64) string {
-	if rows == 1 {
-		return table + ": 1 row differs from its metadata (capture was bypassed); run sqlsync repair"
-	}
-	return fmt.Sprintf("%s: %d rows differ from their metadata (capture was bypassed); run sqlsync repair", table, rows)
+	return fmt.Sprintf("%s: %s %s metadata (capture was bypassed); run sqlsync repair", table, plural.Of(rows, "row"),
+		plural.Choose(rows, "differs from its", "differ from their"))
 }

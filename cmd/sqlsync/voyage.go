@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 )
 
 // hear takes note of what became of a database. It returns an error when
@@ -106,6 +107,10 @@ func (f *fleet) retry(ctx context.Context, now time.Time) {
 // sight takes up what matches a pattern and is not served, and lets go of what
 // is gone or was replaced by another file.
 func (f *fleet) sight(ctx context.Context, list []sighting) {
+	if len(list) == 0 && !f.waits {
+		f.a.say("no file matches %s: waiting for one", strings.Join(f.patterns, ", "))
+	}
+	f.waits = len(list) == 0
 	there := make(map[string]bool, len(list))
 	for _, x := range list {
 		there[x.path] = true
@@ -173,7 +178,7 @@ func (f *fleet) summary() string {
 			connected, peers = connected+c, peers+p
 		}
 	}
-	text := fmt.Sprintf("%d databases served, %d of %d peers connected", served, connected, peers)
+	text := fmt.Sprintf("%s served, %d of %s connected", plural.Of(served, "database"), connected, plural.Of(peers, "peer"))
 	if opening > 0 {
 		text += fmt.Sprintf(", %d being opened", opening)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 	"sqlsync/schema"
 )
 
@@ -27,8 +28,6 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 	switch {
 	case c.All == (len(c.Tables) > 0):
 		return usage("name the tables to watch, or use --all", "sqlsync tables lists them")
-	case c.Dataset != nil && strings.TrimSpace(*c.Dataset) == "":
-		return checkDataset(*c.Dataset)
 	case c.Key != "" && len(c.Tables) != 1:
 		return usage("--key is for one table", "watch the other tables in a command of their own")
 	}
@@ -68,6 +67,9 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 func (c *watchCmd) options(ctx context.Context) (cdc.WatchOptions, error) {
 	o := cdc.WatchOptions{Policy: c.Merge, IDs: c.IDs, Columns: make(map[string]string)}
 	if c.Dataset != nil {
+		if err := checkDataset(*c.Dataset); err != nil {
+			return o, err
+		}
 		o.Dataset = *c.Dataset
 	}
 	if c.Key != "" {
@@ -172,15 +174,16 @@ func isInner(err error) bool {
 
 // took says how a table is watched now.
 func (c *watchCmd) took(v cdc.Verdict) string {
+	rows := plural.Of(v.Rows, "row")
 	switch {
 	case v.Before == "":
-		return fmt.Sprintf("watched in %s, %d rows", cell(v.Dataset), v.Rows)
+		return fmt.Sprintf("watched in %s, %s", cell(v.Dataset), rows)
 	case v.From != "":
-		return fmt.Sprintf("%d rows, moved from %s to %s; move it on every node", v.Rows, cell(v.From), cell(v.Dataset))
+		return fmt.Sprintf("%s, moved from %s to %s; move it on every node", rows, cell(v.From), cell(v.Dataset))
 	case v.Before == v.Policy:
-		return fmt.Sprintf("%d rows, already watched in %s", v.Rows, cell(v.Dataset))
+		return fmt.Sprintf("%s, already watched in %s", rows, cell(v.Dataset))
 	}
-	return fmt.Sprintf("%d rows, watched in %s, now merged by %s", v.Rows, cell(v.Dataset), v.Policy)
+	return fmt.Sprintf("%s, watched in %s, now merged by %s", rows, cell(v.Dataset), v.Policy)
 }
 
 // reason is why a table is refused and what to do, on one line that is beside

@@ -11,6 +11,7 @@ import (
 
 	"sqlsync/crypto"
 	"sqlsync/merge"
+	"sqlsync/replicate"
 )
 
 const (
@@ -160,7 +161,7 @@ func (d *Discovery) listen(ctx context.Context) {
 			return
 		case err != nil:
 			d.log.Debug("cannot listen for announcements for now", "err", err)
-			rest(ctx, time.Second)
+			replicate.Wait(ctx, time.Second)
 			continue
 		}
 		if now := d.now(); now.Sub(begun) >= time.Second {

@@ -29,6 +29,8 @@ type Options struct {
 	// Exclusive makes Open fail with ErrServed where somebody serves the file,
 	// and keeps others from serving it until Close.
 	Exclusive bool
+	// NoExchange neither tells peers of addresses nor takes what they tell.
+	NoExchange bool
 	// Log is told what no caller is there to be told, nothing if nil.
 	Log *slog.Logger
 	// Observe is as cdc.Options has it.
@@ -52,6 +54,8 @@ type Member struct {
 	peers *presence
 	// respondOnly says that no remote is dialed.
 	respondOnly bool
+	// exchange is nil where addresses are not exchanged.
+	exchange *exchange
 
 	remotes   sync.Mutex // held while the node is told the remotes
 	disabled  atomic.Pointer[map[merge.NodeID]error]
@@ -75,9 +79,14 @@ func Open(ctx context.Context, path string, o Options) (*Member, error) {
 		return nil, err
 	}
 	m := &Member{Store: store, Identity: id, log: o.Log.With("db", path)}
-	m.Node = replicate.NewNode(replicate.Options{
+	node := replicate.Options{
 		Self: store.Node(), Software: o.Software, Stores: streams{store}, Dialer: dialer{m}, Log: m.log,
-	})
+	}
+	if !o.NoExchange {
+		m.exchange = newExchange(m)
+		node.Exchange = m.exchange
+	}
+	m.Node = replicate.NewNode(node)
 	if o.Exclusive {
 		err = m.exclude()
 	}
@@ -191,6 +200,9 @@ func (m *Member) Reload(ctx context.Context) (next time.Time, err error) {
 			next = r.Expires
 		}
 		peer := replicate.Remote{Name: r.Name, Peer: r.Key, Addrs: r.Addrs, Datasets: r.Datasets, Pull: r.Pull, Push: r.Push}
+		if m.exchange != nil && r.Learned.Current(now) {
+			peer.Learned = r.Learned.Addrs
+		}
 		for dataset, d := range r.Directions {
 			if peer.Directions == nil {
 				peer.Directions = make(map[string]replicate.Direction)
@@ -201,7 +213,7 @@ func (m *Member) Reload(ctx context.Context) (next time.Time, err error) {
 	}
 	if m.respondOnly {
 		for i := range remotes {
-			remotes[i].Addrs = nil
+			remotes[i].Addrs, remotes[i].Learned = nil, nil
 		}
 	}
 	m.disabled.Store(&off)
@@ -233,5 +245,8 @@ func (s streams) Store(dataset string) (replicate.Store, bool) {
 	}
 	return nil, false
 }
+
+// Disabled implements replicate.Disabler.
+func (s streams) Disabled(dataset string) bool { return s.store.Disabled(dataset) }
 
 func (s streams) Datasets() []string { return s.store.Datasets() }

@@ -11,6 +11,7 @@ import (
 
 	"sqlsync/crypto"
 	"sqlsync/merge"
+	"sqlsync/replicate"
 )
 
 // Port is an address at which databases are reached: one, or several of one
@@ -75,7 +76,7 @@ func (p *Port) Run(ctx context.Context) {
 			return
 		case err != nil:
 			p.log.Error("cannot accept for now", "addr", p.Addr().String(), "err", err)
-			rest(ctx, time.Second) // out of descriptors, mostly
+			replicate.Wait(ctx, time.Second) // out of descriptors, mostly
 			continue
 		}
 		leave, ok := lobby.enter(raw)
@@ -129,14 +130,4 @@ func (p *Port) greet(ctx context.Context, raw net.Conn) (*answer, *crypto.Conn, 
 	}
 	a.conns.Add(1)
 	return a, c, nil
-}
-
-// rest waits, but not longer than ctx.
-func rest(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

@@ -17,6 +17,9 @@ type ServeOptions struct {
 	Port *Port
 	// RespondOnly never dials.
 	RespondOnly bool
+	// Reach says where peers reach the member from elsewhere, as they are to be
+	// told; nil is the Port's address.
+	Reach func() []string
 	// Beside runs too, until its context ends; an error ends the service.
 	Beside []func(context.Context) error
 }
@@ -52,6 +55,9 @@ func (m *Member) Begin(ctx context.Context, o ServeOptions) (*Service, error) {
 		}
 	}
 	m.peers = newPresence(m.log, m.nameOf)
+	if m.exchange != nil {
+		m.exchange.serve(o)
+	}
 	s := &Service{member: m, options: o, leave: func() {}}
 	if o.Port != nil {
 		s.leave = o.Port.join(ctx, m)
@@ -161,11 +167,25 @@ func (m *Member) note(ctx context.Context, ending bool) error {
 	states := make([]cdc.PeerState, len(list))
 	for i, p := range list {
 		states[i] = cdc.PeerState{Peer: p.Remote.Peer, State: string(p.State), Error: p.Error, LastSync: p.LastSync}
+		states[i].Datasets = peerDatasets(p, ending)
 		if ending {
 			states[i].State = string(replicate.Idle)
 		}
 	}
 	return m.Store.NotePeers(ctx, states)
+}
+
+// peerDatasets is how the datasets of a remote stand; ending says that nobody is
+// connected any more.
+func peerDatasets(p replicate.Status, ending bool) map[string]cdc.PeerDataset {
+	out := make(map[string]cdc.PeerDataset)
+	for name, d := range p.Datasets {
+		if ending {
+			d.State = replicate.Idle
+		}
+		out[name] = cdc.PeerDataset{State: string(d.State), Error: d.Error, Denied: d.Denied}
+	}
+	return out
 }
 
 // pruneEvery is how often a running serve drops what is older than the

@@ -90,21 +90,16 @@ func (m *Member) noteSync(ctx context.Context, remote string, failure error) err
 	if failure != nil {
 		p.Error = failure.Error()
 	}
-	if err := m.confirm(ctx, r); err != nil {
-		return err
-	}
-	return m.Store.NotePeers(ctx, []cdc.PeerState{p})
-}
-
-// confirm keeps what the node knows that a remote has.
-func (m *Member) confirm(ctx context.Context, r cdc.Remote) error {
-	list, err := m.Node.Status(ctx)
+	states, err := m.Node.Status(ctx)
 	if err != nil {
 		return err
 	}
-	for _, st := range list {
+	for _, st := range states {
 		if st.Remote.Peer != r.Key {
 			continue
+		}
+		if p.Datasets == nil {
+			p.Datasets = peerDatasets(st, true)
 		}
 		for dataset, v := range st.Confirmed {
 			if err := m.Store.Stream(dataset).Confirm(ctx, r.Key, v); err != nil {
@@ -112,5 +107,5 @@ func (m *Member) confirm(ctx context.Context, r cdc.Remote) error {
 			}
 		}
 	}
-	return nil
+	return m.Store.NotePeers(ctx, []cdc.PeerState{p})
 }

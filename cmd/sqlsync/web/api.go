@@ -102,7 +102,7 @@ func (s *Server) resolve(do func(Resolver, context.Context, string) error) http.
 		switch {
 		case err != nil:
 		case d.Resolve == nil:
-			err = &requestError{http.StatusNotImplemented, "conflicts cannot be resolved here"}
+			err = &requestError{http.StatusNotImplemented, "conflicts cannot be resolved here", "sqlsync conflicts restore does it"}
 		default:
 			err = do(d.Resolve, r.Context(), r.PathValue("id"))
 		}

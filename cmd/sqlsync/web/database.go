@@ -38,6 +38,9 @@ type Show struct {
 	Key                       func(merge.NodeID) string
 	Change                    func(*cdc.Entry) any
 	Status, Tables, Conflicts func(context.Context) (any, error)
+	// Unreplicated lists what is not exchanged with remotes that are, and what
+	// to do about each; nil is nothing.
+	Unreplicated func(context.Context) ([]string, error)
 }
 
 // Resolver puts back what lost a conflict, or forgets the conflict.
@@ -53,7 +56,9 @@ type snapshot struct {
 	measure   *cdc.Measure
 	peers     []replicate.Status
 	differing map[string]int64
-	err       error
+	// unreplicated is as Show has it.
+	unreplicated []string
+	err          error
 }
 
 const (
@@ -96,7 +101,10 @@ func (s *snapshot) read(ctx context.Context, d *Database) {
 	if s.measure, s.err = d.Store.Measure(ctx, heard); s.err != nil {
 		return
 	}
-	s.differing, s.err = d.Store.Differing(ctx)
+	if s.differing, s.err = d.Store.Differing(ctx); s.err != nil || d.Show.Unreplicated == nil {
+		return
+	}
+	s.unreplicated, s.err = d.Show.Unreplicated(ctx)
 }
 
 func (d *Database) name() string { return filepath.Base(d.Path) }

@@ -61,7 +61,7 @@ func (f *feed) begin(ctx context.Context, q url.Values, last string) error {
 	all := f.d.Store.Datasets()
 	for _, name := range f.only {
 		if !slices.Contains(all, name) {
-			return &requestError{http.StatusNotFound, fmt.Sprintf("no dataset %q", name)}
+			return &requestError{http.StatusNotFound, fmt.Sprintf("no dataset %q", name), "GET /api/status lists them"}
 		}
 	}
 	switch {
@@ -84,7 +84,7 @@ func (f *feed) begin(ctx context.Context, q url.Values, last string) error {
 	case q.Get("from") == "start":
 		return nil
 	case q.Get("from") != "" && q.Get("from") != "now":
-		return &requestError{http.StatusBadRequest, "from: must be start or now"}
+		return &requestError{http.StatusBadRequest, "from: must be start or now", "leave it out for now"}
 	}
 	for _, name := range all {
 		c, err := end(ctx, f.d.Store, name)
@@ -96,7 +96,7 @@ func (f *feed) begin(ctx context.Context, q url.Values, last string) error {
 	return nil
 }
 
-func badRequest(err error) error { return &requestError{http.StatusBadRequest, err.Error()} }
+func badRequest(err error) error { return &requestError{http.StatusBadRequest, err.Error(), ""} }
 
 // end is the place behind everything that is held.
 func end(ctx context.Context, s *cdc.Store, dataset string) (cdc.Cursor, error) {

@@ -109,9 +109,9 @@ func TestEventsResume(t *testing.T) {
 	first.next()
 	id := first.lastID
 	first.cancel()
-	s.watch("a,b %c:d", "logs")
+	s.watch("journée.2-b_c", "logs")
 	s.exec(`INSERT INTO logs VALUES (1, 'elsewhere')`)
-	s.seal("a,b %c:d")
+	s.seal("journée.2-b_c")
 	second := read(t, url, id)
 	for _, want := range []string{"two", "three", "elsewhere"} {
 		if _, got := second.next(); !strings.Contains(got, want) {

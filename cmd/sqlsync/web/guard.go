@@ -55,18 +55,18 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		switch {
 		case g.token == "" && !isLoopback(hostOf(r.Host)):
-			http.Error(w, "this address answers to localhost only; use --http-token for other names", http.StatusMisdirectedRequest)
+			complain(w, &requestError{http.StatusMisdirectedRequest, "this address answers to localhost only", "ask for localhost or 127.0.0.1, or serve with --http-token for other names"})
 		case g.origins.Check(r) != nil, askedByStranger(r):
-			http.Error(w, "asked by another site", http.StatusForbidden)
+			complain(w, &requestError{http.StatusForbidden, "asked by another site", "open the page itself, or ask without a browser"})
 		case r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/api/") && r.Header.Get(requestHeader) == "":
-			http.Error(w, "the header "+requestHeader+" is missing", http.StatusForbidden)
+			complain(w, &requestError{http.StatusForbidden, "the header " + requestHeader + " is missing", "send " + requestHeader + ": 1"})
 		case g.admits(r) || public(r.URL.Path):
 			next.ServeHTTP(w, r)
 		case r.Method == http.MethodGet && r.URL.Path == "/":
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 		default:
 			h.Set("WWW-Authenticate", `Bearer realm="sqlsync"`)
-			complain(w, &requestError{http.StatusUnauthorized, "the token is missing or wrong: send Authorization: Bearer TOKEN"})
+			complain(w, &requestError{http.StatusUnauthorized, "the token is missing or wrong", "send Authorization: Bearer TOKEN"})
 		}
 	})
 }

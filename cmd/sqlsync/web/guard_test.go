@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -42,7 +43,19 @@ func TestGuardOnLoopback(t *testing.T) {
 	} {
 		if w := s.request(c.method, c.path, c.edit); w.Code != c.want {
 			t.Errorf("%s: %s %s is %d, want %d: %s", c.what, c.method, c.path, w.Code, c.want, w.Body)
+		} else if c.want >= 400 {
+			refusal(t, w)
 		}
+	}
+}
+
+// refusal makes sure that an error says what is wrong and what to do, as every
+// error does.
+func refusal(t *testing.T, w *httptest.ResponseRecorder) {
+	t.Helper()
+	var answer struct{ Error, Hint string }
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || answer.Error == "" || answer.Hint == "" || w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("%d is answered with %q, %v", w.Code, w.Body, err)
 	}
 }
 
@@ -55,6 +68,8 @@ func TestGuardWithToken(t *testing.T) {
 		for _, token := range []string{"", "Bearer wrong", "Bearer ", "open sesame", "Basic open sesame"} {
 			if w := s.request("GET", path, bearer(token)); w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "" {
 				t.Errorf("%s with %q: %d", path, token, w.Code)
+			} else {
+				refusal(t, w)
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/plural"
 )
 
 // Limit is how far peers, and the sealing of what applications wrote, may be
@@ -19,15 +20,25 @@ type Limit struct {
 type health struct {
 	OK      bool     `json:"ok"`
 	Reasons []string `json:"reasons"`
+	// Warnings do not make it fail: what a peer refuses holds up nothing else.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// add takes how a database stands into account.
+func (h *health) add(l Limit, path string, s *snapshot) {
+	h.Reasons = append(h.Reasons, l.exceeded(path, s)...)
+	for _, text := range s.unreplicated {
+		h.Warnings = append(h.Warnings, path+": "+text)
+	}
 }
 
 // freshEnough is how old a measurement may be that a probe is answered with.
 const freshEnough = time.Second
 
 func (s *Server) health(w http.ResponseWriter, r *http.Request) {
-	h := health{Reasons: []string{}}
+	h := health{Reasons: []string{}, Warnings: []string{}}
 	for _, d := range s.all() {
-		h.Reasons = append(h.Reasons, s.options.Limit.exceeded(d.Path, d.snapshot(r.Context(), freshEnough))...)
+		h.add(s.options.Limit, d.Path, d.snapshot(r.Context(), freshEnough))
 	}
 	h.Reasons = append(h.Reasons, s.trouble()...)
 	status := http.StatusOK
@@ -55,7 +66,7 @@ func (l Limit) exceededBy(path string, now time.Time, d cdc.DatasetMeasure) (rea
 		reasons = append(reasons, path+": "+fmt.Sprintf(format, args...))
 	}
 	if l.Rows > 0 && d.Pending > l.Rows {
-		say("%d rows of %s are not sealed, more than %d", d.Pending, d.Name, l.Rows)
+		say("%s of %s %s not sealed, more than %d", plural.Of(d.Pending, "row"), d.Name, plural.Choose(d.Pending, "is", "are"), l.Rows)
 	}
 	if age := since(now, d.PendingSince); l.Seconds > 0 && age > l.Seconds {
 		say("rows of %s have not been sealed for %.0f s, more than %g", d.Name, age, l.Seconds)
@@ -63,7 +74,7 @@ func (l Limit) exceededBy(path string, now time.Time, d cdc.DatasetMeasure) (rea
 	for _, peer := range sortedKeys(d.Lag) {
 		lag := d.Lag[peer]
 		if l.Rows > 0 && lag.Changes > l.Rows {
-			say("%s lacks %d changes of %s, more than %d", peer, lag.Changes, d.Name, l.Rows)
+			say("%s lacks %s of %s, more than %d", peer, plural.Of(lag.Changes, "change"), d.Name, l.Rows)
 		}
 		if age := since(now, lag.Since); l.Seconds > 0 && age > l.Seconds {
 			say("%s is %.0f s behind in %s, more than %g", peer, age, d.Name, l.Seconds)

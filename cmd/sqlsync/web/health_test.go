@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -61,6 +62,17 @@ func TestHealth(t *testing.T) {
 				t.Errorf("%s: reason is %q, want %q", c.what, h.Reasons[i], part)
 			}
 		}
+	}
+}
+
+// What a peer leaves out is told, and fails nothing.
+func TestHealthWarns(t *testing.T) {
+	s := newSite(t, func(o *web.Options) {
+		o.Databases[0].Show.Unreplicated = func(context.Context) ([]string, error) { return []string{"dataset logs is left out"}, nil }
+	})
+	w := s.request(http.MethodGet, "/health", nil)
+	if want := `"ok":true,"reasons":[],"warnings":["` + s.store.Path() + `: dataset logs is left out"]`; w.Code != 200 || !strings.Contains(w.Body.String(), want) {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 

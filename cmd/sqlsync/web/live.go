@@ -116,12 +116,12 @@ func (s *Server) hear(ctx context.Context, d *Database) {
 func (s *Server) take(ctx context.Context) {
 	watched := s.live.watched()
 	now := time.Now()
-	st := state{Time: now.UnixMilli(), Login: s.options.Token != "", Health: health{Reasons: []string{}}, Databases: []databaseState{}}
+	st := state{Time: now.UnixMilli(), Login: s.options.Token != "", Health: health{Reasons: []string{}, Warnings: []string{}}, Databases: []databaseState{}}
 	for _, d := range s.all() {
 		snap := d.snapshot(ctx, liveEvery/2)
 		ds := s.stateOf(d, snap)
 		st.Databases = append(st.Databases, ds)
-		st.Health.Reasons = append(st.Health.Reasons, s.options.Limit.exceeded(d.Path, snap)...)
+		st.Health.add(s.options.Limit, d.Path, snap)
 		d.mu.Lock()
 		d.past.add(now, ds)
 		d.mu.Unlock()

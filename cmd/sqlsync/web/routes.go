@@ -26,6 +26,7 @@ func (s *Server) routes() http.Handler {
 	m.Handle("POST /logout", brief(s.guard.logout))
 	m.Handle("GET /{$}", page("index.html"))
 	m.Handle("GET /static/", brief(http.FileServerFS(static).ServeHTTP))
+	m.Handle("/", nothing(m))
 	if s.options.Pprof {
 		m.HandleFunc("GET /debug/pprof/", pprof.Index)
 		m.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -34,6 +35,22 @@ func (s *Server) routes() http.Handler {
 		m.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
 	return m
+}
+
+// nothing answers where nothing is, or nothing for the method.
+func nothing(m *http.ServeMux) http.Handler {
+	return brief(func(w http.ResponseWriter, r *http.Request) {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			other := r.Clone(r.Context())
+			other.Method = method
+			if _, pattern := m.Handler(other); pattern != "/" {
+				w.Header().Set("Allow", method)
+				complain(w, &requestError{http.StatusMethodNotAllowed, r.Method + " is not for " + r.URL.Path, "use " + method})
+				return
+			}
+		}
+		complain(w, &requestError{http.StatusNotFound, "there is nothing at " + r.URL.Path, "docs/http.md lists what there is"})
+	})
 }
 
 // briefly is how long a request and its answer may take. It is set for each,
@@ -48,13 +65,14 @@ func brief(f http.HandlerFunc) http.Handler {
 	})
 }
 
-// requestError is an error with the status that says it.
+// requestError is an error with the status that says it, and what to do.
 type requestError struct {
-	status int
-	text   string
+	status       int
+	text, remedy string
 }
 
 func (e *requestError) Error() string { return e.text }
+func (e *requestError) Hint() string  { return e.remedy }
 
 // complain answers with an error.
 func complain(w http.ResponseWriter, err error) {
@@ -79,8 +97,7 @@ func complain(w http.ResponseWriter, err error) {
 func answerJSON(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
+		status, b = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be written as JSON"}`)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")

@@ -96,5 +96,5 @@ func (s *Server) database(r *http.Request) (*Database, error) {
 			return d, nil
 		}
 	}
-	return nil, &requestError{http.StatusNotFound, "no such database: name one that is served as ?db=FILE"}
+	return nil, &requestError{http.StatusNotFound, "no such database", "name one that is served as ?db=FILE"}
 }

@@ -27,7 +27,7 @@ func (s *Server) stream(w http.ResponseWriter) (e *eventStream, done func()) {
 	case s.streams <- struct{}{}:
 	default:
 		w.Header().Set("Retry-After", "10")
-		complain(w, &requestError{http.StatusServiceUnavailable, "too many readers"})
+		complain(w, &requestError{http.StatusServiceUnavailable, "too many readers", "end others first, or read later"})
 		return nil, nil
 	}
 	h := w.Header()

@@ -22,8 +22,10 @@ type databaseState struct {
 	Conflicts   int64          `json:"conflicts"`
 	Violations  int64          `json:"violations"`
 	Quarantined int64          `json:"quarantined"`
-	Sealed      int64          `json:"sealed"`
-	Applied     int64          `json:"applied"`
+	// Unreplicated is what is not exchanged with peers that are there.
+	Unreplicated []string `json:"unreplicated"`
+	Sealed       int64    `json:"sealed"`
+	Applied      int64    `json:"applied"`
 	// ConflictMark and ConfigMark change when the lists of conflicts and of
 	// tables are to be asked for again.
 	ConflictMark int64 `json:"conflict_mark"`
@@ -58,7 +60,8 @@ type peerState struct {
 func (s *Server) stateOf(d *Database, snap *snapshot) databaseState {
 	out := databaseState{
 		Path: d.Path, Name: d.name(), Key: d.Show.Key(d.Store.Node()), Datasets: []datasetState{}, Peers: []peerState{},
-		ConfigMark: d.configs.Load(),
+		Unreplicated: append([]string{}, snap.unreplicated...),
+		ConfigMark:   d.configs.Load(),
 	}
 	out.Sealed, out.Applied = s.options.Counters.changes(d.Path)
 	if snap.err != nil {

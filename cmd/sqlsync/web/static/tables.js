@@ -30,6 +30,7 @@ export function drawNotes(into, state, db) {
   const notes = [
     ...(db.error ? [[`The database cannot be read: ${db.error}`, 'bad']] : []),
     ...state.health.reasons.filter((r) => !db.error || !r.includes('cannot be read')).map((r) => [r, 'bad']),
+    ...db.unreplicated.map((u) => [u, 'warn']),
     ...(warnings.get(db.path) ?? []).map((w) => [w, '']),
   ];
   const text = JSON.stringify(notes);

@@ -1,0 +1,66 @@
+package replicate
+
+import (
+	"context"
+	"slices"
+
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// Mover is a Store that knows which of its tables are in another dataset by
+// now. A peer that has not moved them is told in Hello.
+type Mover interface {
+	// Moved lists them, ascending by name. It may change whenever the channel
+	// of Reoffers gets a signal.
+	Moved(ctx context.Context) ([]wire.MovedTable, error)
+
+	// NoteMoved keeps what a peer has told of its own, for status.
+	NoteMoved(ctx context.Context, peer merge.NodeID, moved []wire.MovedTable) error
+}
+
+// moved is what the peer is told, which hears of no dataset that it may not have.
+func (c *conn) moved(ctx context.Context) ([]wire.MovedTable, error) {
+	s, ok := c.store.(Mover)
+	if !ok {
+		return nil, nil
+	}
+	list, err := try(ctx, s.Moved)
+	if c.config.datasets == nil {
+		return list, err
+	}
+	return slices.DeleteFunc(list, func(t wire.MovedTable) bool { return !slices.Contains(c.config.datasets, t.Dataset) }), err
+}
+
+// watchMoves begins the session anew when something else is to be told.
+func (l *loop) watchMoves() {
+	changed, stop := l.store.Reoffers()
+	defer stop()
+	for {
+		now, err := l.moved(l.work)
+		if err != nil {
+			l.fail("read moved tables", err)
+			return
+		}
+		if !slices.Equal(now, l.config.moved) {
+			l.post(stopped{errRestarted})
+			return
+		}
+		select {
+		case <-changed:
+		case <-l.work.Done():
+			return
+		}
+	}
+}
+
+func (l *loop) noteMoved(ctx context.Context, moved []wire.MovedTable) error {
+	s, ok := l.store.(Mover)
+	if !ok {
+		return nil
+	}
+	_, err := try(ctx, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.NoteMoved(ctx, l.config.peer, moved)
+	})
+	return err
+}
