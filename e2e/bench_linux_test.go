@@ -48,6 +48,13 @@ func (t *cpuTimes) others() (float64, bool) {
 	return max(0, all-(now.idle-t.idle)-(now.own-t.own)) / all, true
 }
 
+// nap sleeps for less than a millisecond, which time.Sleep makes of anything
+// shorter where nothing else runs: Go waits for timers in epoll_wait.
+func nap(d time.Duration) {
+	ts := syscall.NsecToTimespec(d.Nanoseconds())
+	syscall.Nanosleep(&ts, nil)
+}
+
 // peakMemory is the most memory that a running serve has had, in MB.
 func (n *node) peakMemory() float64 { return n.memory("VmHWM") }
 

@@ -2,6 +2,8 @@
 
 package e2e_test
 
+import "time"
+
 // Other systems tell neither what processes use nor how busy they are; there
 // the figures of it are 0 or missing.
 
@@ -16,3 +18,5 @@ func (*node) peakMemory() float64 { return 0 }
 func (*node) memory(string) float64 { return 0 }
 
 func cpuOf(*process) float64 { return 0 }
+
+func nap(d time.Duration) { time.Sleep(d) }
