@@ -23,6 +23,8 @@ func TestDamagedBatchIsPassedOver(t *testing.T) {
 				a.seal()
 			}
 			a.exec(damage)
+			a = openNode(t, 1, a.path, "") // which has nothing in memory yet
+			a.damaged = true
 			list, err := a.Stream(cdc.DefaultDataset).After(t.Context(), 0, 1<<20)
 			if err != nil {
 				t.Fatal(err)

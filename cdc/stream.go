@@ -34,6 +34,15 @@ func (d *Stream) After(ctx context.Context, pos int64, maxBytes int) ([]wire.Hel
 // read, without the sections of tables that wants, which is as in Interest, has
 // not, and without damaged ones.
 func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, wants []string, maxBytes int) ([]wire.Held, error) {
+	if list := d.s.tail.read(d.name, pos, have, maxBytes); len(list) > 0 {
+		for i := range list {
+			list[i].Own = list[i].Origin == d.s.Author()
+			if err := narrow(&list[i], wants); err != nil {
+				return nil, fmt.Errorf("read batches: %w", err)
+			}
+		}
+		return list, nil
+	}
 	list, rowids, err := d.listAfter(ctx, pos, have, maxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read batches: %w", err)
@@ -155,7 +164,7 @@ func (s *Store) sealAll(ctx context.Context, dataset string, paced bool) error {
 			if err != nil {
 				return err
 			}
-			if more, err = t.seal(ds); err == nil && !more {
+			if more, err = t.sealSome(ds); err == nil && !more {
 				t.mended(ds)
 			}
 			if sealed = t.work.Sealed.Changes; err == nil {
