@@ -56,7 +56,6 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 			var elsewhere []string
 			var found []Fork
 			err := s.writeIn(ctx, name, func(t *tx) error {
-				begun := time.Now()
 				t.work.From = from
 				ds, err := t.dataset(name)
 				if err != nil {
@@ -72,7 +71,7 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 					return err
 				}
 				for _, o := range group {
-					if done > 0 && rank.lesser && (time.Since(begun) > slice || s.turns.urgent(rank.priority)) {
+					if done > 0 && t.spent(rank) {
 						break
 					}
 					if err := t.applyBatch(ds, from, o); err != nil {
@@ -168,7 +167,7 @@ func (t *tx) sealBefore(ds *dataset, group []*opened) (more bool, err error) {
 			return false, err
 		}
 	}
-	return t.seal(ds)
+	return t.sealSome(ds)
 }
 
 func (s *Store) vectorAfter(ctx context.Context, name string, err error) (merge.Vector, error) {

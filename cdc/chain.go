@@ -127,6 +127,10 @@ func (t *tx) hold(ds *dataset, h *wire.Header, sealed *wire.Sealed, changes int)
 		ds.id, origin, int64(h.Seq), int64(h.Last), hash[:]); err != nil {
 		return 0, fmt.Errorf("advance vector: %w", err)
 	}
+	if t.held == nil {
+		t.held = make(map[string][]wire.Held)
+	}
+	t.held[ds.name] = append(t.held[ds.name], wire.Held{Pos: pos, Origin: h.Origin, Seq: h.Seq, Sealed: sealed})
 	t.holds(ds, h.Origin, changes, sealed)
 	return pos, nil
 }

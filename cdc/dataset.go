@@ -20,8 +20,9 @@ const DefaultDataset = "primary"
 const (
 	primaryBatchRows = 10_000
 	otherBatchRows   = 1_000
-	// busyBatchRows is while something more urgent goes on.
-	busyBatchRows = 250
+	// pieceRows is of a source transaction that is not sealed whole, and while
+	// something more urgent goes on.
+	pieceRows = 250
 )
 
 const oplogPrefix = "sqlsync_oplog"

@@ -225,7 +225,7 @@ func (f *follower) settle(ctx context.Context, datasets []enabled, reconfigured 
 				}
 			})
 		}
-		k.tell(reconfigured)
+		k.tell(d.pending, reconfigured)
 	}
 }
 
@@ -244,9 +244,11 @@ func (f *follower) pending() ([]enabled, error) {
 	}, `SELECT id, name FROM sqlsync_dataset WHERE enabled`)
 	for i := range list {
 		if err == nil {
-			var some int64
-			some, err = f.conn.Int(`SELECT EXISTS (SELECT 1 FROM ` + list[i].oplog() + `)`)
-			list[i].pending = some != 0
+			var last int64
+			last, err = f.conn.Int(`SELECT max(rowid) FROM ` + list[i].oplog())
+			if list[i].pending = last != 0; list[i].pending {
+				f.s.commits.note(list[i].id, last)
+			}
 		}
 	}
 	return list, err

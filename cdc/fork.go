@@ -273,6 +273,8 @@ func (t *tx) mergedForks(ds *dataset, heads []wire.ChainHead) (merged bool, err 
 					return false, err
 				}
 			}
+			t.s.tail.forget()
+			t.held = nil
 			if err := t.jump(ds, h); err != nil {
 				return false, err
 			}

@@ -17,12 +17,15 @@ type keeper struct {
 	id      int64
 	dataset string
 	wake    chan struct{} // of one place
-	// anew says that the configuration has changed, so that what waited may
-	// not wait any more.
-	anew atomic.Bool
+	// marked says that marks were seen, anew that the configuration has
+	// changed, so that what waited may not wait any more.
+	marked, anew atomic.Bool
 }
 
-func (k *keeper) tell(anew bool) {
+func (k *keeper) tell(marked, anew bool) {
+	if marked {
+		k.marked.Store(true)
+	}
 	if anew {
 		k.anew.Store(true)
 	}
@@ -84,8 +87,10 @@ func (k *keeper) seal(ctx context.Context) (some bool, err error) {
 			return false, err
 		}
 	}
-	if some, err = k.hasMarks(ctx); err != nil || !some && !anew {
-		return false, err
+	if some = k.marked.Swap(false); !some {
+		if some, err = k.hasMarks(ctx); err != nil || !some && !anew {
+			return false, err
+		}
 	}
 	return some, k.s.sealAll(ctx, k.dataset, true)
 }

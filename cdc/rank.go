@@ -13,10 +13,6 @@ const (
 	primaryPriority = 10
 )
 
-// slice is for how long a dataset that others go before has the writer, as far
-// as batches, which are merged whole, allow.
-const slice = 10 * time.Millisecond
-
 // rank is how a dataset stands among the others.
 type rank struct {
 	priority int64

@@ -66,7 +66,7 @@ func (s *Store) replay(ctx context.Context, dataset string) error {
 			if err != nil {
 				return err
 			}
-			if left, err := t.seal(ds); err != nil || left {
+			if left, err := t.sealSome(ds); err != nil || left {
 				more = left
 				return err
 			}

@@ -3,6 +3,7 @@ package cdc
 import (
 	"math"
 	"slices"
+	"time"
 
 	"sqlsync/merge"
 	"sqlsync/wire"
@@ -17,6 +18,19 @@ const (
 	// sealCells ends a batch of very wide rows.
 	sealCells = 2 << 20
 )
+
+// sealSome seals batch by batch until no marks are left or it is somebody
+// else's turn; more says that some are left. While the application writes there
+// is one batch to a transaction, see whenWriting.
+func (t *tx) sealSome(ds *dataset) (more bool, err error) {
+	rank := t.s.rank(ds.name)
+	for {
+		more, err = t.seal(ds)
+		if err != nil || !more || rank.rate > 0 || t.s.shared.writing || t.spent(rank) {
+			return more, err
+		}
+	}
+}
 
 // seal turns marks of a dataset into one batch: it compares the rows that were
 // touched with their metadata and emits what differs. It covers every
@@ -36,16 +50,21 @@ func (t *tx) seal(ds *dataset) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section), limit: ds.batchRows, seen: make(map[int64]*seenKeys)}
-	if t.s.busyAbove(ds.priority) {
-		s.limit = min(s.limit, busyBatchRows)
+	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section), seen: make(map[int64]*seenKeys)}
+	limit := ds.batchRows
+	if t.s.shared.above(time.Now(), ds.priority) {
+		limit = min(limit, pieceRows)
 	}
 	if ds.rate > 0 { // at most what it may have in a second
-		s.limit = min(s.limit, ds.rate)
+		limit = min(limit, ds.rate)
+	}
+	end, err := t.upTo(ds, first, last, limit)
+	if err != nil {
+		return false, err
 	}
 	from := first - 1
-	for from < last && s.roomy(from-first+1) {
-		to := min(from+sealChunk, first-1+s.limit, last)
+	for from < end && s.roomy() {
+		to := min(from+sealChunk, end)
 		if from, err = s.chunk(from, to); err != nil {
 			return false, err // Seal says of which dataset
 		}
@@ -54,6 +73,7 @@ func (t *tx) seal(ds *dataset) (more bool, err error) {
 		return false, err
 	}
 	if from == last && where == "" {
+		t.s.commits.forget(ds.id)
 		_, err = t.Exec(`DELETE FROM ` + ds.oplog()) // without WHERE: one page operation
 		return false, err
 	}
@@ -69,7 +89,6 @@ type sealer struct {
 	order    []int64
 	cells    int
 	bytes    int
-	limit    int64 // of marks
 	// seen are the keys that were marked, by table, with their places among the
 	// rows of the batch; those from base on are of the chunk at hand.
 	seen map[int64]*seenKeys
@@ -86,8 +105,8 @@ type unwritten struct {
 	news []remembered
 }
 
-func (s *sealer) roomy(marks int64) bool {
-	return marks < s.limit && s.bytes < sealBytes && s.cells < sealCells
+func (s *sealer) roomy() bool {
+	return s.bytes < sealBytes && s.cells < sealCells
 }
 
 // compare emits what differs between rows and their metadata, and remembers
@@ -289,11 +308,9 @@ func (s *sealer) finish() error {
 	if err := s.writeMetadata(); err != nil {
 		return err
 	}
-	pos, err := s.hold(s.ds, &b.Header, sealed, changes)
-	if err != nil {
+	if _, err := s.hold(s.ds, &b.Header, sealed, changes); err != nil {
 		return err
 	}
-	s.sealed = append(s.sealed, justSealed{s.ds.name, pos, b.Header.Seq, sealed})
 	for _, id := range s.order { // what stood in the way of a held row may be gone
 		tab := s.cfg.byID[id]
 		if err := s.retryHeld(tab); err != nil {

@@ -98,25 +98,17 @@ type Store struct {
 	w     *sqlconn.Conn
 	cfg   *config // as of the last transaction, nil if unknown
 	// stubs are the functions that w has by name only, sorted.
-	stubs []string
-	// restUntil and lastPriority are what the last transaction left, see enter.
-	restUntil    time.Time
-	lastTook     time.Duration // of the lock
-	lastRan      time.Duration // in all
-	lastPriority int64
-	// busy is the most urgent of what was written lately.
-	busy struct {
-		priority int64
-		at       time.Time
-	}
-	ranks atomic.Pointer[map[string]rank]
-	paces paces
+	stubs  []string
+	shared shared
+	ranks  atomic.Pointer[map[string]rank]
+	paces  paces
 
 	grown        broadcast // a batch came to be held
-	recent       recent
 	changed      broadcast // something was written
 	reconfigured broadcast // tables, remotes or datasets were changed
 	watermarks   watermarks
+	commits      commits
+	tail         tail
 	ends         ends
 
 	// asides are the tables that cannot be sealed, by id, for whoever has the writer. cookie is

@@ -34,6 +34,15 @@ func (d *Stream) After(ctx context.Context, pos int64, maxBytes int) ([]wire.Hel
 // read, without the sections of tables that wants, which is as in Interest, has
 // not, and without damaged ones.
 func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, wants []string, maxBytes int) ([]wire.Held, error) {
+	if list := d.s.tail.read(d.name, pos, have, maxBytes); len(list) > 0 {
+		for i := range list {
+			list[i].Own = list[i].Origin == d.s.Author()
+			if err := narrow(&list[i], wants); err != nil {
+				return nil, fmt.Errorf("read batches: %w", err)
+			}
+		}
+		return list, nil
+	}
 	list, rowids, err := d.listAfter(ctx, pos, have, maxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read batches: %w", err)
@@ -55,6 +64,18 @@ func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, 
 		return d.AfterExcept(ctx, list[len(list)-1].Pos, have, wants, maxBytes)
 	}
 	return whole, nil
+}
+
+// heldAt reads a batch that is held.
+func (d *Stream) heldAt(ctx context.Context, h *wire.Held, rowid int64) (err error) {
+	var sealed []byte
+	if err := d.s.get(ctx, &sealed, `SELECT sealed FROM sqlsync_batch WHERE rowid = ?`, rowid); err != nil {
+		return err
+	}
+	if h.Sealed, err = wire.ParseSealed(sealed); err == nil {
+		err = h.Sealed.Verify(d.s.verify)
+	}
+	return damagedBatch(err)
 }
 
 // ErrDamagedBatch says that a held batch is not what was stored. A peer that
@@ -152,7 +173,7 @@ func (s *Store) sealAll(ctx context.Context, dataset string, paced bool) error {
 			if err != nil {
 				return err
 			}
-			if more, err = t.seal(ds); err == nil && !more {
+			if more, err = t.sealSome(ds); err == nil && !more {
 				t.mended(ds)
 			}
 			if sealed = t.work.Sealed.Changes; err == nil {

@@ -28,7 +28,7 @@ func (d *Stream) TakeSnapshot(ctx context.Context, peer merge.NodeID, part *wire
 				next, err = t.resumeSnapshot(ds, peer)
 				return err
 			}
-			if more, err = t.seal(ds); err != nil || more {
+			if more, err = t.sealSome(ds); err != nil || more {
 				return err
 			}
 			if next, err = t.takePart(ds, peer, part); err == nil && next == nil {

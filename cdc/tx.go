@@ -10,6 +10,7 @@ import (
 
 	"sqlsync/cdc/internal/sqlconn"
 	"sqlsync/merge"
+	"sqlsync/wire"
 )
 
 // tx is one write transaction: BEGIN IMMEDIATE … COMMIT on the store's writer,
@@ -43,8 +44,8 @@ type tx struct {
 	claimBuf []byte
 	// work is what the transaction did of which subscribers are told.
 	work Work
-	// sealed are the batches that the transaction has sealed.
-	sealed []justSealed
+	// held are the batches that it came to hold, by dataset.
+	held map[string][]wire.Held
 	// locked is since when others cannot write.
 	locked time.Time
 }
@@ -95,56 +96,30 @@ func (s *Store) transact(ctx context.Context, priority int64, when begin, fn fun
 		return errClosed
 	}
 	var did Work
+	var ran, locked time.Duration
 	err = s.withStubs(ctx, func() error {
 		return s.retry(ctx, func() error {
 			for {
 				var err error
-				did, err = s.attempt(ctx, when, fn)
+				begun := time.Now()
+				did, locked, err = s.attempt(ctx, when, fn)
+				ran = time.Since(begun)
 				if when = immediately; !s.setAside(err) {
 					return err
 				}
 			}
 		})
 	})
-	s.rest(priority, err == nil && did.grown)
+	s.shared.rest(time.Now(), priority, err == nil && did.grown, ran, locked)
 	if err == nil {
 		s.observe(did)
 	}
 	return err
 }
 
-// yieldMost bounds the pause between two transactions.
-const yieldMost = 20 * time.Millisecond
-
-// lately is for how long a dataset that was written to counts as busy.
-const lately = 5 * time.Second
-
-// busyAbove reports whether something goes on that is more urgent. Whoever asks
-// has the writer.
-func (s *Store) busyAbove(priority int64) bool {
-	return priority < s.busy.priority && time.Since(s.busy.at) < lately
-}
-
-// rest notes how long the writer is left alone after a transaction: while
-// something more urgent goes on, what is less urgent takes half of the time at
-// most, of the lock and so of the processors.
-func (s *Store) rest(priority int64, grown bool) {
-	now := time.Now()
-	took := min(s.lastTook/4, yieldMost)
-	if s.busyAbove(priority) {
-		took = min(s.lastRan, yieldMost)
-	} else if grown && priority != ahead {
-		s.busy.priority, s.busy.at = priority, now
-	}
-	s.restUntil, s.lastPriority, s.lastTook = now.Add(took), priority, 0
-	s.lastRan = 0
-}
-
-// enter takes the writer, after leaving the lock to the application for a part
-// of the time for which the transactions before had it. Whoever waits for a
-// lock of SQLite's asks for it now and then, so without a pause it might ask in
-// vain for long. What goes before the last one does not pay for it, and where
-// reading comes first that is pause enough.
+// enter takes the writer, after leaving the lock to the application as rest has
+// noted. What goes before the last one does not pay for it, and where reading
+// comes first that is pause enough.
 func (s *Store) enter(ctx context.Context, priority int64, when begin) (begin, error) {
 	for {
 		if err := s.turns.take(ctx, priority); err != nil {
@@ -153,8 +128,8 @@ func (s *Store) enter(ctx context.Context, priority int64, when begin) (begin, e
 		if when == whenWriting && s.w != nil && !s.writesAhead() {
 			when = immediately
 		}
-		rest := time.Until(s.restUntil)
-		if rest < 50*time.Microsecond || priority > s.lastPriority || when == whenWriting && !s.busyAbove(priority) {
+		rest := time.Until(s.shared.until)
+		if rest < 50*time.Microsecond || priority > s.shared.priority || when == whenWriting && !s.shared.above(time.Now(), priority) {
 			return when, nil
 		}
 		s.turns.pass()
@@ -201,15 +176,16 @@ func (s *Store) writesAhead() (is bool) {
 	return err == nil && is
 }
 
-func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (did Work, err error) {
+// attempt is one try; locked is for how long it kept others from writing.
+func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (did Work, locked time.Duration, err error) {
 	if err := ctx.Err(); err != nil {
-		return did, err
+		return did, locked, err
 	}
 	if err := s.present(); err != nil {
-		return did, err
+		return did, locked, err
 	}
 	if _, err := s.w.Exec(string(when)); err != nil {
-		return did, s.explainWrite(err)
+		return did, locked, s.explainWrite(err)
 	}
 	begun := time.Now()
 	t := &tx{Conn: s.w, ctx: ctx, s: s, now: s.now()}
@@ -218,7 +194,7 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 	}
 	defer func() {
 		t.writes()
-		s.lastTook, s.lastRan = time.Since(t.locked), time.Since(begun)
+		locked = time.Since(t.locked)
 	}()
 	defer func() {
 		if err != nil {
@@ -229,14 +205,17 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 			}
 		}
 	}()
+	if err := t.noteOthers(); err != nil {
+		return did, locked, err
+	}
 	if err := t.load(); err != nil {
-		return did, err
+		return did, locked, err
 	}
 	if err := fn(t); err != nil {
-		return did, err
+		return did, locked, err
 	}
 	if err := t.saveClock(); err != nil {
-		return did, err
+		return did, locked, err
 	}
 	confirmed := s.watermarks.take()
 	defer func() {
@@ -245,13 +224,13 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 		}
 	}()
 	if err := t.saveWatermarks(confirmed); err != nil {
-		return did, err
+		return did, locked, err
 	}
 	if err := s.commit(); err != nil {
-		return did, err
+		return did, locked, err
 	}
 	s.lastHLC = t.clock.Last
-	s.recent.add(t.sealed)
+	s.tail.add(t.held)
 	if t.clock.Last != t.before {
 		s.testify(t.clock.Last)
 	}
@@ -265,7 +244,7 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 			"db", s.path, "why", t.renewed, "author", t.author.Node.String())
 	}
 	t.work.Took = time.Since(begun)
-	return t.work, nil
+	return t.work, locked, nil
 }
 
 // commit commits. In rollback-journal mode that waits for readers, and while

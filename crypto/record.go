@@ -1,7 +1,6 @@
 package crypto
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -31,7 +30,8 @@ const (
 type recordReader struct {
 	// source has room for exactly one record. So a record is decrypted where it
 	// arrived, and a read that a deadline cut short goes on where it stopped.
-	source *bufio.Reader
+	source inflow
+	last   int // bytes of the last record
 	cipher *noise.CipherState
 
 	pending []byte // data not yet read, in source's buffer: valid until source is read
@@ -40,7 +40,7 @@ type recordReader struct {
 }
 
 func newRecordReader(source io.Reader, cipher *noise.CipherState) *recordReader {
-	return &recordReader{source: bufio.NewReaderSize(source, headerLen+maxRecord), cipher: cipher}
+	return &recordReader{source: inflow{source: source}, cipher: cipher}
 }
 
 // Read returns io.EOF after a close record, io.ErrUnexpectedEOF when the stream
@@ -105,7 +105,8 @@ func (r *recordReader) advance() error {
 
 // next decrypts one record. data is valid until the next call.
 func (r *recordReader) next() (kind byte, data []byte, err error) {
-	header, err := r.source.Peek(headerLen)
+	r.source.rest(r.last)
+	header, err := r.source.peek(headerLen)
 	if err != nil {
 		return 0, nil, unexpected(err)
 	}
@@ -113,7 +114,7 @@ func (r *recordReader) next() (kind byte, data []byte, err error) {
 	if n < minRecord || n > maxRecord {
 		return 0, nil, fmt.Errorf("%w: length %d", ErrBadRecord, n)
 	}
-	record, err := r.source.Peek(headerLen + n)
+	record, err := r.source.peek(headerLen + n)
 	if err != nil {
 		return 0, nil, unexpected(err)
 	}
@@ -122,9 +123,8 @@ func (r *recordReader) next() (kind byte, data []byte, err error) {
 	if err != nil {
 		return 0, nil, fmt.Errorf("%w: %w", ErrBadRecord, err)
 	}
-	if _, err := r.source.Discard(headerLen + n); err != nil {
-		return 0, nil, err
-	}
+	r.source.take(headerLen + n)
+	r.last = headerLen + n
 	return plain[0], plain[1:], nil
 }
 
@@ -139,7 +139,7 @@ func unexpected(err error) error {
 type recordWriter struct {
 	sink     io.Writer
 	cipher   *noise.CipherState
-	buf      []byte // room for the largest record so far: most peers are idle
+	room     room
 	limit    int64
 	interval time.Duration
 	now      func() time.Time
@@ -180,16 +180,18 @@ func (w *recordWriter) record(kind byte, data []byte) error {
 	if w.err != nil {
 		return w.err
 	}
-	if need := headerLen + minRecord + len(data); len(w.buf) < need {
-		w.buf = make([]byte, min(max(need, 2*len(w.buf)), headerLen+maxRecord))
+	need := headerLen + minRecord + len(data)
+	if need <= smallRecord {
+		w.room.shrink()
 	}
-	w.buf[headerLen] = kind
-	n := 1 + copy(w.buf[headerLen+1:], data)
-	plain := w.buf[headerLen : headerLen+n]
+	buf := w.room.of(need)
+	buf[headerLen] = kind
+	n := 1 + copy(buf[headerLen+1:], data)
+	plain := buf[headerLen : headerLen+n]
 	sealed, err := w.cipher.Encrypt(plain[:0], nil, plain)
 	if err == nil {
-		binary.BigEndian.PutUint16(w.buf, uint16(len(sealed)))
-		_, err = w.sink.Write(w.buf[:headerLen+len(sealed)])
+		binary.BigEndian.PutUint16(buf, uint16(len(sealed)))
+		_, err = w.sink.Write(buf[:headerLen+len(sealed)])
 	}
 	w.err = err
 	return err

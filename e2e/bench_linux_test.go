@@ -57,6 +57,13 @@ func peakOf(p *os.ProcessState) float64 {
 	return float64(use.Maxrss) / 1024
 }
 
+// nap sleeps for less than a millisecond, which time.Sleep makes of anything
+// shorter where nothing else runs: Go waits for timers in epoll_wait.
+func nap(d time.Duration) {
+	ts := syscall.NsecToTimespec(d.Nanoseconds())
+	syscall.Nanosleep(&ts, nil)
+}
+
 // peakMemory is the most memory that a running serve has had, in MB.
 func (n *node) peakMemory() float64 { return n.memory("VmHWM") }
 

@@ -2,7 +2,10 @@
 
 package e2e_test
 
-import "os"
+import (
+	"os"
+	"time"
+)
 
 // Other systems tell neither what processes use nor how busy they are; there
 // the figures of it are 0 or missing.
@@ -20,3 +23,5 @@ func (*node) peakMemory() float64 { return 0 }
 func (*node) memory(string) float64 { return 0 }
 
 func cpuOf(*process) float64 { return 0 }
+
+func nap(d time.Duration) { time.Sleep(d) }

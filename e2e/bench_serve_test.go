@@ -146,7 +146,7 @@ func BenchmarkLatency(b *testing.B) {
 			insertOrders(b, p.appA, id, 1)
 			start := time.Now()
 			for n := 0; n == 0; {
-				time.Sleep(20 * time.Microsecond) // who looks all the time takes a processor from both
+				nap(20 * time.Microsecond) // who looks all the time takes a processor from both
 				if err := seen.QueryRow(1 + id).Scan(&n); err != nil {
 					b.Fatal(err)
 				}

@@ -39,8 +39,7 @@ func newLoop(ctx context.Context, c *conn, growth, reoffers <-chan struct{}) *lo
 	l.work, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	l.group.Go(l.read)
 	l.group.Go(l.write)
-	l.group.Go(func() { l.watch(growth) })
-	l.group.Go(func() { l.watchOffers(reoffers) })
+	l.group.Go(func() { l.watch(growth, reoffers) })
 	l.group.Go(l.watchMoves)
 	l.group.Go(l.watchAddresses)
 	return l

@@ -48,32 +48,23 @@ func (l *loop) fail(what string, err error) {
 	l.post(stopped{fmt.Errorf("%s: %w", what, err)})
 }
 
-// watch tells the session of everything that the store comes to hold.
-func (l *loop) watch(growth <-chan struct{}) {
+// watch tells the session of everything that the store comes to hold, and of
+// its own tables when they may have changed.
+func (l *loop) watch(growth, reoffers <-chan struct{}) {
 	for {
 		select {
 		case <-growth:
+			v, err := try(l.work, l.store.Vector)
+			if err != nil {
+				l.fail("read vector", err)
+				return
+			}
+			l.post(grown{v})
+		case <-reoffers:
+			l.reoffer()
 		case <-l.work.Done():
 			return
 		}
-		v, err := try(l.work, l.store.Vector)
-		if err != nil {
-			l.fail("read vector", err)
-			return
-		}
-		l.post(grown{v})
-	}
-}
-
-// watchOffers tells the session of its own tables when they may have changed.
-func (l *loop) watchOffers(changed <-chan struct{}) {
-	for {
-		select {
-		case <-changed:
-		case <-l.work.Done():
-			return
-		}
-		l.reoffer()
 	}
 }
 

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -25,57 +24,57 @@ const (
 
 // Writer writes messages to a connection. It is not safe for concurrent use.
 type Writer struct {
-	w   *bufio.Writer
-	buf []byte
+	w   io.Writer
+	buf []byte // of a message, behind room for a frame's header
 }
 
-// buffered is how much is gathered of small messages; large ones go past the
-// buffers, and an idle connection costs little.
-const buffered = 4 << 10
+// keptBuffer is how much of a message's buffer is kept for the next one: an idle
+// connection costs little.
+const keptBuffer = 4 << 10
 
 // NewWriter returns a Writer on w.
-func NewWriter(w io.Writer) *Writer { return &Writer{w: bufio.NewWriterSize(w, buffered)} }
+func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
 
-// Write writes one message and flushes it.
+// Write writes one message, a frame with one call.
 func (w *Writer) Write(m Message) error {
-	kind, body, err := appendMessage(w.buf[:0], m)
+	kind, message, err := appendMessage(append(w.buf[:0], make([]byte, frameHeader)...), m)
 	if err != nil {
 		return err
 	}
+	body := message[frameHeader:]
 	if !large(kind) && len(body) > maxSmall {
 		return fmt.Errorf("write message of type %d: %d bytes are more than readers accept", kind, len(body))
 	}
-	w.buf = body
-	if cap(w.buf) > maxSmall { // do not keep what one large batch took
+	w.buf = message
+	if cap(w.buf) > keptBuffer { // do not keep what one large batch took
 		w.buf = nil
 	}
 	for {
-		part := body[:min(len(body), maxFrame)]
-		body = body[len(part):]
-		var head [frameHeader]byte
-		head[0] = kind
-		if len(body) > 0 {
-			head[1] = 1
+		// What precedes the frame was written before.
+		frame := message[:frameHeader+min(len(message)-frameHeader, maxFrame)]
+		message = message[len(frame)-frameHeader:]
+		frame[0], frame[1] = kind, 0
+		if len(message) > frameHeader {
+			frame[1] = 1
 		}
-		binary.LittleEndian.PutUint32(head[2:], uint32(len(part)))
-		w.w.Write(head[:]) // a bufio.Writer keeps its first error for Flush
-		w.w.Write(part)
-		if len(body) == 0 {
-			return w.w.Flush()
+		binary.LittleEndian.PutUint32(frame[2:], uint32(len(frame)-frameHeader))
+		if _, err := w.w.Write(frame); err != nil || len(message) == frameHeader {
+			return err
 		}
 	}
 }
 
-// Reader reads messages from a connection. It is not safe for concurrent use,
-// Allow excepted.
+// Reader reads messages from a connection, which is to have a buffer. It is not
+// safe for concurrent use, Allow excepted.
 type Reader struct {
-	r    *bufio.Reader
+	r    io.Reader
+	head [frameHeader]byte
 	most atomic.Int64 // for messages that may be large
 }
 
 // NewReader returns a Reader on r.
 func NewReader(r io.Reader, l Limits) *Reader {
-	reader := &Reader{r: bufio.NewReaderSize(r, buffered)}
+	reader := &Reader{r: r}
 	reader.Allow(l.withDefaults().MaxMessage)
 	return reader
 }
@@ -92,7 +91,7 @@ func (r *Reader) Read() (Message, error) {
 	var kind byte
 	var body []byte
 	for first := true; ; first = false {
-		var head [frameHeader]byte
+		head := &r.head
 		if _, err := io.ReadFull(r.r, head[:]); err != nil {
 			if !first && errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
