@@ -187,25 +187,16 @@ func (d *Stream) states(ctx context.Context, req *wire.StatesRequest) (*wire.Sta
 
 // statesOf is states with the keys as the rows that are here have them.
 func (d *Stream) statesOf(ctx context.Context, req *wire.StatesRequest) (out *wire.States, keys [][]byte, err error) {
-	for more := true; more; {
-		err := d.s.writeIn(ctx, d.name, func(t *tx) error {
-			ds, err := t.dataset(d.name)
-			if err != nil {
-				return err
-			}
-			if more, err = t.seal(ds); err != nil || more {
-				return err
-			}
-			tab, err := t.comparedIn(ds, req.Table)
-			if err != nil {
-				return err
-			}
-			out, keys, err = t.statesOf(ds, tab, req)
-			return err
-		})
+	err = d.whenSealed(ctx, func(t *tx, ds *dataset) error {
+		tab, err := t.comparedIn(ds, req.Table)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
+		out, keys, err = t.statesOf(ds, tab, req)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	return out, keys, nil
 }
@@ -250,25 +241,16 @@ func (t *tx) statesOf(ds *dataset, tab *table, req *wire.StatesRequest) (*wire.S
 
 // ranges tells the rows of ranges as a snapshot does, until the part is full.
 func (d *Stream) ranges(ctx context.Context, req *wire.RangesRequest) (out *wire.Ranges, err error) {
-	for more := true; more; {
-		err := d.s.writeIn(ctx, d.name, func(t *tx) error {
-			ds, err := t.dataset(d.name)
-			if err != nil {
-				return err
-			}
-			if more, err = t.seal(ds); err != nil || more {
-				return err
-			}
-			tab, err := t.comparedIn(ds, req.Table)
-			if err != nil {
-				return err
-			}
-			out, err = t.ranges(ds, tab, req.Ranges)
-			return err
-		})
+	err = d.whenSealed(ctx, func(t *tx, ds *dataset) error {
+		tab, err := t.comparedIn(ds, req.Table)
 		if err != nil {
-			return nil, err
+			return err
 		}
+		out, err = t.ranges(ds, tab, req.Ranges)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }

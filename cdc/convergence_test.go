@@ -26,12 +26,17 @@ func histories() uint64 {
 // Three shops sell, correct and restock, partly the same rows, and exchange
 // now and then with whom they meet. In the end all hold the same.
 func TestShopsConverge(t *testing.T) {
+	eachHistory(t, shopsConverge)
+}
+
+// eachHistory runs the histories of some seeds.
+func eachHistory(t *testing.T, run func(t *testing.T, seed uint64)) {
 	first, last := uint64(1), histories()
 	if *seedFlag > 0 {
 		first, last = *seedFlag, *seedFlag
 	}
 	for seed := first; seed <= last; seed++ {
-		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { shopsConverge(t, seed) })
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { run(t, seed) })
 	}
 }
 

@@ -12,13 +12,7 @@ import (
 // Whatever order nodes hear of one another in, what an application wrote is
 // in the table, was replaced by somebody who read it, or is listed.
 func TestEveryWriteIsFound(t *testing.T) {
-	first, last := uint64(1), histories()
-	if *seedFlag > 0 {
-		first, last = *seedFlag, *seedFlag
-	}
-	for seed := first; seed <= last; seed++ {
-		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { everyWriteIsFound(t, seed) })
-	}
+	eachHistory(t, everyWriteIsFound)
 }
 
 func everyWriteIsFound(t *testing.T, seed uint64) {

@@ -299,25 +299,12 @@ func rangesOf(parts []part) []wire.KeyRange {
 
 // takeRanges merges the rows of ranges.
 func (d *Stream) takeRanges(ctx context.Context, peer merge.NodeID, m *wire.Ranges) error {
-	for more := true; more; {
-		err := d.s.writeIn(ctx, d.name, func(t *tx) error {
-			ds, err := t.dataset(d.name)
-			if err != nil {
-				return err
-			}
-			if more, err = t.seal(ds); err != nil || more {
-				return err
-			}
-			if err := t.oneEnd(ds); err != nil {
-				return err
-			}
-			return t.takeParts(ds, peer, m)
-		})
-		if err != nil {
+	return d.whenSealed(ctx, func(t *tx, ds *dataset) error {
+		if err := t.oneEnd(ds); err != nil {
 			return err
 		}
-	}
-	return nil
+		return t.takeParts(ds, peer, m)
+	})
 }
 
 // takeParts merges rows as a snapshot tells them.

@@ -30,6 +30,18 @@ const (
 // first, and reads one range of keys in one short transaction.
 func (d *Stream) Snapshot(ctx context.Context, req *wire.SnapshotRequest, wants []string) (*wire.SnapshotPart, error) {
 	var part *wire.SnapshotPart
+	err := d.whenSealed(ctx, func(t *tx, ds *dataset) (err error) {
+		part, err = t.snapshotPart(ds, req.Cursor, wants)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("snapshot of %s: %w", d.name, err)
+	}
+	return part, nil
+}
+
+// whenSealed calls fn in a transaction in which nothing waits to be sealed.
+func (d *Stream) whenSealed(ctx context.Context, fn func(t *tx, ds *dataset) error) error {
 	for more := true; more; {
 		err := d.s.writeIn(ctx, d.name, func(t *tx) error {
 			ds, err := t.dataset(d.name)
@@ -39,14 +51,13 @@ func (d *Stream) Snapshot(ctx context.Context, req *wire.SnapshotRequest, wants 
 			if more, err = t.seal(ds); err != nil || more {
 				return err
 			}
-			part, err = t.snapshotPart(ds, req.Cursor, wants)
-			return err
+			return fn(t, ds)
 		})
 		if err != nil {
-			return nil, fmt.Errorf("snapshot of %s: %w", d.name, err)
+			return err
 		}
 	}
-	return part, nil
+	return nil
 }
 
 // snapshotPart reads the next part. A cursor is the name of a table and the last
