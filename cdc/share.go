@@ -42,6 +42,9 @@ func comesRound(held time.Duration) time.Duration {
 
 // shared is how the lock is shared. It is of whoever has the writer.
 type shared struct {
+	// not is set where the store's clock is not the real one: a simulation, whose
+	// course may not depend on how long things take.
+	not bool
 	// version is PRAGMA data_version of the writer, othersAt when another
 	// program was last seen to have moved it, and writing whether that was
 	// lately, as of the last transaction.
@@ -64,12 +67,15 @@ type shared struct {
 
 // above reports whether something goes on that is more urgent.
 func (l *shared) above(now time.Time, priority int64) bool {
-	return priority < l.busy.priority && now.Sub(l.busy.at) < lately
+	return !l.not && priority < l.busy.priority && now.Sub(l.busy.at) < lately
 }
 
 // noteOthers notes whether another program has written since the last
 // transaction.
 func (t *tx) noteOthers() error {
+	if t.s.shared.not {
+		return nil
+	}
 	version, err := t.Int(`PRAGMA main.data_version`)
 	if err != nil {
 		return err
@@ -85,7 +91,7 @@ func (t *tx) noteOthers() error {
 // spent reports whether a transaction has had the lock for as long as it may,
 // as far as what it does can be left to another one.
 func (t *tx) spent(r rank) bool {
-	if t.locked.IsZero() {
+	if t.locked.IsZero() || t.s.shared.not {
 		return false
 	}
 	had, most := time.Since(t.locked), slice
@@ -103,6 +109,9 @@ func (t *tx) spent(r rank) bool {
 // urgent goes on, what is less urgent takes half of the time at most, of the
 // lock and so of the processors.
 func (l *shared) rest(now time.Time, priority int64, grown bool, ran, locked time.Duration) {
+	if l.not {
+		return
+	}
 	if now.Sub(l.ended)-ran >= comesRound(l.held) {
 		l.held = 0
 	}

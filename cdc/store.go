@@ -42,7 +42,8 @@ type Options struct {
 	DatasetKey func(dataset string) (*wire.DatasetKey, error)
 	// Witness is where the witness is kept, see there; empty for none.
 	Witness string
-	// Now is the physical clock, time.Now if nil.
+	// Now is the physical clock, time.Now if nil. With one that is given the
+	// lock is not had in slices, which are of real time.
 	Now func() time.Time
 	// MaxDrift is how far ahead of Now a batch's changes may be; those further
 	// ahead are not applied until it is time. 0 is DefaultMaxDrift.
@@ -141,7 +142,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.maxDrift == 0 {
 		s.maxDrift = DefaultMaxDrift
 	}
-	if s.now == nil {
+	if s.shared.not = s.now != nil; s.now == nil {
 		s.now = time.Now
 	}
 	if s.log == nil {

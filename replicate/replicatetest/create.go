@@ -40,6 +40,9 @@ func (n *Node) create(begin int) {
 			n.w.tb.Fatal(err)
 		}
 		n.open()
+		for _, t := range n.w.tables {
+			n.watches[t.Name] = true
+		}
 	} else {
 		n.build(begin)
 		n.open()
