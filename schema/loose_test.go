@@ -59,3 +59,30 @@ func TestDisplacedInTableCalledNew(t *testing.T) {
 		}
 	}
 }
+
+// What REPLACE removes by an index that does not compare as its columns do, or
+// is of a part of the rows, is marked.
+func TestDisplacedByOddIndexes(t *testing.T) {
+	for _, c := range []struct{ name, table, index, rows, do, want string }{
+		{"filter on the id that is chosen", `id INTEGER PRIMARY KEY, u, v`, `(v + 1) WHERE id > 0`, `(1, 'a', 1)`, `REPLACE INTO t (u, v) VALUES ('n', 1)`, "1 2"},
+		{"filter with an affinity", `id INTEGER PRIMARY KEY, u INT, v`, `(lower(v)) WHERE u = '5'`, `(1, 5, 'A')`, `REPLACE INTO t VALUES (9, 5, 'A')`, "1 9"},
+		{"filter with a collation", `id INTEGER PRIMARY KEY, u TEXT NOT NULL DEFAULT 'x' COLLATE NOCASE, v`, `(v) WHERE u = 'X'`, `(1, 'x', 3)`, `REPLACE INTO t (id, v) VALUES (9, 3)`, "1 9"},
+		{"finer than the column", `id INTEGER PRIMARY KEY, u TEXT COLLATE NOCASE, v`, `(u COLLATE BINARY)`, `(1, 'a', 0), (2, 'A', 0)`, `UPDATE OR REPLACE t SET u = 'A' WHERE id = 1`, "1 2"},
+		{"constraint with a collation", `id INTEGER PRIMARY KEY, u TEXT, v, UNIQUE (u COLLATE NOCASE)`, ``, `(1, 'a', 0)`, `REPLACE INTO t VALUES (5, 'A', 1)`, "1 5"},
+		{"coarser than the key", `id TEXT PRIMARY KEY, u, v`, `(id COLLATE NOCASE)`, `('a', 1, 0)`, `REPLACE INTO t VALUES ('A', 2, 0)`, "'A' 'a'"},
+		{"comment", `id INTEGER PRIMARY KEY, u, v`, "(u /* is\n*/) WHERE v > 0 -- only\n", `(1, 'a', 1)`, `REPLACE INTO t VALUES (9, 'a', 1)`, "1 9"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			db := open(t, `CREATE TABLE t (`+c.table+`)`)
+			if c.index != "" {
+				exec(t, db, `CREATE UNIQUE INDEX i ON t `+c.index)
+			}
+			exec(t, db, `INSERT INTO t VALUES `+c.rows)
+			capture(t, db, "t")
+			exec(t, db, c.do)
+			if got := marks(t, db); got != c.want {
+				t.Errorf("marked %q, want %q", got, c.want)
+			}
+		})
+	}
+}

@@ -90,6 +90,7 @@ func afterQuoted(text string, i int) int {
 
 // indexParts takes the expressions and the WHERE out of a CREATE INDEX.
 func indexParts(text string) (terms []string, where string) {
+	text = withoutComments(text)
 	tokens := scan(text)
 	depth, from := 0, -1
 	for i, tok := range tokens {
@@ -118,6 +119,21 @@ func indexParts(text string) (terms []string, where string) {
 		}
 	}
 	return nil, ""
+}
+
+// withoutComments makes a space of each comment and of other gaps: what follows
+// a piece of the text would be part of its last comment.
+func withoutComments(text string) string {
+	var b strings.Builder
+	end := 0
+	for _, tok := range scan(text) {
+		if tok.start > end && end > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(tok.text)
+		end = tok.end
+	}
+	return b.String()
 }
 
 // withoutOrder drops ASC or DESC from the end of an index's term.

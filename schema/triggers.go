@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ func Triggers(t *Table, k Key, c Capture) []Trigger {
 	b.add("update", "AFTER UPDATE", "", b.mark(OpUpdate, "NEW"))
 	// Not UPDATE OF the key: UPDATE t SET rowid = … would not match the name
 	// of an INTEGER PRIMARY KEY.
-	b.add("rekey", "AFTER UPDATE", b.changed(k), b.mark(OpDelete, "OLD"))
+	b.add("rekey", "AFTER UPDATE", b.changed(k, ""), b.mark(OpDelete, "OLD"))
 	b.add("delete", "AFTER DELETE", "", b.mark(OpDelete, "OLD"))
 	// REPLACE removes rows that hold a unique value of the new one, and fires
 	// no trigger for them unless recursive_triggers is on.
@@ -90,12 +91,12 @@ func (b *builder) mark(op int, row string) string {
 		b.into(), b.c.TableID, op, strings.Join(keys, ", "), b.absent(loose, row))
 }
 
-// changed compares columns as they are stored, whatever their collation.
-func (b *builder) changed(columns []int) string {
+// changed compares columns, by their own collations if none is given.
+func (b *builder) changed(columns []int, collate string) string {
 	terms := make([]string, len(columns))
 	for i, c := range columns {
 		name := Quote(b.t.Columns[c].Name)
-		terms[i] = fmt.Sprintf("OLD.%s IS NOT NEW.%s", name, name)
+		terms[i] = fmt.Sprintf("OLD.%s IS NOT NEW.%s%s", name, name, collate)
 	}
 	condition := strings.Join(terms, " OR ")
 	if loose := b.loose(columns); len(loose) > 0 {
@@ -120,7 +121,7 @@ func (b *builder) others() []Index {
 		list = append(list, Index{Columns: []int{r}, Collations: []string{""}})
 	}
 	for _, ix := range b.t.Unique {
-		if !(ix.plain() && slices.Equal(ix.Columns, []int(b.k))) {
+		if !(ix.plain() && slices.Equal(ix.Columns, []int(b.k)) && b.t.comparesAs(&ix)) {
 			list = append(list, ix)
 		}
 	}
@@ -133,7 +134,18 @@ func (b *builder) uniqueChanged(ix Index) string {
 	if !ix.plain() {
 		return ""
 	}
-	return b.changed(ix.Columns)
+	return b.changed(ix.Columns, " COLLATE BINARY") // an index may tell apart what its column does not
+}
+
+// comparesAs reports whether an index compares as its columns do, as far as
+// their collations are known.
+func (t *Table) comparesAs(ix *Index) bool {
+	for i, c := range ix.Columns {
+		if !strings.EqualFold(cmp.Or(ix.Collations[i], "BINARY"), cmp.Or(t.Columns[c].Collation, "BINARY")) {
+			return false
+		}
+	}
+	return true
 }
 
 // displaced marks the rows that hold the new row's values in an index.
@@ -177,10 +189,10 @@ func (b *builder) displaced(ix Index) string {
 		b.into(), b.c.TableID, OpDisplaced, strings.Join(keys, ", "), b.absent(loose, "NEW"), from)
 }
 
-// collate names the collation of an index where it is not the column's, so
-// that the comparison is the index's and can use it.
+// collate names the collation of an index, which a constraint may give it too,
+// so that the comparison is the index's and can use it.
 func (b *builder) collate(ix Index, i int) string {
-	if ix.SQL == "" || ix.Collations[i] == "" {
+	if ix.Collations[i] == "" || ix.SQL == "" && b.t.Columns[ix.Columns[i]].Collation == "" {
 		return ""
 	}
 	return " COLLATE " + ix.Collations[i]
@@ -189,14 +201,30 @@ func (b *builder) collate(ix Index, i int) string {
 // asRow makes a row of NEW with the columns' own names: an expression means
 // the stored row where it stands for itself, and the new one inside a SELECT
 // from this. It has no columns but those that text names, so that others can
-// be dropped.
+// be dropped. Affinities and collations are the table's, by the SELECT that
+// comes first and gives no row; NEW has none. LIMIT keeps SQLite from reading
+// NEW without this, which would lose them.
 func (b *builder) asRow(text string) string {
-	var parts []string
+	var names, values []string
 	for _, c := range b.t.named(text) {
-		parts = append(parts, newValue(&b.t.Columns[c])+" AS "+Quote(b.t.Columns[c].Name))
+		value := newValue(&b.t.Columns[c])
+		if c == b.t.RowidAlias {
+			value = b.newRowid(value)
+		}
+		name := Quote(b.t.Columns[c].Name)
+		names, values = append(names, name+" AS "+name), append(values, value)
 	}
-	if len(parts) == 0 {
+	if len(names) == 0 {
 		return "(SELECT 1)"
 	}
-	return "(SELECT " + strings.Join(parts, ", ") + ")"
+	return fmt.Sprintf("(SELECT %s FROM %s AS %srow WHERE 0 UNION ALL SELECT %s LIMIT 1)",
+		strings.Join(names, ", "), Quote(b.t.Name), Prefix, strings.Join(values, ", "))
+}
+
+// newRowid spells the INTEGER PRIMARY KEY of a new row, which before an insert
+// is -1 where SQLite is still to choose it: the next after the last, then.
+func (b *builder) newRowid(value string) string {
+	name := Quote(b.t.Columns[b.t.RowidAlias].Name)
+	return fmt.Sprintf("CASE %s WHEN -1 THEN (SELECT coalesce(max(%s), 0) + 1 FROM %s AS %srow) ELSE %s END",
+		value, name, Quote(b.t.Name), Prefix, value)
 }

@@ -15,10 +15,10 @@ CREATE TRIGGER sqlsync_7_delete AFTER DELETE ON "odd ""table""; DROP TABLE x; --
 END;
 
 CREATE TRIGGER sqlsync_7_displace_insert BEFORE INSERT ON "odd ""table""; DROP TABLE x; --" BEGIN
-  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0, k1) SELECT 7, 4, julianday('now'), "se lect", "a.b" FROM "odd ""table""; DROP TABLE x; --" AS sqlsync_row WHERE "é'""" = NEW."é'""";
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0, k1) SELECT 7, 4, julianday('now'), "se lect", "a.b" FROM "odd ""table""; DROP TABLE x; --" AS sqlsync_row WHERE "é'""" = NEW."é'""" COLLATE BINARY;
 END;
 
-CREATE TRIGGER sqlsync_7_displace_update BEFORE UPDATE ON "odd ""table""; DROP TABLE x; --" WHEN OLD."é'""" IS NOT NEW."é'""" BEGIN
-  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0, k1) SELECT 7, 4, julianday('now'), "se lect", "a.b" FROM "odd ""table""; DROP TABLE x; --" AS sqlsync_row WHERE "é'""" = NEW."é'""";
+CREATE TRIGGER sqlsync_7_displace_update BEFORE UPDATE ON "odd ""table""; DROP TABLE x; --" WHEN OLD."é'""" IS NOT NEW."é'""" COLLATE BINARY BEGIN
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0, k1) SELECT 7, 4, julianday('now'), "se lect", "a.b" FROM "odd ""table""; DROP TABLE x; --" AS sqlsync_row WHERE "é'""" = NEW."é'""" COLLATE BINARY;
 END;
 

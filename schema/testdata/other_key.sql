@@ -18,7 +18,7 @@ CREATE TRIGGER sqlsync_7_displace_insert BEFORE INSERT ON "users" BEGIN
   INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "mail" FROM "users" AS sqlsync_row WHERE "id" = NEW."id";
 END;
 
-CREATE TRIGGER sqlsync_7_displace_update BEFORE UPDATE ON "users" WHEN OLD."id" IS NOT NEW."id" BEGIN
+CREATE TRIGGER sqlsync_7_displace_update BEFORE UPDATE ON "users" WHEN OLD."id" IS NOT NEW."id" COLLATE BINARY BEGIN
   INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "mail" FROM "users" AS sqlsync_row WHERE "id" = NEW."id";
 END;
 

@@ -15,12 +15,12 @@ CREATE TRIGGER sqlsync_7_delete AFTER DELETE ON "users" BEGIN
 END;
 
 CREATE TRIGGER sqlsync_7_displace_insert BEFORE INSERT ON "users" BEGIN
-  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "users" AS sqlsync_row WHERE "first" = NEW."first" AND "last" = NEW."last";
-  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "users" AS sqlsync_row WHERE "mail" = NEW."mail";
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "users" AS sqlsync_row WHERE "first" = NEW."first" COLLATE BINARY AND "last" = NEW."last" COLLATE BINARY;
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "users" AS sqlsync_row WHERE "mail" = NEW."mail" COLLATE BINARY;
 END;
 
-CREATE TRIGGER sqlsync_7_displace_update BEFORE UPDATE ON "users" WHEN OLD."first" IS NOT NEW."first" OR OLD."last" IS NOT NEW."last" OR OLD."mail" IS NOT NEW."mail" BEGIN
-  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "users" AS sqlsync_row WHERE "first" = NEW."first" AND "last" = NEW."last";
-  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "users" AS sqlsync_row WHERE "mail" = NEW."mail";
+CREATE TRIGGER sqlsync_7_displace_update BEFORE UPDATE ON "users" WHEN OLD."first" IS NOT NEW."first" COLLATE BINARY OR OLD."last" IS NOT NEW."last" COLLATE BINARY OR OLD."mail" IS NOT NEW."mail" COLLATE BINARY BEGIN
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "users" AS sqlsync_row WHERE "first" = NEW."first" COLLATE BINARY AND "last" = NEW."last" COLLATE BINARY;
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0) SELECT 7, 4, julianday('now'), "id" FROM "users" AS sqlsync_row WHERE "mail" = NEW."mail" COLLATE BINARY;
 END;
 
