@@ -104,6 +104,9 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 					err = s.replay(ctx, other)
 				}
 			}
+			if err == nil {
+				err = s.mend(context.WithoutCancel(ctx), name)
+			}
 			if err != nil {
 				return s.vectorAfter(ctx, name, err)
 			}

@@ -87,7 +87,7 @@ func (s *Store) replay(ctx context.Context, dataset string) error {
 			return err
 		}
 	}
-	return nil
+	return s.mend(ctx, dataset)
 }
 
 // retryAll tries to put back the held rows of a dataset: a schema that has

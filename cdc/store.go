@@ -110,6 +110,7 @@ type Store struct {
 	watermarks   watermarks
 	commits      commits
 	tail         tail
+	mended       atomic.Bool // some violations were, and mend is to look at the others
 	ends         ends
 
 	// asides are the tables that cannot be sealed, by id, for whoever has the writer. cookie is

@@ -193,7 +193,7 @@ func (s *Store) sealAll(ctx context.Context, dataset string, paced bool) error {
 	if late {
 		return s.replay(ctx, dataset)
 	}
-	return nil
+	return s.mend(ctx, dataset)
 }
 
 func (s *Store) vector(ctx context.Context, dataset string) (merge.Vector, error) {

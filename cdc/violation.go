@@ -260,45 +260,6 @@ func (t *tx) breaks(tab *table, key []wire.Value, c schema.Constraint) (broken b
 	return broken, err
 }
 
-// recheckMost bounds how many violations one transaction looks at again.
-const recheckMost = 500
-
-// recheck forgets the violations that were mended.
-func (t *tx) recheck() error {
-	type row struct {
-		id         int64
-		key        []byte
-		kind, name string
-	}
-	var list []row
-	err := t.Query(func(r []any) error {
-		list = append(list, row{r[0].(int64), r[1].([]byte), r[2].(string), r[3].(string)})
-		return nil
-	}, `SELECT table_id, key, kind, name FROM sqlsync_violation ORDER BY random() LIMIT ?`, recheckMost)
-	if err != nil {
-		return err
-	}
-	for _, v := range list {
-		key, err := wire.DecodeRow(v.key)
-		if err != nil {
-			return errDamaged
-		}
-		stands := false
-		if tab := t.cfg.byID[v.id]; tab != nil && tab.def != nil {
-			if stands, err = t.stillBroken(tab, key, v.kind, v.name); err != nil {
-				return err
-			}
-		}
-		if stands {
-			continue
-		}
-		if _, err := t.Exec(`DELETE FROM sqlsync_violation WHERE table_id = ? AND key = ? AND kind = ? AND name = ?`, v.id, v.key, v.kind, v.name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (t *tx) stillBroken(tab *table, key []wire.Value, kind, name string) (bool, error) {
 	switch kind {
 	case brokenCheck:

@@ -2,6 +2,8 @@ package cdc_test
 
 import (
 	"testing"
+
+	"sqlsync/cdc"
 )
 
 func (n *node) violations() int64 {
@@ -102,5 +104,23 @@ func TestOrphansOfHiddenAndDeletedParents(t *testing.T) {
 		if got := n.violations(); got != 0 {
 			t.Errorf("%d violations after they were mended", got)
 		}
+	}
+}
+
+// However many rows refer to what is not here, none is told of any more once it
+// came.
+func TestManyViolationsAreMended(t *testing.T) {
+	const schema = `CREATE TABLE chd (id INTEGER PRIMARY KEY, p INTEGER REFERENCES par); CREATE TABLE par (id INTEGER PRIMARY KEY)`
+	a, b := pair(t, schema, "chd")
+	a.exec(`INSERT INTO par WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1300) SELECT i FROM n; INSERT INTO chd SELECT id, id FROM par`)
+	b.pull(a)
+	if got := b.violations(); got != 1300 {
+		t.Errorf("%d violations, want 1300", got)
+	}
+	a.watch(cdc.WatchOptions{}, "par")
+	b.watch(cdc.WatchOptions{}, "par")
+	b.pull(a)
+	if got := b.violations(); got != 0 {
+		t.Errorf("%d violations after the parents came", got)
 	}
 }
