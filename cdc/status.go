@@ -35,7 +35,7 @@ type Status struct {
 	// Waiting lists the tables whose changes from peers are held back, and why.
 	Waiting map[string]string
 	// Gaps lists the tables of which changes are still to come that were not
-	// asked for when they were made.
+	// asked for when they were made, as batches or from a snapshot.
 	Gaps []string
 	// Passing lists the datasets with such changes to tables that are not
 	// watched here, to be passed on: nothing that came after them goes to remotes
@@ -124,9 +124,9 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.db.SelectContext(ctx, &st.Gaps, `SELECT DISTINCT t.name FROM sqlsync_left AS l
+	if err := s.db.SelectContext(ctx, &st.Gaps, `SELECT name FROM sqlsync_table WHERE watched AND needs UNION SELECT t.name FROM sqlsync_left AS l
 		JOIN sqlsync_table AS t ON t.name = l.name COLLATE NOCASE
-		WHERE l.wanted AND t.watched AND l.dataset_id IN (SELECT t.dataset_id UNION ALL SELECT dataset_id FROM sqlsync_moved WHERE table_id = t.id) ORDER BY t.name`); err != nil {
+		WHERE l.wanted AND t.watched AND l.dataset_id IN (SELECT t.dataset_id UNION ALL SELECT dataset_id FROM sqlsync_moved WHERE table_id = t.id) ORDER BY 1`); err != nil {
 		return nil, err
 	}
 	if err := s.db.SelectContext(ctx, &st.Passing, `SELECT DISTINCT d.name FROM sqlsync_left AS l JOIN sqlsync_dataset AS d ON d.id = l.dataset_id

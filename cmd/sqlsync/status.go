@@ -77,7 +77,7 @@ type status struct {
 	Verdict      string         `json:"verdict"`
 
 	watched int64
-	waiting []string // tables
+	waiting int64 // tables
 }
 
 // Run shows how everything stands.
@@ -138,11 +138,14 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 			st.Warnings = append(st.Warnings, t.String())
 		}
 	}
-	st.waiting = slices.Sorted(maps.Keys(have.Waiting))
-	for _, table := range st.waiting {
+	st.waiting = int64(len(have.Waiting))
+	for _, table := range slices.Sorted(maps.Keys(have.Waiting)) {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: %s", table, have.Waiting[table]))
 	}
 	for _, table := range have.Gaps {
+		if have.Waiting[table] == "" {
+			st.waiting++
+		}
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: changes from before it was watched are still to come; they do with the next connection to a remote that has them", table))
 	}
 	for _, d := range have.Datasets {

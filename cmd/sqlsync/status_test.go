@@ -36,7 +36,7 @@ func TestVerdict(t *testing.T) {
 		{"gets nothing", status{watched: 1, Serving: true, Remotes: []remoteStatus{reader}}, "everything is replicated", true},
 		{"pending", status{watched: 1, Serving: true, Datasets: []datasetStatus{{Dataset: "primary", Enabled: true, Pending: 2}},
 			Remotes: []remoteStatus{remote("till", "connected", 0)}}, "2 changes are not on till yet: they are on their way", false},
-		{"aside", status{watched: 1, Serving: true, Quarantined: 2, waiting: []string{"t"}, Remotes: []remoteStatus{remote("till", "connected", 0)}},
+		{"aside", status{watched: 1, Serving: true, Quarantined: 2, waiting: 1, Remotes: []remoteStatus{remote("till", "connected", 0)}},
 			"everything is replicated; 1 table is waiting; 2 rows are kept aside", true},
 	} {
 		if c.st.Datasets == nil {

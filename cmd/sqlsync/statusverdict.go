@@ -39,7 +39,7 @@ func (st *status) verdict() (text string, replicated bool) {
 		noun string
 		what string
 	}{
-		{int64(len(st.waiting)), "table", "waiting"},
+		{st.waiting, "table", "waiting"},
 		{st.Quarantined, "row", "kept aside"},
 	} {
 		if x.n > 0 {
