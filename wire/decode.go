@@ -89,7 +89,10 @@ func (r *reader) hello() *Hello {
 				f.fail("an empty vector")
 			}
 		},
-		fieldProof:     func(f *reader) { m.Proof = (*Proof)(f.take(len(Proof{}))) },
+		fieldProof: func(f *reader) {
+			m.Proof = new(Proof)
+			copy(m.Proof[:], f.take(len(m.Proof)))
+		},
 		fieldMoved:     func(f *reader) { m.Moved = f.moved() },
 		fieldExchanges: func(*reader) { m.Exchanges = true },
 	})
