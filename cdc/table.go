@@ -176,13 +176,3 @@ func (tab *table) cellNamed(name string) int {
 	}
 	return -1
 }
-
-// cellAt returns the index in cells of a slot, -1 if its column is gone.
-func (tab *table) cellAt(slot int) int {
-	for i := range tab.cells {
-		if tab.cells[i].slot == slot {
-			return i
-		}
-	}
-	return -1
-}

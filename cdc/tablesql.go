@@ -112,9 +112,6 @@ func (q tableSQL) keyEquals(prefix, format string) string {
 	return strings.Join(parts, " AND ")
 }
 
-// cellEquals compares a cell with a value.
-func (q tableSQL) cellEquals(i int) string { return schema.Quote(q.t.cells[i].name) + " = ?" }
-
 // createMeta spells the table of a watched table's metadata. Its key columns
 // compare as the user's do: same affinities, same collations.
 func (q tableSQL) createMeta() string {

@@ -38,6 +38,9 @@ func (b *builder) absent(columns []int, row string) string {
 	return "(SELECT " + strings.Join(names, ", ") + ") AS " + row
 }
 
+// within returns the columns that an index is on or names.
+func (t *Table) within(ix *Index) []int { return append(t.named(ix.SQL), ix.Columns...) }
+
 // named returns the columns that a piece of SQL names, and perhaps others.
 func (t *Table) named(text string) []int {
 	var list []int

@@ -26,7 +26,7 @@ func (b *builder) bases(ix Index) []int {
 		named[Fold(t.name())]++
 	}
 	generated := false
-	inIndex := append(b.t.named(ix.SQL), ix.Columns...)
+	inIndex := b.t.within(&ix)
 	for i, c := range b.t.Columns {
 		generated = generated || c.Generated && slices.Contains(inIndex, i)
 	}

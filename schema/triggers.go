@@ -169,7 +169,7 @@ func (b *builder) displaced(ix Index) string {
 	if ix.Partial {
 		terms = append(terms, "("+where+")")
 	}
-	columns := append(b.t.named(ix.SQL), ix.Columns...)
+	columns := b.t.within(&ix)
 	for _, c := range b.bases(ix) {
 		name := Quote(b.t.Columns[c].Name)
 		terms = append(terms, fmt.Sprintf("NEW.%s IS NEW.%s", name, name))

@@ -68,12 +68,6 @@ func (p *pages) open(a *app, trouble func() []string) (*paging, error) {
 	})}, nil
 }
 
-func (p *paging) close() {
-	if p != nil {
-		p.listener.Close()
-	}
-}
-
 // add has a database shown until the function that it returns is called.
 func (p *paging) add(m *mesh.Member) (remove func()) {
 	if p == nil {
