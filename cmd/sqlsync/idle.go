@@ -33,7 +33,15 @@ func (s *service) warnIdle(ctx context.Context, listens, discovers bool) error {
 	if err != nil {
 		return err
 	}
-	if watched == 0 {
+	passes, err := s.Store.Passes(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case watched > 0:
+	case passes:
+		s.log.Info("no table is watched: what remotes have is passed on")
+	default:
 		s.log.Warn("no table is watched yet: sqlsync watch TABLE")
 	}
 	remotes, err := s.Store.Remotes(ctx)

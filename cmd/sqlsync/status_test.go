@@ -23,6 +23,12 @@ func TestVerdict(t *testing.T) {
 		replicated bool
 	}{
 		{"no table", status{}, "nothing is replicated: no table is watched", false},
+		{"relay", status{passes: true, Serving: true, Remotes: []remoteStatus{remote("till", "connected", 0)}},
+			"everything is passed on; no table is watched here", true},
+		{"relay behind", status{passes: true, Serving: true, Remotes: []remoteStatus{remote("office", "connected", 0), broken}},
+			"3 changes are not on till yet: dial h:1: connection refused; no table is watched here", false},
+		{"relay cut off", status{passes: true, Serving: true, Remotes: []remoteStatus{quiet}},
+			"everything held here is passed on; nothing comes from till: it is being dialed; no table is watched here", true},
 		{"no remote", status{watched: 1}, "nothing is replicated: there is no remote", false},
 		{"well", status{watched: 1, Serving: true, Remotes: []remoteStatus{remote("till", "connected", 0)}}, "everything is replicated", true},
 		{"one", status{watched: 1, Serving: true, Remotes: []remoteStatus{remote("till", "connected", 1)}},
@@ -44,6 +50,26 @@ func TestVerdict(t *testing.T) {
 		}
 		if got, replicated := c.st.verdict(); got != c.want || replicated != c.replicated {
 			t.Errorf("%s: %q, %v", c.name, got, replicated)
+		}
+	}
+}
+
+// Why a remote without an address of people's lacks something.
+func TestWhyWithoutAddress(t *testing.T) {
+	st := &status{Serving: true}
+	for _, c := range []struct {
+		r           remoteStatus
+		where, want string
+	}{
+		{remoteStatus{State: "idle"}, "-", "it has no address here and has not connected"},
+		{remoteStatus{State: "idle", LastSync: "2026-03-01T00:00:00Z"}, "-", "it has no address here and has not come back"},
+		{remoteStatus{State: "idle", Confirmed: map[string]map[string]uint64{"primary": {"k": 1}}}, "-", "it has no address here and has not come back"},
+		{remoteStatus{State: "idle", Learned: []string{"h:1", "h:2"}}, "(h:1,h:2)", "there is no connection"},
+		{remoteStatus{State: "retrying", Learned: []string{"h:1"}}, "(h:1)", "it is being dialed"},
+		{remoteStatus{State: "idle", Addr: "h:3", Learned: []string{"h:1"}}, "h:3", "there is no connection"},
+	} {
+		if got := st.why(&c.r); got != c.want || c.r.where() != c.where {
+			t.Errorf("%+v: %q at %q", c.r, got, c.r.where())
 		}
 	}
 }

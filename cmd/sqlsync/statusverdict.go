@@ -12,7 +12,7 @@ import (
 // verdict says in one line whether everything is replicated, and if not, why.
 func (st *status) verdict() (text string, replicated bool) {
 	switch {
-	case st.watched == 0:
+	case st.watched == 0 && !st.relays():
 		return "nothing is replicated: no table is watched", false
 	case len(st.Remotes) == 0:
 		return "nothing is replicated: there is no remote", false
@@ -29,10 +29,17 @@ func (st *status) verdict() (text string, replicated bool) {
 	} else if others := st.others(nil); others != "" {
 		text = others
 	} else {
-		text, replicated = "everything is replicated", true
-		if r := st.cutOff(); r != nil {
-			text = fmt.Sprintf("everything written here is replicated; nothing comes from %s: %s", r.Name, st.why(r))
+		all, here := "everything is replicated", "everything written here is replicated"
+		if st.relays() {
+			all, here = "everything is passed on", "everything held here is passed on"
 		}
+		text, replicated = all, true
+		if r := st.cutOff(); r != nil {
+			text = fmt.Sprintf("%s; nothing comes from %s: %s", here, r.Name, st.why(r))
+		}
+	}
+	if st.relays() {
+		text += "; no table is watched here"
 	}
 	for _, x := range []struct {
 		n    int64
@@ -48,6 +55,9 @@ func (st *status) verdict() (text string, replicated bool) {
 	}
 	return text, replicated
 }
+
+// relays says that changes are only passed on here, from one remote to another.
+func (st *status) relays() bool { return st.watched == 0 && st.passes }
 
 // missing counts what a remote lacks: changes, and marks that are not sealed.
 func (st *status) missing(r *remoteStatus) (sealed, pending int64) {
@@ -99,10 +109,25 @@ func (st *status) why(r *remoteStatus) string {
 		return "they are on their way"
 	case r.State == string(replicate.Retrying):
 		return "it is being dialed"
-	case r.Addr == "":
+	case r.nowhere() && r.seen():
+		return "it has no address here and has not come back"
+	case r.nowhere():
 		return "it has no address here and has not connected"
 	}
 	return "there is no connection"
+}
+
+// nowhere says that no address is known, by people here or by peers' word.
+func (r *remoteStatus) nowhere() bool { return r.Addr == "" && len(r.Learned) == 0 }
+
+// seen says that it has connected at some time.
+func (r *remoteStatus) seen() bool {
+	for _, confirmed := range r.Confirmed {
+		if len(confirmed) > 0 {
+			return true
+		}
+	}
+	return r.LastSync != "" || r.State == string(replicate.Connected)
 }
 
 // remedyFor is what to do about an error with a remote, empty where nothing is
