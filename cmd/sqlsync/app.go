@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -161,6 +163,7 @@ func (a *app) meshOptions(ctx context.Context, path string, wait time.Duration) 
 
 // explain adds what to do to the errors that opening a database ends with.
 func explain(path string, err error) error {
+	var file *fs.PathError
 	switch {
 	case errors.Is(err, mesh.ErrServed):
 		return hint(fmt.Errorf("%s is already being served", path), "stop the other sqlsync serve first")
@@ -169,8 +172,12 @@ func explain(path string, err error) error {
 			"put the key file back beside the database; for a copy, or where the key is lost: sqlsync --db %s key new --yes", path)
 	case errors.Is(err, fs.ErrNotExist):
 		return hint(fmt.Errorf("no database at %s", path), "check --db; sqlsync init --db %s makes a new one", path)
+	case errors.Is(err, cdc.ErrNotDatabase) && isFolder(path):
+		return hint(fmt.Errorf("%s is a folder", path), "name the database in it; serve also takes a pattern: --db '%s'", filepath.Join(path, "*.db"))
 	case errors.Is(err, cdc.ErrNotDatabase):
 		return hint(fmt.Errorf("%s is not a SQLite database", path), "check --db")
+	case errors.As(err, &file) && errors.Is(err, fs.ErrPermission) && slices.Contains([]string{path, mesh.KeyPath(path), mesh.DatasetKeysPath(path)}, file.Path):
+		return hint(fmt.Errorf("%s cannot be opened by this user", file.Path), "run sqlsync as the file's owner, as which everything that is done with the database has to run")
 	case errors.Is(err, cdc.ErrReadOnly), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return hint(fmt.Errorf("%s is read-only", path), "sqlsync needs to write to the database and its folder: check their owner and permissions")
 	case errors.Is(err, cdc.ErrPruned):
@@ -185,6 +192,11 @@ func explain(path string, err error) error {
 		return hint(err, "upgrade this sqlsync")
 	}
 	return explainKey(path, err)
+}
+
+func isFolder(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.IsDir()
 }
 
 // explainKey does so for the errors of reading its key file.
@@ -213,7 +225,7 @@ func (a *app) confirm(yes bool, question string) error {
 		return nil
 	}
 	if f, ok := a.stdin.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
-		return usage(question+" was not confirmed", "add --yes")
+		return usage("this would "+question+": nobody was asked, and nothing was done", "add --yes")
 	}
 	fmt.Fprintf(a.stderr, "%s? [y/N] ", question)
 	line, _ := bufio.NewReader(a.stdin).ReadString('\n')

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -67,6 +68,20 @@ func TestExitUsage(t *testing.T) {
 		code := run(t.Context(), append([]string{"--db", path}, args...), strings.NewReader(""), &out, &errs)
 		if code != exitUsage || out.Len() > 0 || !strings.Contains(errs.String(), "\nhint: ") {
 			t.Errorf("%q: exit %d, stdout %q, stderr %q", args, code, out.String(), errs.String())
+		}
+	}
+}
+
+// A key file of somebody else's is not the database's fault.
+func TestExplainWhoseFile(t *testing.T) {
+	for file, want := range map[string]string{
+		"a.db-sqlsync.key": "a.db-sqlsync.key cannot be opened by this user",
+		"a.db":             "a.db cannot be opened by this user",
+		"a.db-journal":     "a.db is read-only",
+	} {
+		err := explain("a.db", fmt.Errorf("load identity: %w", &fs.PathError{Op: "open", Path: file, Err: fs.ErrPermission}))
+		if err.Error() != want {
+			t.Errorf("%s: %v", file, err)
 		}
 	}
 }

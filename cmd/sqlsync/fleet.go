@@ -97,7 +97,7 @@ func (f *fleet) openPorts(addrs []string) error {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			f.closePorts()
-			return hint(fmt.Errorf("listen on %s: %w", addr, mesh.WithoutAddr(err)), "choose another --listen address, or end the program that has it")
+			return hint(fmt.Errorf("listen on %s: %w", addr, mesh.WithoutAddr(err)), "%s", listenRemedy("--listen", err))
 		}
 		f.ports = append(f.ports, mesh.NewPort(l, f.log))
 	}

@@ -57,7 +57,7 @@ func (p *pages) open(a *app, trouble func() []string) (*paging, error) {
 	}
 	l, err := net.Listen("tcp", p.HTTP)
 	if err != nil {
-		return nil, hint(fmt.Errorf("listen on %s: %w", p.HTTP, err), "choose another --http address, or end the program that has it")
+		return nil, hint(fmt.Errorf("listen on %s: %w", p.HTTP, err), "%s", listenRemedy("--http", err))
 	}
 	counters := web.NewCounters()
 	a.observe = counters.Observe

@@ -51,7 +51,7 @@ func (c *snapshotExportCmd) Run(ctx context.Context, a *app) (err error) {
 	part := c.File + ".part"
 	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("write snapshot: %w", err)
+		return hint(fmt.Errorf("write %s: %w", c.File, errors.Unwrap(err)), "check that its folder is there and can be written to")
 	}
 	defer os.Remove(part)
 	defer f.Close()
@@ -124,7 +124,7 @@ func export(ctx context.Context, store *cdc.Store, names []string, to io.Writer)
 }
 
 type snapshotImportCmd struct {
-	File    string   `arg:"" type:"existingfile" help:"The file."`
+	File    string   `arg:"" type:"path" help:"The file."`
 	Dataset []string `sep:"none" placeholder:"NAME" help:"A dataset of the file; may be repeated. All of them if left out."`
 	Yes     bool     `hidden:"" help:"Do not ask; a merge replaces nothing, so nothing is asked."`
 }
@@ -138,6 +138,9 @@ func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	file, found, err := c.check()
+	if opening := (*fs.PathError)(nil); errors.As(err, &opening) {
+		return hint(fmt.Errorf("read snapshot: %w", err), "name a file that sqlsync snapshot export made")
+	}
 	if err != nil {
 		return hint(fmt.Errorf("%s is not a whole snapshot: %w", c.File, err), "copy it again, or make another: sqlsync snapshot export")
 	}
