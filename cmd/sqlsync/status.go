@@ -36,6 +36,8 @@ type datasetStatus struct {
 	Blocked []string `json:"blocked_by"`
 	Private bool     `json:"private"`
 	Keyed   bool     `json:"key"`
+	// PendingSeconds is the age of the oldest mark that is not sealed.
+	PendingSeconds float64 `json:"pending_seconds"`
 }
 
 type remoteStatus struct {
@@ -80,6 +82,8 @@ type status struct {
 	watched int64
 	waiting int64 // tables
 	passes  bool  // changes on, from one remote to another
+	// troubles are of the serve that runs.
+	troubles []trouble
 }
 
 // Run shows how everything stands.
@@ -135,14 +139,18 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		return nil, err
 	}
 	for _, d := range have.Datasets {
-		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position), []string{}, d.Private, d.Keyed}
+		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position), []string{}, d.Private, d.Keyed, 0}
+		if !d.PendingSince.IsZero() {
+			ds.PendingSeconds = max(0, time.Since(d.PendingSince).Seconds())
+		}
 		for origin, p := range d.Vector {
 			ds.Vector[nodeKey(origin)] = position{p.Seq, p.HLC}
 		}
 		st.Datasets = append(st.Datasets, ds)
 	}
 	if st.Serving {
-		for _, t := range readTroubles(store.Path()) {
+		st.troubles = readTroubles(store.Path())
+		for _, t := range st.troubles {
 			st.Warnings = append(st.Warnings, t.String())
 		}
 	}

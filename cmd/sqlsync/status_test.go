@@ -42,6 +42,11 @@ func TestVerdict(t *testing.T) {
 		{"gets nothing", status{watched: 1, Serving: true, Remotes: []remoteStatus{reader}}, "everything is replicated", true},
 		{"pending", status{watched: 1, Serving: true, Datasets: []datasetStatus{{Dataset: "primary", Enabled: true, Pending: 2}},
 			Remotes: []remoteStatus{remote("till", "connected", 0)}}, "2 changes are not on till yet: they are on their way", false},
+		{"hanging", status{watched: 1, Serving: true, Datasets: []datasetStatus{{Dataset: "primary", Enabled: true, Pending: 2, PendingSeconds: 12}},
+			Remotes: []remoteStatus{remote("till", "connected", 0)}}, "2 changes are not on till yet: sqlsync serve has not sealed what was written 12s ago; its log may say why", false},
+		{"full", status{watched: 1, Serving: true, Datasets: []datasetStatus{{Dataset: "primary", Enabled: true, Pending: 2, PendingSeconds: 1}},
+			troubles: []trouble{{What: "seal", Error: "disk is full"}}, Remotes: []remoteStatus{remote("till", "connected", 0)}},
+			"2 changes are not on till yet: cannot seal: disk is full", false},
 		{"aside", status{watched: 1, Serving: true, Quarantined: 2, waiting: 1, Remotes: []remoteStatus{remote("till", "connected", 0)}},
 			"everything is replicated; 1 table is waiting; 2 rows are kept aside", true},
 	} {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"sqlsync/cmd/sqlsync/plural"
 	"sqlsync/replicate"
@@ -98,6 +99,7 @@ func (st *status) cutOff() *remoteStatus {
 // why says why a remote does not have everything, or nothing comes from it.
 func (st *status) why(r *remoteStatus) string {
 	u := st.denied(r)
+	unsealed := st.unsealed(r)
 	switch {
 	case u != nil:
 		return "dataset " + cell(u.Dataset) + ": " + u.Reason
@@ -105,6 +107,8 @@ func (st *status) why(r *remoteStatus) string {
 		return oneLine(r.Error)
 	case !st.Serving:
 		return "sqlsync serve is not running here"
+	case unsealed != "":
+		return unsealed
 	case r.State == string(replicate.Connected):
 		return "they are on their way"
 	case r.State == string(replicate.Retrying):
@@ -115,6 +119,26 @@ func (st *status) why(r *remoteStatus) string {
 		return "it has no address here and has not connected"
 	}
 	return "there is no connection"
+}
+
+// sealedWithin is how long a serve may need to seal without a word about it.
+const sealedWithin = 10 * time.Second
+
+// unsealed says why what was written here is not even sealed, as far as that is
+// out of the ordinary.
+func (st *status) unsealed(r *remoteStatus) string {
+	for _, d := range st.Datasets {
+		if _, gets := r.Lag[d.Dataset]; !gets || d.Pending == 0 || !d.Enabled {
+			continue
+		}
+		if i := slices.IndexFunc(st.troubles, func(t trouble) bool { return strings.HasPrefix(t.What, "seal") }); i >= 0 {
+			return "cannot " + st.troubles[i].What + ": " + oneLine(st.troubles[i].Error)
+		}
+		if age := time.Duration(d.PendingSeconds * float64(time.Second)); age >= sealedWithin {
+			return fmt.Sprintf("sqlsync serve has not sealed what was written %v ago; its log may say why", age.Round(time.Second))
+		}
+	}
+	return ""
 }
 
 // nowhere says that no address is known, by people here or by peers' word.
