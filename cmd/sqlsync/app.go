@@ -123,6 +123,9 @@ func (a *app) path() (string, error) {
 	case 0:
 		return "", usage("no database named", "use --db FILE, or set $SQLSYNC_DB")
 	case 1:
+		if isPattern(a.DB[0]) && strings.ContainsAny(a.DB[0], "*?") { // brackets may name a file to be made
+			return "", usage(a.DB[0]+" is a pattern, or no file", "only serve takes a pattern; name one database")
+		}
 		return a.DB[0], nil
 	}
 	return "", usage("more than one --db", "only serve takes several")

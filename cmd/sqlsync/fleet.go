@@ -79,8 +79,12 @@ func (f *fleet) name(dbs []string) error {
 	for _, db := range dbs {
 		switch {
 		case !isPattern(db):
-			if !slices.Contains(f.files, db) {
+			i := slices.IndexFunc(f.files, func(had string) bool { return sameFile(had, db) })
+			switch {
+			case i < 0:
 				f.files = append(f.files, db)
+			case f.files[i] != db:
+				return usage(fmt.Sprintf("--db %s and --db %s are one file", f.files[i], db), "leave one of them out")
 			}
 		default:
 			if err := checkPattern(db); err != nil {
@@ -90,6 +94,13 @@ func (f *fleet) name(dbs []string) error {
 		}
 	}
 	return nil
+}
+
+// sameFile reports whether two names are of one file, as far as it is there.
+func sameFile(a, b string) bool {
+	fa, erra := os.Stat(a)
+	fb, errb := os.Stat(b)
+	return a == b || erra == nil && errb == nil && os.SameFile(fa, fb)
 }
 
 func (f *fleet) openPorts(addrs []string) error {
