@@ -82,9 +82,9 @@ func TestWhyWithoutAddress(t *testing.T) {
 // A status is drawn over the one before it, and never higher than the screen.
 func TestScreen(t *testing.T) {
 	var out bytes.Buffer
-	s := &screen{out: &out, size: func() (int, int, error) { return 20, 6, nil }}
+	s := &screen{out: &out, size: func() (int, int, error) { return 20, 9, nil }}
 	for i := range 2 {
-		if err := s.show(&status{Verdict: fmt.Sprintf("verdict %d of a long line that does not fit", i)}); err != nil {
+		if err := s.show(&status{Verdict: fmt.Sprintf("verdict %d of a long line", i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -92,10 +92,13 @@ func TestScreen(t *testing.T) {
 	if strings.HasPrefix(text, "\x1b") || strings.Contains(text, "\x1b[2J") {
 		t.Errorf("what is above is touched: %q", text)
 	}
-	if want := "\x1b[5A\rverdict 1 of a long…\x1b[K\n"; !strings.Contains(text, want) {
+	if want := "\x1b[8A\rverdict 1 of a long \x1b[K\nline\x1b[K\n\x1b[K\n"; !strings.Contains(text, want) {
 		t.Errorf("%q is not in %q", want, text)
 	}
-	if n := strings.Count(text, "\n"); n != 10 {
-		t.Errorf("%d lines for two texts on 6 lines", n)
+	if want := "\nDATASET  ENABLED  P…\x1b[K\n"; !strings.Contains(text, want) {
+		t.Errorf("%q is not in %q", want, text)
+	}
+	if n := strings.Count(text, "\n"); n != 16 {
+		t.Errorf("%d lines for two texts on 9 lines", n)
 	}
 }
