@@ -38,6 +38,8 @@ type datasetStatus struct {
 	Keyed   bool     `json:"key"`
 	// PendingSeconds is the age of the oldest mark that is not sealed.
 	PendingSeconds float64 `json:"pending_seconds"`
+
+	tables int64 // that are watched
 }
 
 type remoteStatus struct {
@@ -139,7 +141,7 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		return nil, err
 	}
 	for _, d := range have.Datasets {
-		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position), []string{}, d.Private, d.Keyed, 0}
+		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position), []string{}, d.Private, d.Keyed, 0, d.Tables}
 		if !d.PendingSince.IsZero() {
 			ds.PendingSeconds = max(0, time.Since(d.PendingSince).Seconds())
 		}

@@ -47,6 +47,9 @@ func TestVerdict(t *testing.T) {
 		{"full", status{watched: 1, Serving: true, Datasets: []datasetStatus{{Dataset: "primary", Enabled: true, Pending: 2, PendingSeconds: 1}},
 			troubles: []trouble{{What: "seal", Error: "disk is full"}}, Remotes: []remoteStatus{remote("till", "connected", 0)}},
 			"2 changes are not on till yet: cannot seal: disk is full", false},
+		{"alone", status{watched: 2, Serving: true, Datasets: []datasetStatus{{Dataset: "primary", Enabled: true, tables: 1}, {Dataset: "logs", Enabled: true, tables: 1}},
+			Remotes: []remoteStatus{{Name: "till", State: "connected", Pull: true, Push: true, Datasets: []string{"primary"}}}},
+			"dataset logs is not replicated: no remote has it; sqlsync remote set NAME --dataset logs gives it to one", false},
 		{"aside", status{watched: 1, Serving: true, Quarantined: 2, waiting: 1, Remotes: []remoteStatus{remote("till", "connected", 0)}},
 			"everything is replicated; 1 table is waiting; 2 rows are kept aside", true},
 	} {

@@ -29,6 +29,8 @@ func (st *status) verdict() (text string, replicated bool) {
 		}
 	} else if others := st.others(nil); others != "" {
 		text = others
+	} else if alone := st.alone(); alone != "" {
+		text = fmt.Sprintf("dataset %s is not replicated: no remote has it; sqlsync remote set NAME --dataset %s gives it to one", cell(alone), cell(alone))
 	} else {
 		all, here := "everything is replicated", "everything written here is replicated"
 		if st.relays() {
@@ -84,6 +86,17 @@ func (st *status) behind() []*remoteStatus {
 	}
 	slices.SortStableFunc(list, func(a, b *remoteStatus) int { return int(min(1, max(-1, total(b)-total(a)))) })
 	return list
+}
+
+// alone is a dataset with tables that is exchanged with no remote, empty if there
+// is none.
+func (st *status) alone() string {
+	for _, d := range st.Datasets {
+		if d.Enabled && d.tables > 0 && !slices.ContainsFunc(st.Remotes, func(r remoteStatus) bool { return len(r.Datasets) == 0 || slices.Contains(r.Datasets, d.Dataset) }) {
+			return d.Dataset
+		}
+	}
+	return ""
 }
 
 // cutOff is a remote from which nothing comes for now, nil if there is none.
