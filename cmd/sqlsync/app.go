@@ -38,6 +38,8 @@ type app struct {
 	// unlocked is the identity that a verb about keys has at hand, so that
 	// nobody is asked for its passphrase again.
 	unlocked *crypto.Identity
+	// lost is the first error of printing data.
+	lost error
 }
 
 // lockWait is how long a verb that ends waits for other programs' locks.
@@ -97,7 +99,12 @@ func (a *app) tell(format string, args ...any) {
 	}
 }
 
-func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.stdout, format, args...) }
+// printf prints data. What could not be printed fails the verb when it is done.
+func (a *app) printf(format string, args ...any) {
+	if _, err := fmt.Fprintf(a.stdout, format, args...); a.lost == nil {
+		a.lost = err
+	}
+}
 
 // printJSON prints v as indented JSON.
 func (a *app) printJSON(v any) error {

@@ -85,3 +85,17 @@ func TestExplainWhoseFile(t *testing.T) {
 		}
 	}
 }
+
+type fullWriter struct{}
+
+func (fullWriter) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// Who asks for a key and does not get it is told so.
+func TestOutputThatIsLost(t *testing.T) {
+	for _, args := range [][]string{{"version"}, {"version", "--json"}, {"completion", "bash"}, {"man"}} {
+		var errs strings.Builder
+		if code := run(t.Context(), args, strings.NewReader(""), fullWriter{}, &errs); code != exitFailed || errs.String() != "sqlsync: no space left on device\n" {
+			t.Errorf("%v: exit %d, %q", args, code, errs.String())
+		}
+	}
+}

@@ -104,7 +104,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage
 	}
 	k.BindTo(ctx, (*context.Context)(nil))
-	err = k.Run(a)
+	if err = k.Run(a); err == nil {
+		err = a.lost
+	}
 	switch {
 	case err == nil:
 		return exitDone
