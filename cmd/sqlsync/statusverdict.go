@@ -123,7 +123,7 @@ func (st *status) why(r *remoteStatus) string {
 	case unsealed != "":
 		return unsealed
 	case r.State == string(replicate.Connected):
-		return "they are on their way"
+		return "on the way"
 	case r.State == string(replicate.Retrying):
 		return "it is being dialed"
 	case r.nowhere() && r.seen():
