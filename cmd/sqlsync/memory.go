@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
