@@ -36,9 +36,15 @@ type snapshotExportCmd struct {
 
 // Run writes a snapshot file, whole or not at all.
 func (c *snapshotExportCmd) Run(ctx context.Context, a *app) (err error) {
-	store, err := a.open(ctx)
+	if c.File == "-" {
+		return usage("a snapshot is written to a file, not to standard output", "name a file: it is there when it is whole, and not before")
+	}
+	store, err := a.look(ctx)
 	if err != nil {
 		return err
+	}
+	if store == nil {
+		return hint(fmt.Errorf("there is nothing to export: %s is not set up for sqlsync yet", a.DB[0]), "sqlsync watch TABLE begins")
 	}
 	defer store.Close()
 	names := c.Dataset
