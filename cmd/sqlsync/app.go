@@ -198,6 +198,8 @@ func explain(path string, err error) error {
 		return hint(fmt.Errorf("%s is locked by another program", path), "end the program's transaction or its exclusive lock, then try again")
 	case errors.Is(err, cdc.ErrIdentity):
 		return hint(err, "put back the key file that belongs to it, or make the copy a node of its own: sqlsync --db %s key new --yes", path)
+	case cdc.Damaged(err):
+		return hint(fmt.Errorf("%s is damaged: %w", path, err), "%s; sqlsync doctor says more", damageRemedy)
 	case errors.Is(err, migrations.ErrNewer):
 		return hint(err, "upgrade this sqlsync")
 	}
