@@ -168,6 +168,7 @@ func TestConfirmedWhileEnding(t *testing.T) {
 			t.Fatal(err)
 		}
 		Wait(t.Context(), 10*time.Second)
+		synctest.Wait()
 		if got := b.store.confirmed[a.Self][b.Self].Seq; got != 4 {
 			t.Errorf("watermark %v", got)
 		}

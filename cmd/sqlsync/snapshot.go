@@ -144,8 +144,11 @@ func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	file, found, err := c.check()
+	if errors.Is(err, fs.ErrNotExist) {
+		return usage("no snapshot at "+c.File, "name a file that sqlsync snapshot export made")
+	}
 	if opening := (*fs.PathError)(nil); errors.As(err, &opening) {
-		return hint(fmt.Errorf("read snapshot: %w", err), "name a file that sqlsync snapshot export made")
+		return hint(fmt.Errorf("read snapshot: %w", err), "check its permissions")
 	}
 	if err != nil {
 		return hint(fmt.Errorf("%s is not a whole snapshot: %w", c.File, err), "copy it again, or make another: sqlsync snapshot export")
