@@ -118,8 +118,8 @@ func (t *tx) used(ds *dataset) (bool, error) {
 }
 
 // MakePrivate makes a dataset private, which is made where there is none. Its key
-// is to be there already. ErrInClear says that something of it was sealed, or
-// may be, in clear.
+// is to be there already; a node without one holds its batches and passes them
+// on. ErrInClear says that something of it was sealed, or may be, in clear.
 func (s *Store) MakePrivate(ctx context.Context, dataset string) error {
 	return s.write(ctx, func(t *tx) error {
 		ds, err := t.dataset(dataset)

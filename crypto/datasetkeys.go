@@ -92,7 +92,25 @@ func AddDatasetKey(path, dataset string, key DatasetKey) error {
 		keys = make(DatasetKeys)
 	}
 	keys[dataset] = key
-	if err := writeOver(path, keys.text()); err != nil {
+	return keys.save(path)
+}
+
+// ForgetDatasetKey removes a dataset's key from a file, as durably. Whatever it
+// has encrypted cannot be read here any more.
+func ForgetDatasetKey(path, dataset string) error {
+	keys, err := LoadDatasetKeys(path)
+	if err != nil {
+		return err
+	}
+	if _, ok := keys[dataset]; !ok {
+		return nil
+	}
+	delete(keys, dataset)
+	return keys.save(path)
+}
+
+func (k DatasetKeys) save(path string) error {
+	if err := writeOver(path, k.text()); err != nil {
 		return fmt.Errorf("save dataset keys: %w", err)
 	}
 	return nil

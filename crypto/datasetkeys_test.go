@@ -65,6 +65,28 @@ func TestDatasetKeys(t *testing.T) {
 	}
 }
 
+func TestForgetDatasetKey(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	if err := ForgetDatasetKey(path, "primary"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"primary", "other"} {
+		if err := AddDatasetKey(path, name, NewDatasetKey()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := ForgetDatasetKey(path, "primary"); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := LoadDatasetKeys(path)
+	if _, other := keys["other"]; err != nil || len(keys) != 1 || !other {
+		t.Errorf("left are %v, %v", keys.names(), err)
+	}
+	if err := AddDatasetKey(path, "primary", NewDatasetKey()); err != nil {
+		t.Errorf("another key: %v", err)
+	}
+}
+
 func FuzzDatasetKeys(f *testing.F) {
 	f.Add(string(DatasetKeys{"primary": {1}, "a b": {2}}.text()))
 	f.Add("")

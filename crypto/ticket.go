@@ -22,6 +22,8 @@ const (
 	ticketFormat = 1
 	// ticketFormat2 has the keys of private datasets behind.
 	ticketFormat2 = 2
+	// ticketFormatRelay is format 1 for a node that gets no keys.
+	ticketFormatRelay = 3
 
 	// maxTicket is the length of the longest text that ParseTicket looks at.
 	maxTicket = 4096
@@ -60,6 +62,9 @@ type Ticket struct {
 	Datasets []string
 	// Keys are those of the private datasets among them.
 	Keys DatasetKeys
+	// Relay says that Datasets, of which there are some, are private and for the
+	// invited node to hold and pass on without their keys.
+	Relay bool
 }
 
 // Format prints whose ticket it is and not the secret, whatever the verb.
@@ -69,7 +74,7 @@ func (t *Ticket) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "ticket of %s", t.
 // lower case; in upper case it is a ticket too, and a smaller QR code. The
 // payload is
 //
-//	1 byte      format: 1, or 2 with keys
+//	1 byte      format: 1, 2 with keys, or 3 for a relay
 //	32 bytes    key
 //	16 bytes    secret
 //	8 bytes     expiry, in Unix seconds, big-endian
@@ -85,7 +90,10 @@ func (t *Ticket) Text() (string, error) {
 		return "", fmt.Errorf("encode ticket: %w", err)
 	}
 	format := byte(ticketFormat)
-	if len(t.Keys) > 0 {
+	switch {
+	case t.Relay:
+		format = ticketFormatRelay
+	case len(t.Keys) > 0:
 		format = ticketFormat2
 	}
 	b := append([]byte{format}, t.Key[:]...)
@@ -139,13 +147,14 @@ func ParseTicket(s string) (*Ticket, error) {
 	if err != nil || len(b) == 0 {
 		return nil, fmt.Errorf("%w: it does not hold whole bytes: ask for another", ErrBadTicket)
 	}
-	if b[0] != ticketFormat && b[0] != ticketFormat2 {
-		return nil, fmt.Errorf("%w: its format is %d and not %d or %d: use the version of sqlsync that made it", ErrBadTicket, b[0], ticketFormat, ticketFormat2)
+	if b[0] < ticketFormat || b[0] > ticketFormatRelay {
+		return nil, fmt.Errorf("%w: its format is %d and not %d to %d: use the version of sqlsync that made it", ErrBadTicket, b[0], ticketFormat, ticketFormatRelay)
 	}
 	t, ok := decodeTicket(b[1:], b[0] == ticketFormat2)
 	if !ok {
 		return nil, fmt.Errorf("%w: it is cut short or has too much: ask for another", ErrBadTicket)
 	}
+	t.Relay = b[0] == ticketFormatRelay
 	if err := t.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w: ask for another", ErrBadTicket, err)
 	}
@@ -219,6 +228,8 @@ func (t *Ticket) check() error {
 		return errors.New("it has no address")
 	case len(t.Addrs) > maxTicketList || len(t.Datasets) > maxTicketList || len(t.Keys) > maxTicketList:
 		return fmt.Errorf("it has more than %d addresses or datasets", maxTicketList)
+	case t.Relay && (len(t.Datasets) == 0 || len(t.Keys) > 0):
+		return errors.New("it is for a relay, and names no dataset or has keys")
 	}
 	for _, s := range slices.Concat(t.Addrs, t.Datasets, t.Keys.names()) {
 		if len(s) == 0 || len(s) > math.MaxUint8 || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {

@@ -39,7 +39,11 @@ func TestTicketRoundTrip(t *testing.T) {
 			t.Errorf("parsed %+v, %v", got, err)
 		}
 	}
-	want.Datasets = nil
+	want.Relay = true
+	if got, err := ParseTicket(ticketText(t, want)); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("for a relay: parsed %+v, %v", got, err)
+	}
+	want.Relay, want.Datasets = false, nil
 	if got, err := ParseTicket(ticketText(t, want)); err != nil || got.Datasets != nil {
 		t.Errorf("datasets = %v, %v", got.Datasets, err)
 	}
@@ -91,20 +95,22 @@ func TestTicketsMadeByHand(t *testing.T) {
 	late := body("\x01\x03a:1\x00")
 	late[49] = 0x80
 	for name, text := range map[string]string{
-		"checksum of bech32": encode(bech32.Encode, good),
-		"later format":       encode(bech32.EncodeM, append([]byte{2}, good[1:]...)),
-		"key of small order": encode(bech32.EncodeM, badKey),
-		"negative expiry":    encode(bech32.EncodeM, late),
-		"no address":         encode(bech32.EncodeM, body("\x00\x00")),
-		"no port":            encode(bech32.EncodeM, body("\x01\x01a\x00")),
-		"control character":  encode(bech32.EncodeM, body("\x01\x04a\n:1\x00")),
-		"empty dataset":      encode(bech32.EncodeM, body("\x01\x03a:1\x01\x00")),
-		"one byte more":      encode(bech32.EncodeM, body("\x01\x03a:1\x00\x00")),
-		"list cut short":     encode(bech32.EncodeM, body("\x02\x03a:1")),
-		"text cut short":     encode(bech32.EncodeM, body("\x01\x09a:1\x00")),
-		"nothing":            encode(bech32.EncodeM, nil),
-		"a key":              key.String(),
-		"too long":           ticketPrefix + "1" + strings.Repeat("q", maxTicket),
+		"checksum of bech32":      encode(bech32.Encode, good),
+		"format without its keys": encode(bech32.EncodeM, append([]byte{ticketFormat2}, good[1:]...)),
+		"relay of nothing":        encode(bech32.EncodeM, append([]byte{ticketFormatRelay}, good[1:]...)),
+		"later format":            encode(bech32.EncodeM, append([]byte{4}, good[1:]...)),
+		"key of small order":      encode(bech32.EncodeM, badKey),
+		"negative expiry":         encode(bech32.EncodeM, late),
+		"no address":              encode(bech32.EncodeM, body("\x00\x00")),
+		"no port":                 encode(bech32.EncodeM, body("\x01\x01a\x00")),
+		"control character":       encode(bech32.EncodeM, body("\x01\x04a\n:1\x00")),
+		"empty dataset":           encode(bech32.EncodeM, body("\x01\x03a:1\x01\x00")),
+		"one byte more":           encode(bech32.EncodeM, body("\x01\x03a:1\x00\x00")),
+		"list cut short":          encode(bech32.EncodeM, body("\x02\x03a:1")),
+		"text cut short":          encode(bech32.EncodeM, body("\x01\x09a:1\x00")),
+		"nothing":                 encode(bech32.EncodeM, nil),
+		"a key":                   key.String(),
+		"too long":                ticketPrefix + "1" + strings.Repeat("q", maxTicket),
 	} {
 		if _, err := ParseTicket(text); !errors.Is(err, ErrBadTicket) {
 			t.Errorf("%s: %v", name, err)

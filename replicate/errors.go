@@ -15,6 +15,9 @@ var (
 	ErrNoDataset = errors.New("no such dataset")
 	// ErrNoMember says that a dataset is private and one side has not got its key.
 	ErrNoMember = errors.New("only members of a private dataset tell each other tables and rows")
+	// ErrOtherKey says that both sides have a key of a private dataset, and not the
+	// same.
+	ErrOtherKey = errors.New("the two sides have different keys of the private dataset")
 	// ErrDisabled says that one side has disabled the dataset.
 	ErrDisabled = errors.New("dataset is disabled")
 	// ErrProtocol says that the sides have no protocol version in common.
@@ -44,6 +47,7 @@ const (
 	byeDisabled  = "disabled"
 	byeRefused   = "refused"
 	byeNoMember  = "no-member"
+	byeOtherKey  = "other-key"
 	byeInvalid   = "invalid"
 	byeGap       = "gap"
 	byePruned    = "pruned"
@@ -61,7 +65,7 @@ var byeErrors = []struct {
 	err  error
 }{
 	{byeProtocol, ErrProtocol}, {byeNoDataset, ErrNoDataset}, {byeDisabled, ErrDisabled}, {byeRefused, ErrRefused},
-	{byeNoMember, ErrNoMember},
+	{byeNoMember, ErrNoMember}, {byeOtherKey, ErrOtherKey},
 	{byeInvalid, wire.ErrInvalid}, {byeGap, wire.ErrGap}, {byePruned, ErrPruned},
 	{byeSilent, errSilent}, {byeStalled, errStalled}, {byeReplaced, errReplaced}, {byeRestarted, errRestarted},
 }

@@ -56,6 +56,12 @@ func (s *session) tablesTold(tables []wire.TableOffer) {
 	}
 }
 
+// otherKey reports whether the peer shows that it has a key, and not the one that
+// is here: what either writes the other cannot read.
+func (s *session) otherKey(h *wire.Hello) bool {
+	return s.proof != nil && h.Proof != nil && !s.peerProof.Same(h.Proof)
+}
+
 // byRanges reports whether a snapshot may be taken by comparing: who does not
 // read a private dataset gets the ends of its chains only.
 func (s *session) byRanges() bool { return s.comparesRanges() && s.trusted && !s.unread }

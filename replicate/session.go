@@ -310,6 +310,9 @@ func (s *session) open(h *wire.Hello) {
 	case datasetName(h.Dataset) != s.dataset:
 		s.end(fmt.Errorf("%w: peer wants %q, this is %q", ErrNoDataset, h.Dataset, s.dataset))
 		return
+	case s.otherKey(h):
+		s.end(fmt.Errorf("%w %q", ErrOtherKey, s.dataset))
+		return
 	}
 	s.isOpen, s.digests.protocol = true, min(h.MaxProtocol, wire.MaxProtocol)
 	s.sends, s.receives = s.push && h.Pull, s.pull && h.Push

@@ -15,6 +15,7 @@ import (
 type datasetCmd struct {
 	List    datasetListCmd    `cmd:"" default:"1" help:"List the datasets."`
 	Set     datasetSetCmd     `cmd:"" help:"Change a dataset."`
+	Relay   datasetRelayCmd   `cmd:"" help:"Hold a private dataset and pass it on without its key."`
 	Enable  datasetEnableCmd  `cmd:"" help:"Replicate a dataset that was disabled; what was written meanwhile goes, too."`
 	Disable datasetDisableCmd `cmd:"" help:"Stop replicating a dataset. Its writes are still noted, for when it is enabled."`
 }

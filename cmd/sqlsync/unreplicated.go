@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"sqlsync/cdc"
@@ -47,10 +48,10 @@ func readUnreplicated(ctx context.Context, store *cdc.Store, have *cdc.Status) (
 		}
 		for _, d := range have.Datasets {
 			own := r.Direction(d.Name)
-			if !d.Enabled || d.Tables == 0 || r.Datasets != nil && !slices.Contains(r.Datasets, d.Name) || !own.Pull && !own.Push {
+			if !d.Enabled || d.Tables == 0 && !d.Private || r.Datasets != nil && !slices.Contains(r.Datasets, d.Name) || !own.Pull && !own.Push {
 				continue
 			}
-			if u, ok := denied(&r, d.Name, peers[r.Key], nodeKey(store.Node())); ok {
+			if u, ok := denied(&r, &d, peers[r.Key], nodeKey(store.Node())); ok {
 				list = append(list, u)
 			}
 		}
@@ -78,10 +79,12 @@ func unreplicatedText(ctx context.Context, store *cdc.Store) (list []string, err
 
 // denied tells of a dataset that a remote does not exchange: by its own word,
 // or because it does not come for it and cannot be dialed.
-func denied(r *cdc.Remote, dataset string, p cdc.PeerState, self string) (u unreplicated, ok bool) {
-	stream := p.Datasets[dataset]
-	u = unreplicated{Dataset: dataset, Remote: r.Name, Reason: oneLine(stream.Error)}
+func denied(r *cdc.Remote, d *cdc.DatasetStatus, p cdc.PeerState, self string) (u unreplicated, ok bool) {
+	stream := p.Datasets[d.Name]
+	u = unreplicated{Dataset: d.Name, Remote: r.Name, Reason: oneLine(stream.Error)}
 	switch {
+	case stream.Denied && d.Private && strings.Contains(stream.Error, replicate.ErrNoDataset.Error()):
+		u.Remedy = carryRemedy(d.Name) + "; or leave it out here: sqlsync remote set " + r.Name + " --dataset D"
 	case stream.Denied:
 		u.Remedy = remedyFor(stream.Error, r.Name, self)
 	case p.State == string(replicate.Connected) && stream.State == string(replicate.Idle) && stream.Error == "" && len(r.Dialed(time.Now())) == 0:
@@ -91,6 +94,11 @@ func denied(r *cdc.Remote, dataset string, p cdc.PeerState, self string) (u unre
 		return u, false
 	}
 	return u, true
+}
+
+// carryRemedy is how a peer comes to have a private dataset.
+func carryRemedy(dataset string) string {
+	return fmt.Sprintf("to have it passed on unread, run there: sqlsync dataset relay %[1]s; to have it read, sqlsync invite --dataset %[1]s here and sqlsync join there", dataset)
 }
 
 // halfMoved tells of a table that two nodes have in different datasets.
