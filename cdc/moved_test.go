@@ -152,3 +152,23 @@ func TestTablesMoveInAnyOrder(t *testing.T) {
 		})
 	}
 }
+
+// A table that was moved, is not watched any more, and is watched again where it
+// once was has what was written there meanwhile.
+func TestMovedTableIsWatchedWhereItWas(t *testing.T) {
+	a, b := pair(t, items, "items")
+	a.exec(`INSERT INTO items (id, name) VALUES (1, 'one')`)
+	converge(t, a, b)
+	a.watch(cdc.WatchOptions{Dataset: "telemetry"}, "items")
+	if _, err := a.Unwatch(t.Context(), []string{"items"}); err != nil {
+		t.Fatal(err)
+	}
+	b.exec(`UPDATE items SET name = 'ONE' WHERE id = 1; INSERT INTO items (id, name) VALUES (2, 'two')`)
+	a.exec(`INSERT INTO items (id, name) VALUES (3, 'three')`)
+	a.pull(b)
+	a.watch(cdc.WatchOptions{Dataset: "primary"}, "items")
+	converge(t, a, b)
+	if got := b.text(`SELECT group_concat(name) FROM (SELECT name FROM items ORDER BY id)`); got != "ONE,two,three" {
+		t.Errorf("rows are %s", got)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"sqlsync/merge"
+	"sqlsync/schema"
 	"sqlsync/wire"
 )
 
@@ -64,6 +65,32 @@ func (t *tx) canSeal(ds *dataset) error {
 // all that it takes changes from, but what is private in its own dataset only.
 func (tab *table) tells(ds *dataset) bool {
 	return tab.takes(ds) && (tab.ds.id == ds.id || !tab.ds.private)
+}
+
+// hidden is the private dataset that a table is in, or was when it was watched
+// last, "" if it is in clear.
+func (t *tx) hidden(table string) (dataset string, err error) {
+	err = t.Query(func(row []any) error {
+		dataset = row[0].(string)
+		return nil
+	}, `SELECT d.name FROM sqlsync_table AS t JOIN sqlsync_dataset AS d ON d.id = t.dataset_id WHERE t.name = ? COLLATE NOCASE AND d.private`, table)
+	return dataset, err
+}
+
+// mayReveal refuses to put a private table into clear without consent.
+func (t *tx) mayReveal(table string, o WatchOptions) error {
+	if o.InClear {
+		return nil
+	}
+	from, err := t.hidden(table)
+	if err != nil || from == "" {
+		return err
+	}
+	if ds, err := t.dataset(o.Dataset); err == nil && ds.private {
+		return nil
+	}
+	return &schema.Refusal{Table: table, Cause: fmt.Sprintf("it is private in dataset %s, and %s is in clear: whoever holds or passes that on could read it", from, o.Dataset),
+		Remedy: fmt.Sprintf("name a private dataset, or --dataset %s --yes if that is meant", o.Dataset)}
 }
 
 // sealBatch makes what is stored and sent of a batch of this node's.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"sqlsync/cdc"
@@ -232,5 +234,56 @@ func TestTableMovedToPrivateDataset(t *testing.T) {
 		if told != want {
 			t.Errorf("snapshot of %s tells %s", dataset, told)
 		}
+	}
+}
+
+// A table that was private is put into clear only by who says so, moved or
+// watched again.
+func TestPrivateTableIntoClear(t *testing.T) {
+	key := &wire.DatasetKey{1}
+	a := openNodeWith(t, 1, t.TempDir()+"/n.db", private, cdc.Options{DatasetKey: func(string) (*wire.DatasetKey, error) { return key, nil }})
+	for _, name := range []string{"sec", "other"} {
+		if err := a.MakePrivate(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	watch := func(o cdc.WatchOptions) cdc.Verdict {
+		t.Helper()
+		list, err := a.Watch(t.Context(), []string{"Unmistakable"}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list[0]
+	}
+	refused := func(o cdc.WatchOptions) {
+		t.Helper()
+		v := watch(o)
+		if v.Refused == nil || !strings.Contains(v.Refused.Error(), "in clear") {
+			t.Errorf("refused by %v", v.Refused)
+		}
+		if slices.Contains(a.Datasets(), "clear") {
+			t.Error("the dataset was made")
+		}
+	}
+	for _, d := range []string{"sec", "other", ""} { // from one private dataset into another
+		if v := watch(cdc.WatchOptions{Dataset: d}); v.Refused != nil || v.InClear {
+			t.Fatalf("%q: %+v", d, v)
+		}
+	}
+	refused(cdc.WatchOptions{Dataset: "primary"})
+	refused(cdc.WatchOptions{Dataset: "clear"})
+	if _, err := a.Unwatch(t.Context(), []string{"unmistakable"}); err != nil {
+		t.Fatal(err)
+	}
+	refused(cdc.WatchOptions{})
+	refused(cdc.WatchOptions{Dataset: "clear"})
+	if v := watch(cdc.WatchOptions{Dataset: "sec"}); v.Refused != nil {
+		t.Fatal(v.Refused)
+	}
+	if v := watch(cdc.WatchOptions{Dataset: "clear", InClear: true}); v.Refused != nil || !v.InClear {
+		t.Fatalf("%+v", v)
+	}
+	if v := watch(cdc.WatchOptions{Dataset: "primary"}); v.Refused != nil || v.InClear {
+		t.Fatalf("%+v", v)
 	}
 }

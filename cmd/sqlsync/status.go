@@ -163,8 +163,8 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 			continue // the verdict says so
 		}
 		if t.In != "" {
-			st.Warnings = append(st.Warnings, fmt.Sprintf("table %s comes from %s in dataset %s and is in %s here: what is written there waits; sqlsync watch %s --dataset %s moves it",
-				t.Name, t.Peer, t.Dataset, t.In, t.Name, t.Dataset))
+			st.Warnings = append(st.Warnings, fmt.Sprintf("table %s comes from %s in dataset %s and is in %s here: what is written there waits; sqlsync watch %s --dataset %s moves it%s",
+				t.Name, t.Peer, t.Dataset, t.In, t.Name, t.Dataset, inClear(have, t)))
 			continue
 		}
 		todo := "create it, then sqlsync watch " + t.Name

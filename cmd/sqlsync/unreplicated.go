@@ -57,7 +57,7 @@ func readUnreplicated(ctx context.Context, store *cdc.Store, have *cdc.Status) (
 		}
 		for _, t := range have.Absent {
 			if t.In != "" && t.Peer == r.Name {
-				list = append(list, halfMoved(t))
+				list = append(list, halfMoved(t, inClear(have, t)))
 			}
 		}
 	}
@@ -102,7 +102,7 @@ func carryRemedy(dataset string) string {
 }
 
 // halfMoved tells of a table that two nodes have in different datasets.
-func halfMoved(t cdc.AbsentTable) unreplicated {
+func halfMoved(t cdc.AbsentTable, inClear string) unreplicated {
 	u := unreplicated{Dataset: t.In, Table: t.Name, Remote: t.Peer}
 	if t.Left {
 		u.Reason = fmt.Sprintf("it was moved to %s here and is still in %s there, where what is written here waits", cell(t.In), cell(t.Dataset))
@@ -110,8 +110,20 @@ func halfMoved(t cdc.AbsentTable) unreplicated {
 		return u
 	}
 	u.Reason = fmt.Sprintf("it is in %s there and in %s here, where what is written there waits", cell(t.Dataset), cell(t.In))
-	u.Remedy = fmt.Sprintf("sqlsync watch %s --dataset %s moves it", t.Name, t.Dataset)
+	u.Remedy = fmt.Sprintf("sqlsync watch %s --dataset %s moves it%s", t.Name, t.Dataset, inClear)
 	return u
+}
+
+// inClear warns of moving a table to where a peer has it, if it is private here
+// and would not be there, "" otherwise.
+func inClear(have *cdc.Status, t cdc.AbsentTable) string {
+	private := func(name string) bool {
+		return slices.ContainsFunc(have.Datasets, func(d cdc.DatasetStatus) bool { return d.Name == name && d.Private })
+	}
+	if !private(t.In) || private(t.Dataset) {
+		return ""
+	}
+	return fmt.Sprintf(", and puts it into clear, which it asks --yes for: whoever holds or passes on %s can read it then; to keep it private, move it there: sqlsync watch %s --dataset %s", t.Dataset, t.Name, t.In)
 }
 
 // denies finds why a remote has nothing of a dataset, nil if it may have it.
