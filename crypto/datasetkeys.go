@@ -49,20 +49,28 @@ func LoadDatasetKeys(path string) (DatasetKeys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load dataset keys: %w", err)
 	}
+	keys, err := parseDatasetKeys(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("load dataset keys: %s: %w", path, err)
+	}
+	return keys, nil
+}
+
+func parseDatasetKeys(text string) (DatasetKeys, error) {
 	keys := make(DatasetKeys)
-	for i, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
+	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		key, name, ok := strings.Cut(line, " ")
 		if i < 2 {
 			continue
 		}
 		k, err := decodeKey(datasetPrefix, key)
 		if !ok || err != nil {
-			return nil, fmt.Errorf("load dataset keys: %s: %w: line %d is damaged: put back a copy of the file", path, ErrBadKey, i+1)
+			return nil, fmt.Errorf("%w: line %d is damaged: put back a copy of the file", ErrBadKey, i+1)
 		}
 		keys[name] = DatasetKey(k)
 	}
-	if string(keys.text()) != string(text) {
-		return nil, fmt.Errorf("load dataset keys: %s: %w: the file is damaged, or of a newer sqlsync: put back a copy of it", path, ErrBadKey)
+	if string(keys.text()) != text {
+		return nil, fmt.Errorf("%w: the file is damaged, or of a newer sqlsync: put back a copy of it", ErrBadKey)
 	}
 	return keys, nil
 }
