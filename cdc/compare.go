@@ -22,6 +22,7 @@ const maxHashes = 1 << 16
 
 // Compare answers a peer's question about what tables hold.
 func (d *Stream) Compare(ctx context.Context, question wire.Message) (answer wire.Message, err error) {
+	d = d.answering()
 	switch m := question.(type) {
 	case *wire.ContentsRequest:
 		answer, err = d.contents(ctx)
@@ -58,7 +59,7 @@ func (d *Stream) contents(ctx context.Context) (*wire.Contents, error) {
 		}
 		out.Heads, out.Tables = chains.heads(), nil
 		for _, tab := range t.cfg.tables {
-			if !tab.takes(ds) || tab.def == nil {
+			if !d.has(tab) || tab.def == nil {
 				continue
 			}
 			whole, err := t.whole(tab)
@@ -90,7 +91,7 @@ func (tab *table) comparable() []string {
 // tableAt finds a table of the dataset.
 func (d *Stream) tableAt(at tablesAt, name string) (*table, error) {
 	for _, tab := range at.tables {
-		if schema.Same(tab.name, name) && (tab.ds.name == d.name || slices.ContainsFunc(tab.formers, func(f former) bool { return f.ds.name == d.name })) {
+		if schema.Same(tab.name, name) && d.has(tab) {
 			return tab, nil
 		}
 	}
@@ -188,7 +189,7 @@ func (d *Stream) states(ctx context.Context, req *wire.StatesRequest) (*wire.Sta
 // statesOf is states with the keys as the rows that are here have them.
 func (d *Stream) statesOf(ctx context.Context, req *wire.StatesRequest) (out *wire.States, keys [][]byte, err error) {
 	err = d.whenSealed(ctx, func(t *tx, ds *dataset) error {
-		tab, err := t.comparedIn(ds, req.Table)
+		tab, err := d.compared(t, req.Table)
 		if err != nil {
 			return err
 		}
@@ -242,7 +243,7 @@ func (t *tx) statesOf(ds *dataset, tab *table, req *wire.StatesRequest) (*wire.S
 // ranges tells the rows of ranges as a snapshot does, until the part is full.
 func (d *Stream) ranges(ctx context.Context, req *wire.RangesRequest) (out *wire.Ranges, err error) {
 	err = d.whenSealed(ctx, func(t *tx, ds *dataset) error {
-		tab, err := t.comparedIn(ds, req.Table)
+		tab, err := d.compared(t, req.Table)
 		if err != nil {
 			return err
 		}
@@ -255,10 +256,10 @@ func (d *Stream) ranges(ctx context.Context, req *wire.RangesRequest) (out *wire
 	return out, nil
 }
 
-// comparedIn finds a table of a dataset.
-func (t *tx) comparedIn(ds *dataset, name string) (*table, error) {
+// compared finds a table of the dataset.
+func (d *Stream) compared(t *tx, name string) (*table, error) {
 	tab := t.cfg.byName[schema.Fold(name)]
-	if tab == nil || tab.def == nil || !tab.takes(ds) {
+	if tab == nil || tab.def == nil || !d.has(tab) {
 		return nil, fmt.Errorf("%w: no table %q to compare", wire.ErrInvalid, name)
 	}
 	return tab, nil

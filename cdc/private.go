@@ -61,12 +61,6 @@ func (t *tx) canSeal(ds *dataset) error {
 	return err
 }
 
-// tells reports whether the rows of a table are told in snapshots of a dataset: in
-// all that it takes changes from, but what is private in its own dataset only.
-func (tab *table) tells(ds *dataset) bool {
-	return tab.takes(ds) && (tab.ds.id == ds.id || !tab.ds.private)
-}
-
 // hidden is the private dataset that a table is in, or was when it was watched
 // last, "" if it is in clear.
 func (t *tx) hidden(table string) (dataset string, err error) {

@@ -287,3 +287,36 @@ func TestPrivateTableIntoClear(t *testing.T) {
 		t.Fatalf("%+v", v)
 	}
 }
+
+// A table that was moved into a private dataset is not told as of the one in clear
+// where it was, whoever asks and however.
+func TestTableMovedIntoPrivateIsNotTold(t *testing.T) {
+	key := &wire.DatasetKey{1}
+	a := openNodeWith(t, 1, t.TempDir()+"/n.db", private, cdc.Options{DatasetKey: func(string) (*wire.DatasetKey, error) { return key, nil }})
+	a.watch(cdc.WatchOptions{}, "unmistakable", "second")
+	a.exec(`INSERT INTO unmistakable VALUES (1, 'one')`)
+	a.seal()
+	if err := a.MakePrivate(t.Context(), "sec"); err != nil {
+		t.Fatal(err)
+	}
+	a.watch(cdc.WatchOptions{Dataset: "sec"}, "unmistakable")
+	all := []wire.KeyRange{{}}
+	for _, q := range []wire.Message{
+		&wire.FingerprintsRequest{Aspect: wire.ByValues, Table: "unmistakable", Columns: []string{"id"}, Ranges: all},
+		&wire.FingerprintsRequest{Aspect: wire.ByVersions, Table: "unmistakable", Ranges: all},
+		&wire.StatesRequest{Table: "unmistakable", Columns: []string{"id"}, Keys: [][]byte{wire.AppendRow(nil, []wire.Value{int64(1)})}},
+		&wire.RangesRequest{Table: "unmistakable", Ranges: all},
+	} {
+		if answer, err := a.stream().Compare(t.Context(), q); !errors.Is(err, wire.ErrInvalid) {
+			t.Errorf("%T: answered %+v, %v", q, answer, err)
+		}
+	}
+	contents, err := a.stream().Compare(t.Context(), &wire.ContentsRequest{})
+	if err != nil || len(contents.(*wire.Contents).Tables) != 1 {
+		t.Errorf("contents are %+v, %v", contents, err)
+	}
+	part, err := a.stream().Snapshot(t.Context(), &wire.SnapshotRequest{}, nil)
+	if err != nil || part.Table != "second" {
+		t.Errorf("the snapshot tells %q, %v", part.Table, err)
+	}
+}

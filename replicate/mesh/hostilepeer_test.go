@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/crypto/blake2b"
 
+	"sqlsync/cdc"
 	"sqlsync/crypto"
 	"sqlsync/merge"
 	"sqlsync/wire"
@@ -337,4 +338,53 @@ func TestPushingWhatMayNotBePushed(t *testing.T) {
 			t.Errorf("there is a table %s now", x.Name)
 		}
 	}
+}
+
+// A table that was moved out of what a remote may have is told to it no more,
+// though the remote may have the dataset in which the table was.
+func TestAskingForATableThatWasMovedAway(t *testing.T) {
+	f := newFort(t)
+	friend := f.befriend("friend", true, true)
+	if v, err := f.Store.Watch(t.Context(), []string{"orders"}, cdc.WatchOptions{Dataset: "payroll"}); err != nil || v[0].Refused != nil {
+		t.Fatal(v, err)
+	}
+	all := []wire.KeyRange{{}}
+	for _, ask := range []wire.Message{
+		&wire.SnapshotRequest{}, &wire.ContentsRequest{}, &wire.SchemaRequest{}, &wire.DigestRequest{},
+		&wire.SnapshotRequest{Cursor: wire.AppendRow(nil, []wire.Value{"orders"})},
+		&wire.FingerprintsRequest{Aspect: wire.ByValues, Table: "orders", Columns: []string{"id", "note"}, Ranges: all},
+		&wire.FingerprintsRequest{Aspect: wire.ByVersions, Table: "orders", Ranges: all},
+		&wire.StatesRequest{Table: "orders", Columns: []string{"id", "note"}, Keys: [][]byte{wire.AppendRow(nil, []wire.Value{int64(1)})}},
+		&wire.RangesRequest{Table: "orders", Ranges: all},
+	} {
+		name := fmt.Sprintf("%T", ask)
+		v := f.visit(f.befriend(name, true, true))
+		v.say(v.hello(true, true), ask)
+		for answered := false; !answered; {
+			m, err := v.in.Read()
+			if err != nil {
+				break // hung up on, which is no answer
+			}
+			switch m := m.(type) {
+			case *wire.SnapshotPart:
+				answered = true
+				if len(m.Parts) > 0 || m.Table != "" {
+					t.Errorf("%s: told %d parts of %q", name, len(m.Parts), m.Table)
+				}
+			case *wire.Contents, *wire.Schema, *wire.Digests:
+				answered = true
+				if text := fmt.Sprintf("%+v", m); strings.Contains(text, "orders") {
+					t.Errorf("%s: told %s", name, text)
+				}
+			case *wire.Ranges, *wire.States, *wire.Fingerprints:
+				answered = true
+				t.Errorf("%s: told %T", name, m)
+			}
+		}
+		v.raw.Close()
+		if err := f.Store.RemoveRemote(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.stands("questions", friend)
 }

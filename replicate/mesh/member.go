@@ -246,6 +246,11 @@ func (s streams) Store(dataset string) (replicate.Store, bool) {
 	return nil, false
 }
 
+// Restrict implements replicate.Restricter.
+func (streams) Restrict(s replicate.Store, may func(dataset string) bool) replicate.Store {
+	return s.(*cdc.Stream).For(may)
+}
+
 // Disabled implements replicate.Disabler.
 func (s streams) Disabled(dataset string) bool { return s.store.Disabled(dataset) }
 
