@@ -17,6 +17,10 @@ import (
 // no longer small messages than four times as much.
 const answerBytes = 256 << 10
 
+// answerRows is about how many rows are read for an answer about ranges, beyond
+// the first of them: an honest peer asks of ranges that do not overlap.
+const answerRows = 1 << 16
+
 // maxHashes bounds the values that one question asks for.
 const maxHashes = 1 << 16
 
@@ -125,15 +129,16 @@ func (d *Stream) fingerprints(ctx context.Context, req *wire.FingerprintsRequest
 		if err != nil {
 			return nil, err
 		}
-		size := 0
+		size, rows := 0, uint64(0)
 		c.end = func(i int) error {
 			parts := div.end(req.Ranges[i].To)
 			out.Ranges = append(out.Ranges, parts)
 			div = newDivider(into)
 			for _, p := range parts {
 				size += len(p.To) + len(p.Sum) + len(p.DeadSum)
+				rows += p.Rows + p.Dead
 			}
-			if into > 0 && size > answerBytes {
+			if into > 0 && (size > answerBytes || rows > answerRows) {
 				return sqlconn.Stop
 			}
 			return nil

@@ -28,7 +28,9 @@ func (s *Store) Stream(dataset string) *Stream { return &Stream{s: s, name: data
 // For returns the dataset as somebody is told of it who may have some datasets
 // only: a table that was in it and is in another by now is not told where that is
 // none of these.
-func (d *Stream) For(may func(dataset string) bool) *Stream { return &Stream{s: d.s, name: d.name, may: may} }
+func (d *Stream) For(may func(dataset string) bool) *Stream {
+	return &Stream{s: d.s, name: d.name, may: may}
+}
 
 func (d *Stream) answering() *Stream { return &Stream{d.s, d.name, d.may, true} }
 
