@@ -24,7 +24,8 @@ unit:
 	CGO_ENABLED=0 $(GO) test -timeout 30m ./...
 
 # race runs everything once under the race detector, which needs cgo; of tests
-# that go through many cases or seeds, fewer. A program built so sleeps for a
+# that go through many cases or seeds, fewer, or none where there is one goroutine
+# and unit runs them. A program built so sleeps for a
 # second when it ends, and the tests run hundreds.
 race:
 	CGO_ENABLED=1 GORACE="atexit_sleep_ms=0" $(GO) test -race -short -timeout 30m ./...

@@ -90,6 +90,7 @@ func testTableMoves(t *testing.T, passesOn bool) {
 // Histories of three nodes that move a table there and back at different times,
 // and exchange parts of their datasets in any order.
 func TestTablesMoveInAnyOrder(t *testing.T) {
+	unitOnly(t)
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 6))

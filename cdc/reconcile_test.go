@@ -68,6 +68,7 @@ func away(t testing.TB, rows, changed int) (stale, fresh *node) {
 
 // What travels follows the difference and not the table.
 func TestTrafficFollowsTheDifference(t *testing.T) {
+	unitOnly(t)
 	type cost struct{ verify, reconcile int64 }
 	measure := func(rows, changed int) (c cost) {
 		stale, fresh := away(t, rows, changed)
@@ -87,10 +88,7 @@ func TestTrafficFollowsTheDifference(t *testing.T) {
 		t.Logf("%d rows, %d changed: one row is found with %d bytes, all are had with %d", rows, changed, c.verify, c.reconcile)
 		return c
 	}
-	rows := 4800
-	if testing.Short() {
-		rows = 2400
-	}
+	const rows = 4800
 	small, large, more := measure(rows/6, 2), measure(rows, 2), measure(rows, rows/60)
 	if large.verify > 3*small.verify || large.verify > 8<<10 {
 		t.Errorf("a row among %d is found with %d bytes, among a sixth with %d", rows, large.verify, small.verify)
