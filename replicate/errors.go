@@ -3,6 +3,8 @@ package replicate
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"sqlsync/wire"
 )
@@ -89,6 +91,23 @@ func (e *ByeError) Is(target error) bool {
 		}
 	}
 	return false
+}
+
+// saidBye is the end as a peer explains it.
+func saidBye(b *wire.Bye) *ByeError { return &ByeError{brief(b.Code), brief(b.Text)} }
+
+// mostSaid is how much of a peer's text is repeated, in bytes.
+const mostSaid = 1000
+
+// brief is a peer's text as it may go into logs and onto terminals.
+func brief(text string) string {
+	text = strings.ToValidUTF8(text[:min(len(text), mostSaid)], "")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 // lost says what reading from a peer failed with: either it sent what cannot
