@@ -2,6 +2,7 @@ package cdc_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"os"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"sqlsync/cdc"
+	"sqlsync/merge"
 	"sqlsync/wire"
 )
 
@@ -159,6 +161,25 @@ func TestPrivateDatasetRefuses(t *testing.T) {
 		n.exec(`INSERT INTO unmistakable VALUES (?, 'forged')`, 10+i)
 		if err := b.ask(n.node); !errors.Is(err, wire.ErrInvalid) {
 			t.Errorf("of node %d: %v", i, err)
+		}
+	}
+	// A member reads what another wrote, and cannot write in its name.
+	h, _, err := list[1].Header()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Private = false // SealPrivate says so
+	for name, signed := range map[string]func(wire.Hash) []byte{
+		"own key": authorOf(ed25519.NewKeyFromSeed(append(make([]byte, 31), 9))).Sign, "signature of another batch": func(wire.Hash) []byte { return list[1].Signature },
+	} {
+		forged, err := wire.SealPrivate(&wire.Batch{Header: h, Sections: []wire.Section{{Table: "unmistakable", Key: []string{"id"}, Changes: []wire.Change{
+			{Op: merge.Delete, HLC: h.First, Birth: merge.Version{HLC: 1, Origin: h.Origin}, Key: []wire.Value{int64(1)}},
+		}}}}, key, signed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.stream().Apply(t.Context(), other.Node(), []*wire.Sealed{forged}); !errors.Is(err, wire.ErrInvalid) {
+			t.Errorf("forged by a member with its %s: %v", name, err)
 		}
 	}
 	if err := clear.ask(a.node); !errors.Is(err, wire.ErrInvalid) {
