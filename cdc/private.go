@@ -23,16 +23,25 @@ var ErrNoDatasetKey = errors.New("the dataset is private and its key is not here
 // ErrInClear says that a dataset cannot be made private any more.
 var ErrInClear = errors.New("the dataset has batches or tables in clear")
 
-// datasetKey returns the key of a private dataset, ErrNoDatasetKey without it.
-func (s *Store) datasetKey(dataset string) (*wire.DatasetKey, error) {
-	if s.keyOf == nil {
+// datasetKeys returns the keys of a private dataset, ErrNoDatasetKey without any.
+func (s *Store) datasetKeys(dataset string) ([]wire.DatasetKey, error) {
+	if s.keysOf == nil {
 		return nil, fmt.Errorf("%w: %q", ErrNoDatasetKey, dataset)
 	}
-	key, err := s.keyOf(dataset)
-	if err == nil && key == nil {
+	keys, err := s.keysOf(dataset)
+	if err == nil && len(keys) == 0 {
 		err = fmt.Errorf("%w: %q", ErrNoDatasetKey, dataset)
 	}
-	return key, err
+	return keys, err
+}
+
+// datasetKey returns the one that is used now.
+func (s *Store) datasetKey(dataset string) (*wire.DatasetKey, error) {
+	keys, err := s.datasetKeys(dataset)
+	if err != nil {
+		return nil, err
+	}
+	return &keys[len(keys)-1], nil
 }
 
 // revealed returns a batch that can be opened: of a private one what it encrypts,
@@ -45,11 +54,11 @@ func (s *Store) revealed(b *wire.Sealed) (*wire.Sealed, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := s.datasetKey(h.Dataset)
+	keys, err := s.datasetKeys(h.Dataset)
 	if err != nil {
 		return nil, err
 	}
-	return b.Reveal(key)
+	return b.Reveal(keys)
 }
 
 // canSeal is ErrNoDatasetKey where tables of a dataset could not be sealed.

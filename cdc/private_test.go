@@ -17,13 +17,20 @@ import (
 // keyHolder is a node that has a dataset key, as long as key is not nil.
 type keyHolder struct {
 	*node
-	key *wire.DatasetKey
+	key    *wire.DatasetKey
+	former []wire.DatasetKey
+}
+
+func (k *keyHolder) keys(string) ([]wire.DatasetKey, error) {
+	if k.key == nil {
+		return nil, nil
+	}
+	return append(slices.Clone(k.former), *k.key), nil
 }
 
 func keyedNode(t *testing.T, seed byte, schema string, key *wire.DatasetKey) *keyHolder {
 	k := &keyHolder{key: key}
-	o := cdc.Options{DatasetKey: func(string) (*wire.DatasetKey, error) { return k.key, nil }}
-	k.node = openNodeWith(t, seed, t.TempDir()+"/n.db", schema, o)
+	k.node = openNodeWith(t, seed, t.TempDir()+"/n.db", schema, cdc.Options{DatasetKeys: k.keys})
 	if key != nil {
 		if err := k.MakePrivate(t.Context(), cdc.DefaultDataset); err != nil {
 			t.Fatal(err)
@@ -226,7 +233,7 @@ func TestDatasetKeyLost(t *testing.T) {
 // A table that was moved into a private dataset is told in no other.
 func TestTableMovedToPrivateDataset(t *testing.T) {
 	a := keyHolder{key: &wire.DatasetKey{1}}
-	a.node = openNodeWith(t, 1, t.TempDir()+"/n.db", private, cdc.Options{DatasetKey: func(string) (*wire.DatasetKey, error) { return a.key, nil }})
+	a.node = openNodeWith(t, 1, t.TempDir()+"/n.db", private, cdc.Options{DatasetKeys: a.keys})
 	a.watch(cdc.WatchOptions{}, "unmistakable", "second")
 	a.seal()
 	if err := a.MakePrivate(t.Context(), "own"); err != nil {
@@ -262,7 +269,7 @@ func TestTableMovedToPrivateDataset(t *testing.T) {
 // watched again.
 func TestPrivateTableIntoClear(t *testing.T) {
 	key := &wire.DatasetKey{1}
-	a := openNodeWith(t, 1, t.TempDir()+"/n.db", private, cdc.Options{DatasetKey: func(string) (*wire.DatasetKey, error) { return key, nil }})
+	a := openNodeWith(t, 1, t.TempDir()+"/n.db", private, cdc.Options{DatasetKeys: (&keyHolder{key: key}).keys})
 	for _, name := range []string{"sec", "other"} {
 		if err := a.MakePrivate(t.Context(), name); err != nil {
 			t.Fatal(err)
@@ -313,7 +320,7 @@ func TestPrivateTableIntoClear(t *testing.T) {
 // where it was, whoever asks and however.
 func TestTableMovedIntoPrivateIsNotTold(t *testing.T) {
 	key := &wire.DatasetKey{1}
-	a := openNodeWith(t, 1, t.TempDir()+"/n.db", private, cdc.Options{DatasetKey: func(string) (*wire.DatasetKey, error) { return key, nil }})
+	a := openNodeWith(t, 1, t.TempDir()+"/n.db", private, cdc.Options{DatasetKeys: (&keyHolder{key: key}).keys})
 	a.watch(cdc.WatchOptions{}, "unmistakable", "second")
 	a.exec(`INSERT INTO unmistakable VALUES (1, 'one')`)
 	a.seal()
@@ -339,5 +346,55 @@ func TestTableMovedIntoPrivateIsNotTold(t *testing.T) {
 	part, err := a.stream().Snapshot(t.Context(), &wire.SnapshotRequest{}, nil)
 	if err != nil || part.Table != "second" {
 		t.Errorf("the snapshot tells %q, %v", part.Table, err)
+	}
+}
+
+// After a rotation what is written is for those that have the new key; what was
+// written before, and what those write that have not, can be read by all that had
+// the former.
+func TestRotatedKey(t *testing.T) {
+	old, key := &wire.DatasetKey{1}, &wire.DatasetKey{2}
+	a, b, relay := keyedNode(t, 1, private, old), keyedNode(t, 2, private, old), keyedNode(t, 3, "", nil)
+	for _, n := range []*keyHolder{a, b} {
+		n.watch(cdc.WatchOptions{}, "unmistakable")
+	}
+	pass := func(to, from *keyHolder) error { return errors.Join(relay.ask(from.node), to.ask(relay.node)) }
+	rows := func(n *keyHolder) string {
+		return n.text(`SELECT group_concat(particular) FROM (SELECT particular FROM unmistakable ORDER BY id)`)
+	}
+	a.exec(`INSERT INTO unmistakable VALUES (1, 'one')`)
+	if err := pass(b, a); err != nil {
+		t.Fatal(err)
+	}
+	a.key, a.former = key, []wire.DatasetKey{*old}
+	a.exec(`INSERT INTO unmistakable VALUES (2, 'two')`)
+	if err := pass(b, a); !errors.Is(err, wire.ErrInvalid) || !strings.Contains(err.Error(), "not encrypted with a key of the dataset that is here") {
+		t.Errorf("without the new key: %v", err)
+	}
+	b.exec(`INSERT INTO unmistakable VALUES (3, 'three')`) // with the old one
+	if err := pass(a, b); err != nil {
+		t.Fatal(err)
+	}
+	if got := rows(b); got != "one,three" {
+		t.Errorf("without the new key the rows are %s", got)
+	}
+	b.key, b.former = key, []wire.DatasetKey{*old}
+	if err := pass(b, a); err != nil {
+		t.Fatal(err)
+	}
+	late := keyedNode(t, 4, private, key)
+	late.former = a.former
+	late.watch(cdc.WatchOptions{}, "unmistakable")
+	if err := late.ask(relay.node); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []*keyHolder{a, b, late} {
+		if got := rows(n); got != "one,two,three" {
+			t.Errorf("rows are %s", got)
+		}
+	}
+	private, own, _, err := a.stream().Membership(t.Context(), b.Node())
+	if want := key.Proof(cdc.DefaultDataset, a.Node()); err != nil || !private || !own.Same(&want) {
+		t.Errorf("shows another key than the new one: %v", err)
 	}
 }

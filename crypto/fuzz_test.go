@@ -45,7 +45,7 @@ func FuzzSigned(f *testing.F) {
 
 // FuzzText is what people paste, and files that they put back.
 func FuzzText(f *testing.F) {
-	fuzz(f, fuzzTicket, fuzzTicketBytes, fuzzPublicKey, fuzzIdentity, fuzzDatasetKeys)
+	fuzz(f, fuzzTicket, fuzzTicketBytes, fuzzPublicKey, fuzzIdentity, fuzzDatasetKeys, fuzzKeysText, fuzzKeysBytes)
 }
 
 // fuzzServer gives a server what a client says. Nobody who does not know its key

@@ -98,7 +98,7 @@ func TestTicketsMadeByHand(t *testing.T) {
 		"checksum of bech32":      encode(bech32.Encode, good),
 		"format without its keys": encode(bech32.EncodeM, append([]byte{ticketFormat2}, good[1:]...)),
 		"relay of nothing":        encode(bech32.EncodeM, append([]byte{ticketFormatRelay}, good[1:]...)),
-		"later format":            encode(bech32.EncodeM, append([]byte{4}, good[1:]...)),
+		"later format":            encode(bech32.EncodeM, append([]byte{5}, good[1:]...)),
 		"key of small order":      encode(bech32.EncodeM, badKey),
 		"negative expiry":         encode(bech32.EncodeM, late),
 		"no address":              encode(bech32.EncodeM, body("\x00\x00")),
@@ -173,6 +173,7 @@ func fuzzTicketBytes(f *testing.F, seed func([]byte)) func(*testing.T, []byte) {
 	for format, lists := range map[byte]string{
 		ticketFormat:      "\x02\x03a:1\x04b:22\x00",
 		ticketFormat2:     "\x01\x03a:1\x00\x01" + string(make([]byte, 32)) + "\x01d",
+		ticketFormatKeys:  "\x01\x03a:1\x00\x02" + string(make([]byte, 32)) + "\x01d\x01" + string(make([]byte, 31)) + "\x01d",
 		ticketFormatRelay: "\x01\x03a:1\x01\x01d",
 	} {
 		seed(append(append(append([]byte{format}, key[:]...), make([]byte, 24)...), lists...))

@@ -13,9 +13,9 @@ type membership struct {
 	proof, peerProof *wire.Proof
 }
 
-// as reports whether another is to be met in the same way.
+// as reports whether another is to be met in the same way: with the same key.
 func (m membership) as(o membership) bool {
-	return m.private == o.private && (m.proof == nil) == (o.proof == nil)
+	return m.private == o.private && (m.proof == nil && o.proof == nil || m.proof.Same(o.proof))
 }
 
 // readMembership reads it, after the tables: a dataset is private before it has

@@ -38,7 +38,7 @@ func (a *app) makePrivate(ctx context.Context, name string) error {
 		return hint(errors.New(name+" is private, and its key is another node's to give"),
 			"on a node that has it: sqlsync invite --dataset %s; here: sqlsync join TICKET", name)
 	case !keyed && (i < 0 || !list[i].Used):
-		if err := crypto.AddDatasetKey(path, name, crypto.NewDatasetKey()); err != nil {
+		if err := crypto.AddDatasetKeys(path, name, crypto.NewDatasetKey()); err != nil {
 			return explainDatasetKeys(path, err)
 		}
 	}
@@ -53,15 +53,15 @@ func (a *app) makePrivate(ctx context.Context, name string) error {
 // encrypted nothing gives way.
 func (a *app) takeKeys(ctx context.Context, store *cdc.Store, keys crypto.DatasetKeys) error {
 	path := mesh.DatasetKeysPath(store.Path())
-	list, err := store.DatasetSettings(ctx)
+	have, err := store.DatasetSettings(ctx)
 	if err != nil {
 		return explain(store.Path(), err)
 	}
-	for name, key := range keys {
-		err := crypto.AddDatasetKey(path, name, key)
-		if errors.Is(err, crypto.ErrOtherDatasetKey) && !slices.ContainsFunc(list, func(d cdc.DatasetSettings) bool { return d.Dataset == name && d.Used }) {
+	for name, list := range keys {
+		err := crypto.AddDatasetKeys(path, name, list...)
+		if errors.Is(err, crypto.ErrOtherDatasetKey) && !slices.ContainsFunc(have, func(d cdc.DatasetSettings) bool { return d.Dataset == name && d.Used }) {
 			if err = crypto.ForgetDatasetKey(path, name); err == nil {
-				err = crypto.AddDatasetKey(path, name, key)
+				err = crypto.AddDatasetKeys(path, name, list...)
 			}
 			a.say("the key of %s that was made here was never used, and gave way to the ticket's", name)
 		}
@@ -115,6 +115,8 @@ func explainDatasetKeys(path string, err error) error {
 	switch {
 	case errors.Is(err, crypto.ErrKeyPermissions):
 		return hint(err, "chmod 600 %s", path)
+	case errors.Is(err, crypto.ErrManyDatasetKeys):
+		return hint(err, "make another dataset private and move the tables there: sqlsync watch TABLE --dataset NAME")
 	case errors.Is(err, crypto.ErrOtherDatasetKey):
 		return hint(err, "something is encrypted with it already, and two such datasets of one name cannot meet: join with a database of its own")
 	}

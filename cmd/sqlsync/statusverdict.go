@@ -128,6 +128,8 @@ func (st *status) why(r *remoteStatus) string {
 	return "there is no connection"
 }
 
+const otherKeyRemedy = "where it was rotated: sqlsync dataset rotate D --with KEYS on the side that has not got the new key; where one of the two made a key of its own and nothing is in it yet: sqlsync join with a ticket of the other to read it, or sqlsync dataset relay D to pass it on only"
+
 // remedyFor is what to do about an error with a remote, empty where nothing is
 // known to help.
 func remedyFor(trouble, name, self string) string {
@@ -142,7 +144,8 @@ func remedyFor(trouble, name, self string) string {
 		{"did not prove its key", "another program answers at the address, or another node: sqlsync remote set " + name + " --addr HOST:PORT"},
 		{"two databases connect with its key", "on the machine that has the copy: sqlsync --db FILE key new --yes"},
 		{"dataset is disabled", "run there: sqlsync dataset enable D; or leave it out here: sqlsync remote set " + name + " --dataset D"},
-		{"different keys of the private dataset", "one of the two made a key of its own: where nothing is in the dataset yet, sqlsync join with a ticket of the other to read it, or sqlsync dataset relay D to pass it on only"},
+		{"different keys of the private dataset", otherKeyRemedy},
+		{"not encrypted with a key of the dataset that is here", otherKeyRemedy},
 		{"no such dataset", "watch tables in the dataset there, or leave it out: sqlsync remote set " + name + " --dataset D"},
 		{"refused: dataset", "allow it there: sqlsync remote set NAME --dataset D; or leave it out here: sqlsync remote set " + name + " --dataset D"},
 		{"no common protocol version", "upgrade the older sqlsync"},
