@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"sqlsync/cdc"
 )
 
 // checkListen makes sure that an address can be listened on.
@@ -52,9 +55,14 @@ func (s *service) warnIdle(ctx context.Context, listens, discovers bool) error {
 	if err != nil {
 		return err
 	}
+	datasets, err := s.Store.DatasetSettings(ctx)
+	if err != nil {
+		return err
+	}
+	unread := slices.ContainsFunc(datasets, func(d cdc.DatasetSettings) bool { return d.Private && !d.Keyed })
 	switch {
 	case watched > 0:
-	case passes:
+	case passes || unread:
 		s.log.Info("no table is watched: what remotes have is passed on")
 	default:
 		s.log.Warn("no table is watched yet: sqlsync watch TABLE")

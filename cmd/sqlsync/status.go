@@ -40,6 +40,8 @@ type datasetStatus struct {
 	PendingSeconds float64 `json:"pending_seconds"`
 
 	tables int64 // that are watched
+	// relay says that it is passed on unread.
+	relay bool
 }
 
 type remoteStatus struct {
@@ -141,7 +143,7 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		return nil, err
 	}
 	for _, d := range have.Datasets {
-		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position), []string{}, d.Private, d.Keyed, 0, d.Tables}
+		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position), []string{}, d.Private, d.Keyed, 0, d.Tables, d.Private && !d.Keyed && d.Tables == 0}
 		if !d.PendingSince.IsZero() {
 			ds.PendingSeconds = max(0, time.Since(d.PendingSince).Seconds())
 		}

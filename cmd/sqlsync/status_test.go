@@ -24,11 +24,11 @@ func TestVerdict(t *testing.T) {
 	}{
 		{"no table", status{}, "nothing is replicated: no table is watched", false},
 		{"relay", status{passes: true, Serving: true, Remotes: []remoteStatus{remote("till", "connected", 0)}},
-			"everything is passed on; no table is watched here", true},
+			"everything held is passed on; no table is watched here", true},
 		{"relay behind", status{passes: true, Serving: true, Remotes: []remoteStatus{remote("office", "connected", 0), broken}},
 			"3 changes are not on till yet: dial h:1: connection refused; no table is watched here", false},
 		{"relay cut off", status{passes: true, Serving: true, Remotes: []remoteStatus{quiet}},
-			"everything held here is passed on; nothing comes from till: it is being dialed; no table is watched here", true},
+			"everything held is passed on; nothing comes from till: it is being dialed; no table is watched here", true},
 		{"no remote", status{watched: 1}, "nothing is replicated: there is no remote", false},
 		{"well", status{watched: 1, Serving: true, Remotes: []remoteStatus{remote("till", "connected", 0)}}, "everything is replicated", true},
 		{"one", status{watched: 1, Serving: true, Remotes: []remoteStatus{remote("till", "connected", 1)}},

@@ -12,6 +12,7 @@ import (
 
 // verdict says in one line whether everything is replicated, and if not, why.
 func (st *status) verdict() (text string, replicated bool) {
+	unread := st.unread()
 	switch {
 	case st.watched == 0 && !st.relays():
 		return "nothing is replicated: no table is watched", false
@@ -32,16 +33,22 @@ func (st *status) verdict() (text string, replicated bool) {
 	} else if alone := st.alone(); alone != "" {
 		text = fmt.Sprintf("dataset %s is not replicated: no remote has it; sqlsync remote set NAME --dataset %s gives it to one", cell(alone), cell(alone))
 	} else {
-		all, here := "everything is replicated", "everything written here is replicated"
-		if st.relays() {
-			all, here = "everything is passed on", "everything held here is passed on"
+		text, replicated = "everything is replicated", true
+		r := st.cutOff()
+		switch {
+		case st.relays():
+			text = "everything held is passed on"
+		case r != nil:
+			text = "everything written here is replicated"
 		}
-		text, replicated = all, true
-		if r := st.cutOff(); r != nil {
-			text = fmt.Sprintf("%s; nothing comes from %s: %s", here, r.Name, st.why(r))
+		if r != nil {
+			text += fmt.Sprintf("; nothing comes from %s: %s", r.Name, st.why(r))
 		}
 	}
-	if st.relays() {
+	switch {
+	case unread != "":
+		text += "; " + unread
+	case st.relays():
 		text += "; no table is watched here"
 	}
 	for _, x := range []struct {
@@ -59,8 +66,9 @@ func (st *status) verdict() (text string, replicated bool) {
 	return text, replicated
 }
 
-// relays says that changes are only passed on here, from one remote to another.
-func (st *status) relays() bool { return st.watched == 0 && st.passes }
+// relays says that changes are only passed on here, from one remote to another
+// or unread.
+func (st *status) relays() bool { return st.watched == 0 && (st.passes || st.unread() != "") }
 
 // missing counts what a remote lacks: changes, and marks that are not sealed.
 func (st *status) missing(r *remoteStatus) (sealed, pending int64) {
@@ -167,6 +175,8 @@ func (r *remoteStatus) seen() bool {
 	return r.LastSync != "" || r.State == string(replicate.Connected)
 }
 
+const otherKeyRemedy = "where it was rotated: sqlsync dataset rotate D --with KEYS on the side that has not got the new key; where one of the two made a key of its own and nothing is in it yet: sqlsync join with a ticket of the other to read it, or sqlsync dataset relay D to pass it on only"
+
 // remedyFor is what to do about an error with a remote, empty where nothing is
 // known to help.
 func remedyFor(trouble, name, self string) string {
@@ -181,6 +191,8 @@ func remedyFor(trouble, name, self string) string {
 		{"did not prove its key", "another program answers at the address, or another node: sqlsync remote set " + name + " --addr HOST:PORT"},
 		{"two databases connect with its key", "on the machine that has the copy: sqlsync --db FILE key new --yes"},
 		{"dataset is disabled", "run there: sqlsync dataset enable D; or leave it out here: sqlsync remote set " + name + " --dataset D"},
+		{"different keys of the private dataset", otherKeyRemedy},
+		{"not encrypted with a key of the dataset that is here", otherKeyRemedy},
 		{"no such dataset", "watch tables in the dataset there, or leave it out: sqlsync remote set " + name + " --dataset D"},
 		{"refused: dataset", "allow it there: sqlsync remote set NAME --dataset D; or leave it out here: sqlsync remote set " + name + " --dataset D"},
 		{"no common protocol version", "upgrade the older sqlsync"},

@@ -23,7 +23,7 @@ func (st *status) warn(have *cdc.Status) {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: changes from before it was watched are still to come; they do with the next connection to a remote that has them", table))
 	}
 	for _, d := range have.Datasets {
-		if d.Private && !d.Keyed {
+		if d.Private && !d.Keyed && d.Tables > 0 {
 			st.Warnings = append(st.Warnings, fmt.Sprintf("dataset %s is private and its key is not here: its changes are held and passed on unread", d.Name))
 		}
 	}
@@ -35,8 +35,8 @@ func (st *status) warn(have *cdc.Status) {
 			continue // the verdict says so
 		}
 		if t.In != "" {
-			st.Warnings = append(st.Warnings, fmt.Sprintf("table %s comes from %s in dataset %s and is in %s here: what is written there waits; sqlsync watch %s --dataset %s moves it",
-				t.Name, t.Peer, t.Dataset, t.In, t.Name, t.Dataset))
+			st.Warnings = append(st.Warnings, fmt.Sprintf("table %s comes from %s in dataset %s and is in %s here: what is written there waits; sqlsync watch %s --dataset %s moves it%s",
+				t.Name, t.Peer, t.Dataset, t.In, t.Name, t.Dataset, inClear(have, t)))
 			continue
 		}
 		todo := "create it, then sqlsync watch " + t.Name
