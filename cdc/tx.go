@@ -39,6 +39,8 @@ type tx struct {
 	rekeyed []moved
 	// keyLosses are rows that lost their keys in this transaction.
 	keyLosses []keyLoss
+	// alongside are rows of others that may have gone along with rekeyed ones.
+	alongside []alongside
 	suspects  suspects
 	// claimBuf is room for a claim's name.
 	claimBuf []byte
