@@ -58,23 +58,24 @@ func (t *tx) movedAlong(rows []alongside) (moves []moved, err error) {
 		again = false
 		var rest []alongside
 		for _, r := range rows {
-			m, err := t.goneAlong(r, moves)
+			gone, err := t.goneAlong(r, moves)
 			if err != nil {
 				return nil, err
 			}
-			if m == nil {
+			if len(gone) == 0 {
 				rest = append(rest, r)
 				continue
 			}
-			moves, again = append(moves, *m), true
+			moves, again = append(moves, gone...), true
 		}
 		rows = rest
 	}
 	return moves, nil
 }
 
-// goneAlong tells how a row has moved, nil if it has not.
-func (t *tx) goneAlong(r alongside, moves []moved) (*moved, error) {
+// goneAlong tells from where a row has moved: more than one place if it has gone
+// along more than once.
+func (t *tx) goneAlong(r alongside, moves []moved) (gone []moved, err error) {
 	for _, fk := range r.tab.keyReferences() {
 		parent := t.cfg.byName[schema.Fold(fk.Parent)]
 		if parent == nil || parent.def == nil {
@@ -100,12 +101,14 @@ func (t *tx) goneAlong(r alongside, moves []moved) (*moved, error) {
 			if !metas[0].exists() || metas[0].state != dead || metas[0].row.Latest.Origin != r.by {
 				continue
 			}
-			m := &moved{tab: r.tab, was: was, now: r.row.changedFrom(was), by: r.by}
-			m.from, err = t.shownBefore(r.tab, r.tab.keyOf(was), 0)
-			return m, err
+			m := moved{tab: r.tab, was: was, now: r.row.changedFrom(was), by: r.by}
+			if m.from, err = t.shownBefore(r.tab, r.tab.keyOf(was), 0); err != nil {
+				return nil, err
+			}
+			gone = append(gone, m)
 		}
 	}
-	return nil, nil
+	return gone, nil
 }
 
 // formerKeys are the keys that a row had which is known to have moved.

@@ -66,9 +66,16 @@ func (t *tx) follow(m moved) (more []moved, err error) {
 				child := moved{tab: tab, was: row, now: tab.following(row, m), from: m.from, upTo: m.upTo}
 				if did, err := t.move(child); err != nil {
 					return nil, err
-				} else if did {
-					more = append(more, child)
+				} else if !did {
+					continue
 				}
+				// What refers to the row means it also if it came later than the other
+				// row with the parent's key.
+				if child.from, err = t.shownBefore(tab, tab.keyOf(row), 0); err != nil {
+					return nil, err
+				}
+				child.upTo = 0
+				more = append(more, child)
 			}
 		}
 	}

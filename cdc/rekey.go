@@ -225,7 +225,7 @@ func (t *tx) insertAs(m *moved, row image) (bool, error) {
 	if err := t.mark(m.tab, key); err != nil {
 		return false, err
 	}
-	return true, t.nameRekeyed(m.tab, m.listed, key)
+	return true, t.nameRekeyed(m.tab, m.listed, key, row)
 }
 
 // insertedAnew looks whether a row that came is one which is listed as lost:
@@ -293,7 +293,7 @@ func (a *applier) noteRekeyed(tab *table, node merge.NodeID, row image, key []wi
 	if err != nil || !found {
 		return nil, false, err
 	}
-	if err := a.nameRekeyed(tab, id, key); err != nil || m == nil {
+	if err := a.nameRekeyed(tab, id, key, row); err != nil || m == nil {
 		return nil, true, err
 	}
 	m.from, err = a.shownBefore(tab, tab.keyOf(m.was), m.upTo)
@@ -309,31 +309,33 @@ func (t *tx) shownBefore(tab *table, key []wire.Value, upTo merge.HLC) (merge.HL
 }
 
 // nameRekeyed notes with a conflict where the row is that lost its key, also
-// with those by which it had lost the keys before that.
-func (t *tx) nameRekeyed(tab *table, id string, key []wire.Value) error {
+// with those by which it had lost the keys before that, and with those of
+// updates of the row that it has.
+func (t *tx) nameRekeyed(tab *table, id string, key []wire.Value, row image) error {
 	if id == "" {
 		return nil
 	}
-	now := wire.AppendRow(nil, key)
-	if _, err := t.Exec(`UPDATE sqlsync_conflict SET rekeyed = ? WHERE id = ?`, now, id); err != nil {
-		return err
-	}
-	var earlier []string
+	ids := []string{id}
 	err := t.Query(func(r []any) error {
-		a, err := decodeImage(r[1].([]byte))
+		was, err := decodeImage(r[1].([]byte))
 		if err != nil {
 			return err
 		}
-		b, err := decodeImage(r[2].([]byte))
-		if err == nil && tab.sameButReferences(a, b) {
-			earlier = append(earlier, r[0].(string))
+		lost, err := decodeImage(r[2].([]byte))
+		if err != nil {
+			return err
 		}
-		return err
-	}, `SELECT e.id, e.loser, c.loser FROM sqlsync_conflict AS c JOIN sqlsync_conflict AS e
-		ON e.table_id = c.table_id AND e.kind = c.kind AND e.rekeyed = c.key AND e.loser_origin = c.loser_origin AND e.id <> c.id WHERE c.id = ?`, id)
-	for _, e := range earlier {
+		if r[3] == string(merge.KindRow) && row.holds(lost) || r[3] == string(merge.KindKey) && tab.sameButReferences(was, lost) {
+			ids = append(ids, r[0].(string))
+		}
+		return nil
+	}, `SELECT e.id, c.loser, e.loser, e.kind FROM sqlsync_conflict AS c JOIN sqlsync_conflict AS e ON e.table_id = c.table_id
+		AND (e.kind = c.kind AND e.rekeyed = c.key AND e.loser_origin = c.loser_origin OR e.kind = ? AND e.key = c.key AND e.rekeyed IS NULL)
+		WHERE c.id = ? AND e.id <> c.id`, string(merge.KindRow), id)
+	now := wire.AppendRow(nil, key)
+	for _, id := range ids {
 		if err == nil {
-			_, err = t.Exec(`UPDATE sqlsync_conflict SET rekeyed = ? WHERE id = ?`, now, e)
+			_, err = t.Exec(`UPDATE sqlsync_conflict SET rekeyed = ? WHERE id = ?`, now, id)
 		}
 	}
 	return err

@@ -139,7 +139,8 @@ func TestRekeyedRowsAreMeant(t *testing.T) {
 				j := (i + 1 + random.IntN(2)) % 3
 				n.seal()
 				n.pull(nodes[j])
-				history = append(history, fmt.Sprintf("%c pulls %c", 'a'+i, 'a'+j))
+				history = append(history, fmt.Sprintf("%c pulls %c: %s", 'a'+i, 'a'+j, n.text(`SELECT group_concat(label, ' ') FROM (SELECT 'o:' || label || '@' || id AS label FROM orders UNION ALL SELECT 'l:' || label || '@' || o || '.' || n FROM lines UNION ALL
+					SELECT 't:' || label || '@' || o || '.' || n FROM taxes UNION ALL SELECT 'n:' || label || '@' || id || '->' || o FROM notes)`)))
 				continue
 			}
 			got := n.text(`SELECT group_concat(label) FROM (SELECT label || ' ' || id AS label FROM orders UNION ALL SELECT label || ' ' || o || '.' || n FROM lines UNION ALL
