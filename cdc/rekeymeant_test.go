@@ -169,6 +169,9 @@ func TestRekeyedRowsAreMeant(t *testing.T) {
 				}
 			}
 			for _, c := range n.conflicts() {
+				if c.Kind == "row" { // an update of a row that was rekeyed
+					continue
+				}
 				if c.Rekeyed == nil {
 					t.Errorf("node %c: lists %+v", 'a'+i, c)
 				} else if got, want := n.text(`SELECT (SELECT label FROM `+c.Table+` WHERE `+c.Rekeyed[0].Name+` = ? AND (label = ? OR ? > 1))`, c.Rekeyed[0].Value, labelOf(c), len(c.Rekeyed)), labelOf(c); got != want && len(c.Rekeyed) == 1 {

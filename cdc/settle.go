@@ -18,7 +18,8 @@ import (
 //   - its author had not seen the loser, and the write wins: then it is that
 //     write which the loser has lost to, unless the two are equal;
 //   - its author had seen both and writes what was lost: then that is lost no
-//     longer. Of two baselines the other one is.
+//     longer. Of two baselines the other one is, until somebody who has seen both
+//     writes once more what stands: that is how a restore says that it is settled.
 
 // listed is one conflict of a row.
 type listed struct {
@@ -135,6 +136,8 @@ func (a *applier) settleOne(act *action, l *listed, versions []merge.Version) er
 			return a.turnListed(l.id)
 		}
 		l.loser = nil
+	case l.kind == merge.KindBaseline && a.saw(l.lost) && a.saw(l.won) && a.wins(act) && a.insists(act, l):
+		l.loser = nil
 	case !a.saw(l.lost) && v.After(l.lost) && l.beaten.add(v):
 	default:
 		return nil
@@ -180,9 +183,20 @@ func (a *applier) putsBack(act *action, l *listed) bool {
 	return writes
 }
 
+// insists reports whether a change writes what stands.
+func (a *applier) insists(act *action, l *listed) bool {
+	for _, c := range l.loser {
+		at := slices.Index(act.cells, a.tab.cellNamed(c.name))
+		if v, ok := l.winner.value(c.name); at < 0 || !ok || hashValue(act.values[at]) != hashValue(v) {
+			return false
+		}
+	}
+	return true
+}
+
 // wins reports whether something of the change stands.
 func (a *applier) wins(act *action) bool {
-	return act.out.Effect == merge.Replace || act.out.Effect == merge.Set && len(act.out.Columns) > 0
+	return act.out.Effect == merge.Replace || act.out.Effect == merge.Set && len(act.out.Columns)+len(act.out.Merged) > 0
 }
 
 // without drops what the change writes, which is everything for a delete.

@@ -42,6 +42,8 @@ type tx struct {
 	// alongside are rows of others that may have gone along with rekeyed ones.
 	alongside []alongside
 	suspects  suspects
+	// insisted is what a restore writes once more.
+	insisted *insisted
 	// claimBuf is room for a claim's name.
 	claimBuf []byte
 	// work is what the transaction did of which subscribers are told.
