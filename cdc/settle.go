@@ -186,7 +186,11 @@ func (a *applier) putsBack(act *action, l *listed) bool {
 // insists reports whether a change writes what stands.
 func (a *applier) insists(act *action, l *listed) bool {
 	for _, c := range l.loser {
-		at := slices.Index(act.cells, a.tab.cellNamed(c.name))
+		cell := a.tab.cellNamed(c.name)
+		if cell >= 0 && a.tab.cells[cell].policy.Ordered() {
+			continue // the values decide
+		}
+		at := slices.Index(act.cells, cell)
 		if v, ok := l.winner.value(c.name); at < 0 || !ok || hashValue(act.values[at]) != hashValue(v) {
 			return false
 		}

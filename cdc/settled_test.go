@@ -73,6 +73,42 @@ func TestRestoreLeavesEveryList(t *testing.T) {
 	}
 }
 
+// So it is with columns that have policies of their own.
+func TestRestoreOfPolicies(t *testing.T) {
+	for policy, values := range map[string][2]any{"counter": {int64(3), int64(8)}, "json": {`{"a":1}`, `{"a":2}`}, "sql::remote": {"x", "y"}} {
+		for by := range 3 {
+			t.Run(fmt.Sprint(policy, by), func(t *testing.T) {
+				column := "note"
+				if policy == "counter" {
+					column = "qty"
+				}
+				var nodes []*node
+				for i := range 3 {
+					n := newNode(t, byte(i+1), items)
+					n.exec(`INSERT INTO items (id, name, `+column+`) VALUES (1, ?, ?)`, []string{"one", "uno", "one"}[i], values[i%2])
+					n.watch(cdc.WatchOptions{Columns: map[string]string{column: policy}}, "items")
+					nodes = append(nodes, n)
+				}
+				converge(t, nodes...)
+				for _, c := range nodes[by].conflicts() {
+					if err := nodes[by].RestoreConflict(t.Context(), c.ID); err != nil {
+						t.Error(err)
+					}
+				}
+				converge(t, nodes...)
+				for i, n := range nodes {
+					if list := n.conflicts(); len(list) > 0 {
+						t.Errorf("node %d lists %+v", i, list)
+					}
+					if got := n.text(`SELECT name || ' ' || ` + column + ` FROM items`); got != fmt.Sprint("uno ", values[1]) {
+						t.Errorf("node %d has %s", i, got)
+					}
+				}
+			})
+		}
+	}
+}
+
 // What is turned by a join is listed the other way round everywhere, and
 // can be restored in turn.
 func TestTurnedIsListed(t *testing.T) {
