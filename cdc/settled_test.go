@@ -2,6 +2,7 @@ package cdc_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"sqlsync/cdc"
@@ -172,6 +173,46 @@ func TestRekeyedAfterPutBack(t *testing.T) {
 		}
 		if got := n.text(`SELECT name FROM notes JOIN items ON items.id = item`); got != "of a" {
 			t.Errorf("node %d: the note is on %q", i, got)
+		}
+	}
+}
+
+// A write that lost to another row with its key has lost where that row was
+// written to, too, though the write is later than the row.
+func TestWriteIsLostToAnotherRow(t *testing.T) {
+	var nodes []*node
+	for i := range 5 {
+		n := newNode(t, byte(i+1), items)
+		n.watch(cdc.WatchOptions{}, "items")
+		nodes = append(nodes, n)
+	}
+	a, b, c, d, e := nodes[0], nodes[1], nodes[2], nodes[3], nodes[4]
+	for _, n := range []*node{a, c, e} {
+		n.exec(`INSERT INTO items (id, name) VALUES (1, 'a row')`)
+		n.exec(`UPDATE items SET note = ?`, n.path)
+		n.seal()
+	}
+	d.pull(a)
+	d.exec(`UPDATE items SET name = 'lost', qty = 7`)
+	d.seal()
+	b.pull(e)
+	b.pull(d)
+	c.pull(d)
+	c.exec(`UPDATE items SET name = 'replaces another'`)
+	c.seal()
+	b.pull(c)
+	converge(t, nodes...)
+	for i, n := range nodes {
+		found := ""
+		for _, l := range n.conflicts() {
+			for _, v := range l.Loser {
+				if v.Value == "lost" || v.Name == "qty" && v.Value == int64(7) {
+					found += v.Name
+				}
+			}
+		}
+		if !strings.Contains(found, "name") || !strings.Contains(found, "qty") {
+			t.Errorf("node %d lists of what was lost %q: %+v", i, found, n.conflicts())
 		}
 	}
 }

@@ -1,4 +1,4 @@
--- Since when a row that lost its key refers to what it refers to.
+-- More about what was lost.
 
 -- +goose Up
 
@@ -8,3 +8,8 @@
 -- what it does, those left out that have changed with the key. What was in the
 -- table here at that time is what is meant.
 ALTER TABLE sqlsync_conflict ADD COLUMN meant BLOB;
+
+-- The birth of the row that the lost write was made to: whoever has seen a row
+-- with a higher one had lost the write, too. NULL where it is not known.
+ALTER TABLE sqlsync_conflict ADD COLUMN born_hlc INTEGER;
+ALTER TABLE sqlsync_conflict ADD COLUMN born_origin INTEGER;
