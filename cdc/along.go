@@ -17,14 +17,21 @@ type alongside struct {
 	tab *table
 	row image // with its key
 	by  merge.NodeID
+	// lost is the conflict by which it lost that key, too, "" if it did not.
+	lost string
 }
 
 // noteAlongside notes a row of another node's whose key has what may have been
 // rekeyed.
-func (a *applier) noteAlongside(tab *table, row image) {
-	if len(tab.keyReferences()) > 0 {
-		a.alongside = append(a.alongside, alongside{tab, row, a.origin})
+func (a *applier) noteAlongside(act *action, row image) {
+	if len(a.tab.keyReferences()) == 0 {
+		return
 	}
+	came := alongside{tab: a.tab, row: a.tab.withKey(act.c.Key, row), by: a.origin}
+	if act.out.Effect != merge.Replace {
+		came.lost = conflictID(a.tab.name, a.tab.listedKey(act.c.Key), merge.Loss{Kind: merge.KindKey, Loser: act.c.BirthAt(a.origin)})
+	}
+	a.alongside = append(a.alongside, came)
 }
 
 // mayGoAlong reports whether a key of the table may have the key of a row that
@@ -66,7 +73,16 @@ func (t *tx) movedAlong(rows []alongside) (moves []moved, err error) {
 				rest = append(rest, r)
 				continue
 			}
-			moves, again = append(moves, gone...), true
+			if again = true; r.lost == "" {
+				moves = append(moves, gone...)
+				continue
+			}
+			for _, m := range gone { // what refers to it follows when it has yet another
+				if _, err := t.Exec(`UPDATE sqlsync_conflict SET referred = ?, shown = ? WHERE id = ?`,
+					r.tab.listedKey(r.tab.keyOf(m.was)), int64(t.clock.Next(0)), r.lost); err != nil {
+					return nil, err
+				}
+			}
 		}
 		rows = rest
 	}
@@ -125,8 +141,8 @@ func (t *tx) formerKeys(tab *table, key []wire.Value, moves []moved) (olds [][]w
 		}
 		olds = append(olds, old)
 		return nil
-	}, `SELECT DISTINCT coalesce(referred, key) FROM sqlsync_conflict WHERE table_id = ? AND kind = ? AND rekeyed = ?`,
-		tab.id, string(merge.KindKey), wire.AppendRow(nil, key))
+	}, `WITH c AS (SELECT key, referred FROM sqlsync_conflict WHERE table_id = ? AND kind = ? AND rekeyed = ?)
+		SELECT key FROM c UNION SELECT referred FROM c WHERE referred IS NOT NULL`, tab.id, string(merge.KindKey), wire.AppendRow(nil, key))
 	return olds, err
 }
 

@@ -238,7 +238,7 @@ func (a *applier) insertedAnew(act *action) error {
 	case err != nil:
 		return err
 	case !found:
-		a.noteAlongside(a.tab, a.tab.withKey(act.c.Key, row))
+		a.noteAlongside(act, row)
 	case m == nil:
 	case act.out.Effect != merge.Replace: // it has lost that key too, and is given yet another
 		act.carried = m
