@@ -189,7 +189,7 @@ func (n *Node) checkConflicts(m *model) {
 	if err != nil {
 		n.w.tb.Fatal(err)
 	}
-	lost := make(map[stamp]bool)
+	lost := maps.Clone(n.settled)
 	unique := make(map[string]bool)
 	for _, c := range list {
 		if c.Kind == "unique" {

@@ -50,7 +50,7 @@ type World struct {
 }
 
 // Counts are of one world.
-type Counts struct{ Statements, Refused, Seals, Applies, Reconciles, Crashes, Losses int }
+type Counts struct{ Statements, Refused, Seals, Applies, Reconciles, Crashes, Losses, Settled int }
 
 // New makes the databases: empty, as copies of one file with rows, or each
 // with rows of its own, as the random source decides.
@@ -135,4 +135,5 @@ func (c *Counts) Add(o Counts) {
 	c.Reconciles += o.Reconciles
 	c.Crashes += o.Crashes
 	c.Losses += o.Losses
+	c.Settled += o.Settled
 }
