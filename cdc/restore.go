@@ -71,6 +71,7 @@ func (t *tx) insist(tab *table, c *Conflict) error {
 			t.insisted.cells = append(t.insisted.cells, i)
 		}
 	}
+	slices.Sort(t.insisted.cells)
 	err := t.mark(tab, c.key())
 	if err == nil {
 		err = t.sealAll(tab.ds)

@@ -17,6 +17,9 @@ func (n *Node) Settle() error {
 	c := list[n.w.rand.IntN(len(list))]
 	restore := n.w.rand.IntN(3) > 0
 	if restore {
+		if _, err := n.Seal(background); err != nil {
+			return err
+		}
 		_, err = n.watched(n.w.names(), func() (merge.Vector, error) { return nil, n.store.RestoreConflict(background, c.ID) })
 	} else {
 		err = n.guarded(func() error { return n.store.DismissConflict(background, c.ID) })
