@@ -201,8 +201,8 @@ func (n *Node) checkConflicts(m *model) {
 		lost[l.unsigned()] = true
 		t := n.w.table(c.Table)
 		putBack := t.Policies != nil && c.Kind == "cell"
-		supplanted := t.Unique != nil && c.Kind == "key"                    // a held row, which the winner's author could not see
-		if !n.w.gradual && !putBack && !supplanted && !m.concurrent(w, l) { // a gap makes batches say that less was seen
+		supplanted := (t.Unique != nil || t.Refuses != nil) && c.Kind == "key" // a held row, which the winner's author could not see
+		if !n.w.gradual && !putBack && !supplanted && !m.concurrent(w, l) {    // a gap makes batches say that less was seen
 			n.w.tb.Errorf("node %d lists conflict %+v, but its writes are not concurrent", n.index, c)
 		}
 	}

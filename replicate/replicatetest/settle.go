@@ -10,6 +10,9 @@ import (
 // Settle lets somebody look at the node's conflicts: one is restored or
 // dismissed.
 func (n *Node) Settle() error {
+	if _, err := n.Seal(background); err != nil {
+		return err
+	}
 	list, err := n.store.Conflicts(background)
 	if err != nil || len(list) == 0 {
 		return err
@@ -17,9 +20,6 @@ func (n *Node) Settle() error {
 	c := list[n.w.rand.IntN(len(list))]
 	restore := n.w.rand.IntN(3) > 0
 	if restore {
-		if _, err := n.Seal(background); err != nil {
-			return err
-		}
 		_, err = n.watched(n.w.names(), func() (merge.Vector, error) { return nil, n.store.RestoreConflict(background, c.ID) })
 	} else {
 		err = n.guarded(func() error { return n.store.DismissConflict(background, c.ID) })
