@@ -69,7 +69,11 @@ func TestRekeyFollowsElsewhere(t *testing.T) {
 			want:  "b:part",
 		},
 	} {
-		for _, order := range []string{"acb", "abc", "cab", "bac"} {
+		orders := []string{"acb", "bac"}
+		if testing.Short() {
+			orders = orders[:1]
+		}
+		for _, order := range orders {
 			t.Run(name+" "+order, func(t *testing.T) {
 				nodes := rekeyNodes(t, 3, c.ddl, c.rekeyed, c.others)
 				a, b, third := nodes[0], nodes[1], nodes[2]
@@ -80,16 +84,9 @@ func TestRekeyFollowsElsewhere(t *testing.T) {
 				third.seal()
 				a.exec(c.ofA) // the latest
 				a.seal()
-				switch order {
-				case "acb":
+				if order == "acb" {
 					third.pull(a)
 					b.pull(a)
-				case "abc":
-					b.pull(a)
-					third.pull(a)
-				case "cab":
-					third.pull(a)
-					a.pull(third)
 				}
 				exchange(nodes...)
 				converge(t, nodes...)

@@ -31,27 +31,27 @@ var slots = Table{
 var vetoed = Table{
 	Name: "vetoed", Policy: "lww",
 	DDL: `CREATE TABLE vetoed (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, note);
-		CREATE TRIGGER veto_insert BEFORE INSERT ON vetoed WHEN NEW.a + NEW.b > 6 BEGIN SELECT RAISE(ABORT, 'too much'); END;
-		CREATE TRIGGER veto_update BEFORE UPDATE ON vetoed WHEN NEW.a + NEW.b > 6 BEGIN SELECT RAISE(ABORT, 'too much'); END`,
+		CREATE TRIGGER veto_insert BEFORE INSERT ON vetoed WHEN NEW.a + NEW.b > 4 BEGIN SELECT RAISE(ABORT, 'too much'); END;
+		CREATE TRIGGER veto_update BEFORE UPDATE ON vetoed WHEN NEW.a + NEW.b > 4 BEGIN SELECT RAISE(ABORT, 'too much'); END`,
 	Refuses: func(row []any) bool {
 		a, _ := row[1].(int64)
 		b, _ := row[2].(int64)
-		return a+b > 6
+		return a+b > 4
 	},
 
 	Columns: []string{"id", "a", "b", "note"}, Key: col("id"),
 	Write: func(d *Draw) []Statement {
-		id := d.ID()
-		switch d.IntN(6) {
-		case 0:
-			return one(`INSERT OR REPLACE INTO vetoed VALUES (?, ?, ?, ?)`, id, d.IntN(4), d.IntN(3), d.New())
-		case 1:
-			return one(`DELETE FROM vetoed WHERE id = ?`, id)
+		id := d.ID() / 3
+		switch d.IntN(12) {
+		case 0, 1:
+			return one(`INSERT OR IGNORE INTO vetoed VALUES (?, ?, ?, ?)`, id, d.IntN(3), d.IntN(3), d.New())
 		case 2:
-			return one(`UPDATE vetoed SET note = ? WHERE id = ?`, d.New(), id)
+			return one(`DELETE FROM vetoed WHERE id = ?`, id)
 		case 3:
-			return one(`UPDATE vetoed SET a = ? WHERE id = ?`, d.IntN(6), id)
+			return one(`UPDATE vetoed SET note = ? WHERE id = ?`, d.New(), id)
+		case 4, 5, 6, 7:
+			return one(`UPDATE vetoed SET a = ? WHERE id = ?`, d.IntN(5), id)
 		}
-		return one(`UPDATE vetoed SET b = ? WHERE id = ?`, d.IntN(6), id)
+		return one(`UPDATE vetoed SET b = ? WHERE id = ?`, d.IntN(5), id)
 	},
 }
