@@ -61,11 +61,12 @@ func (t *tx) mayGoAlong(tab *table) (bool, error) {
 // movedAlong finds out which rows have gone along with rows that are known to
 // have been rekeyed, or with one another.
 func (t *tx) movedAlong(rows []alongside) (moves []moved, err error) {
+	olds := make(formerKeys)
 	for again := true; again; {
 		again = false
 		var rest []alongside
 		for _, r := range rows {
-			gone, err := t.goneAlong(r, moves)
+			gone, err := t.goneAlong(r, olds)
 			if err != nil {
 				return nil, err
 			}
@@ -75,6 +76,12 @@ func (t *tx) movedAlong(rows []alongside) (moves []moved, err error) {
 			}
 			if again = true; r.lost == "" {
 				moves = append(moves, gone...)
+				if err := olds.read(t, r.tab); err != nil {
+					return nil, err
+				}
+				for _, m := range gone {
+					olds.add(m.tab, m.tab.keyOf(m.was.with(m.now)), m.tab.keyOf(m.was))
+				}
 				continue
 			}
 			for _, m := range gone { // what refers to it follows when it has yet another
@@ -91,7 +98,7 @@ func (t *tx) movedAlong(rows []alongside) (moves []moved, err error) {
 
 // goneAlong tells from where a row has moved: more than one place if it has gone
 // along more than once.
-func (t *tx) goneAlong(r alongside, moves []moved) (gone []moved, err error) {
+func (t *tx) goneAlong(r alongside, olds formerKeys) (gone []moved, err error) {
 	for _, fk := range r.tab.keyReferences() {
 		parent := t.cfg.byName[schema.Fold(fk.Parent)]
 		if parent == nil || parent.def == nil {
@@ -101,11 +108,10 @@ func (t *tx) goneAlong(r alongside, moves []moved) (gone []moved, err error) {
 		if !ok {
 			continue
 		}
-		olds, err := t.formerKeys(parent, key, moves)
-		if err != nil {
+		if err := olds.read(t, parent); err != nil {
 			return nil, err
 		}
-		for _, old := range olds {
+		for _, old := range olds[parent.id][keyText(key)] {
 			was := slices.Clone(r.row)
 			for i, name := range parent.namesReferred(fk) {
 				was = was.set(r.tab.def.Columns[fk.Columns[i]].Name, old[slices.IndexFunc(parent.keyNames(), func(k string) bool { return equalNames(k, name) })])
@@ -127,23 +133,38 @@ func (t *tx) goneAlong(r alongside, moves []moved) (gone []moved, err error) {
 	return gone, nil
 }
 
-// formerKeys are the keys that a row had which is known to have moved.
-func (t *tx) formerKeys(tab *table, key []wire.Value, moves []moved) (olds [][]wire.Value, err error) {
-	for i := range moves {
-		if m := &moves[i]; m.tab.id == tab.id && keyText(tab.keyOf(m.was.with(m.now))) == keyText(key) {
-			olds = append(olds, tab.keyOf(m.was))
-		}
+// formerKeys are the keys that rows had which are known to have moved, by table
+// and the key that they have now.
+type formerKeys map[int64]map[string][][]wire.Value
+
+func (f formerKeys) add(tab *table, now, was []wire.Value) {
+	if f[tab.id] == nil {
+		f[tab.id] = make(map[string][][]wire.Value)
 	}
-	err = t.Query(func(r []any) error {
-		old, err := wire.DecodeRow(r[0].([]byte))
-		if err != nil || len(old) != len(tab.key) {
+	f[tab.id][keyText(now)] = append(f[tab.id][keyText(now)], was)
+}
+
+// read adds, once, what the list of conflicts knows of a table's rows.
+func (f formerKeys) read(t *tx, tab *table) error {
+	if f[tab.id] != nil {
+		return nil
+	}
+	f[tab.id] = make(map[string][][]wire.Value)
+	return t.Query(func(r []any) error {
+		was, err := wire.DecodeRow(r[0].([]byte))
+		if err != nil {
 			return errDamaged
 		}
-		olds = append(olds, old)
+		now, err := wire.DecodeRow(r[1].([]byte))
+		if err != nil {
+			return errDamaged
+		}
+		if len(was) == len(tab.key) && len(now) == len(tab.key) { // the table may have had another key
+			f.add(tab, now, was)
+		}
 		return nil
-	}, `WITH c AS (SELECT key, referred FROM sqlsync_conflict WHERE table_id = ? AND kind = ? AND rekeyed = ?)
-		SELECT key FROM c UNION SELECT referred FROM c WHERE referred IS NOT NULL`, tab.id, string(merge.KindKey), wire.AppendRow(nil, key))
-	return olds, err
+	}, `WITH c AS (SELECT key, referred, rekeyed FROM sqlsync_conflict WHERE table_id = ? AND kind = ? AND rekeyed IS NOT NULL)
+		SELECT key, rekeyed FROM c UNION SELECT referred, rekeyed FROM c WHERE referred IS NOT NULL`, tab.id, string(merge.KindKey))
 }
 
 // namesReferred are the columns of the table that a foreign key refers to.
@@ -212,8 +233,11 @@ func (t *tx) lostHere(tab *table) (list []moved, err error) {
 			return err
 		}
 		key, err := wire.DecodeRow(r[1].([]byte))
-		if err != nil || len(key) != len(tab.key) {
+		if err != nil {
 			return errDamaged
+		}
+		if len(key) != len(tab.key) {
+			return nil
 		}
 		m := moved{tab: tab, was: tab.withKey(key, im), listed: r[0].(string), upTo: merge.HLC(r[4].(int64))}
 		if b, ok := r[5].([]byte); ok {

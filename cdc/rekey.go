@@ -279,8 +279,11 @@ func (a *applier) noteRekeyed(tab *table, node merge.NodeID, row image, key []wi
 			return nil
 		}
 		old, err := wire.DecodeRow(r[2].([]byte))
-		if err != nil || len(old) != len(tab.key) {
+		if err != nil {
 			return errDamaged
+		}
+		if len(old) != len(tab.key) { // the table had another key
+			return nil
 		}
 		id, found = r[0].(string), true
 		if upTo, shown := r[3].(int64); shown {
