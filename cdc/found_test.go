@@ -13,6 +13,7 @@ import (
 // somebody restored is in the table, was replaced by somebody who read it, or is
 // listed, unless people took it off a list.
 func TestEveryWriteIsFound(t *testing.T) {
+	unitOnly(t)
 	eachHistory(t, everyWriteIsFound)
 }
 
