@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"modernc.org/sqlite"
@@ -292,5 +293,26 @@ func TestUnreadableWitness(t *testing.T) {
 	again := renewingNode(t, 1, path, "")
 	if again.Author() != again.Node() {
 		t.Error("it goes on as another author")
+	}
+}
+
+// What was pending in a backup and adds up is told twice, and by which table.
+func TestPutBackTellsWhatCountsTwice(t *testing.T) {
+	a, b := renewingPair(t, items, cdc.WatchOptions{Columns: map[string]string{"qty": "counter"}})
+	a.exec(`INSERT INTO items (id, qty) VALUES (1, 10)`)
+	converge(t, a, b)
+	a.exec(`UPDATE items SET qty = qty + 1`)
+	backup := a.backup()
+	converge(t, a, b)
+	a.shut()
+	move(t, backup, a.path)
+	older := renewingNode(t, 1, a.path, "")
+	converge(t, older, b)
+	_, why, err := older.Renewed(t.Context())
+	if err != nil || !strings.HasSuffix(why, "; changes that were pending may count twice: 1 in items") {
+		t.Errorf("renewed because %q, %v", why, err)
+	}
+	if got := b.text(`SELECT qty FROM items`); got != "12" {
+		t.Errorf("qty is %s: nothing counts twice any more, and it need not be told", got)
 	}
 }

@@ -39,7 +39,11 @@ type tx struct {
 	rekeyed []moved
 	// keyLosses are rows that lost their keys in this transaction.
 	keyLosses []keyLoss
+	// alongside are rows of others that may have gone along with rekeyed ones.
+	alongside []alongside
 	suspects  suspects
+	// insisted is what a restore writes once more.
+	insisted *insisted
 	// claimBuf is room for a claim's name.
 	claimBuf []byte
 	// work is what the transaction did of which subscribers are told.

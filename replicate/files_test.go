@@ -116,9 +116,13 @@ func (s *sim) life(steps int) {
 	s.steps++
 	n := s.nodes[s.rand.IntN(len(s.nodes))]
 	switch r := s.rand.IntN(100); {
-	case r < 60:
+	case r < 57:
 		if n.file.Whole() {
 			n.file.Write()
+		}
+	case r < 60:
+		if n.file.Whole() {
+			s.sealed(n, n.file.Settle())
 		}
 	case r < 86:
 		s.sealFile(n)
@@ -170,11 +174,16 @@ func (s *sim) skew() time.Duration {
 
 func (s *sim) sealFile(n *simNode) {
 	_, err := n.file.Seal(nil)
+	s.sealed(n, err)
+}
+
+// sealed is what follows a call that sealed.
+func (s *sim) sealed(n *simNode, err error) {
 	switch {
 	case err == replicatetest.ErrCrashed, s.dies(n):
 		s.crash(n)
 	case err != nil:
-		s.t.Errorf("node %d: seal: %v", n.id, err)
+		s.t.Errorf("node %d: %v", n.id, err)
 	default:
 		s.grown(n)
 	}

@@ -79,9 +79,11 @@ func (w *World) keep(n *Node) {
 }
 
 // Prune lets a node drop its batches and tombstones, if all others have them but
-// the first node, which is taken for long gone and gets rows instead.
+// the first node, which is taken for long gone and gets rows instead. What that
+// one began with it must have: a row of a copy that was deleted elsewhere would
+// come back here and not where the deletion is remembered.
 func (n *Node) Prune() {
-	if n.index == 0 {
+	if first := n.w.Nodes[0]; n == first || n.vector()[first.id].Seq < first.began {
 		return
 	}
 	for _, o := range n.w.Nodes[1:] {
@@ -189,7 +191,7 @@ func (n *Node) checkConflicts(m *model) {
 	if err != nil {
 		n.w.tb.Fatal(err)
 	}
-	lost := make(map[stamp]bool)
+	lost := maps.Clone(n.settled)
 	unique := make(map[string]bool)
 	for _, c := range list {
 		if c.Kind == "unique" {
@@ -201,8 +203,8 @@ func (n *Node) checkConflicts(m *model) {
 		lost[l.unsigned()] = true
 		t := n.w.table(c.Table)
 		putBack := t.Policies != nil && c.Kind == "cell"
-		supplanted := t.Unique != nil && c.Kind == "key"                    // a held row, which the winner's author could not see
-		if !n.w.gradual && !putBack && !supplanted && !m.concurrent(w, l) { // a gap makes batches say that less was seen
+		supplanted := (t.Unique != nil || t.Refuses != nil) && c.Kind == "key" // a held row, which the winner's author could not see
+		if !n.w.gradual && !putBack && !supplanted && !m.concurrent(w, l) {    // a gap makes batches say that less was seen
 			n.w.tb.Errorf("node %d lists conflict %+v, but its writes are not concurrent", n.index, c)
 		}
 	}

@@ -42,6 +42,10 @@ type Node struct {
 	fuse    bool // the next look at key or clock is the end
 	copied  string
 	quietTo time.Time
+	// began is up to where its chain tells what was there when it began.
+	began uint64
+	// settled are the writes that somebody took off the list of conflicts.
+	settled map[stamp]bool
 	capture
 }
 
@@ -53,7 +57,7 @@ var ErrCrashed = errors.New("node crashed")
 type crash struct{}
 
 func (w *World) newNode(i int, now func() time.Time) *Node {
-	n := &Node{w: w, index: i, clock: clock{world: now}, capture: newCapture(), watches: make(map[string]bool), knows: make(map[int]bool)}
+	n := &Node{w: w, index: i, clock: clock{world: now}, capture: newCapture(), watches: make(map[string]bool), knows: make(map[int]bool), settled: make(map[stamp]bool)}
 	n.id = merge.NodeID{byte(i + 1)}
 	n.draw = Draw{Rand: w.rand, name: fmt.Sprintf("n%d", i)}
 	return n

@@ -21,7 +21,7 @@ type Options struct {
 	// Now is the world's clock.
 	Now   func() time.Time
 	Nodes int
-	// Tables is Tables if nil, in some worlds with bins.
+	// Tables is Tables if nil, in some worlds with bins, slots and vetoed.
 	Tables []Table
 	// Gradual nodes watch some tables at first, and know nobody; the rest is
 	// WatchMore's and Meet's.
@@ -50,7 +50,7 @@ type World struct {
 }
 
 // Counts are of one world.
-type Counts struct{ Statements, Refused, Seals, Applies, Reconciles, Crashes, Losses int }
+type Counts struct{ Statements, Refused, Seals, Applies, Reconciles, Crashes, Losses, Settled int }
 
 // New makes the databases: empty, as copies of one file with rows, or each
 // with rows of its own, as the random source decides.
@@ -60,6 +60,9 @@ func New(tb testing.TB, o Options) *World {
 	if o.Tables == nil {
 		if o.Tables = Tables; o.Rand.IntN(3) == 0 {
 			o.Tables = append(slices.Clone(Tables), bins)
+		}
+		if o.Rand.IntN(2) == 0 {
+			o.Tables = append(slices.Clone(o.Tables), slots, vetoed)
 		}
 	}
 	w := &World{batches: make(map[string]*wire.Sealed), tb: tb, rand: o.Rand, tables: o.Tables, gradual: o.Gradual, wal: o.Rand.IntN(2) == 0, trace: fnv.New64a()}
@@ -135,4 +138,5 @@ func (c *Counts) Add(o Counts) {
 	c.Reconciles += o.Reconciles
 	c.Crashes += o.Crashes
 	c.Losses += o.Losses
+	c.Settled += o.Settled
 }
