@@ -48,6 +48,9 @@ type Status struct {
 	// Lacking lists the columns that peers have and the tables here have not,
 	// as table.column.
 	Lacking []string
+	// Arriving lists the tables that came to their datasets with rows which
+	// a remote and this node have not exchanged.
+	Arriving []Arriving
 	// Overdue lists the datasets that hold what would have been pruned.
 	Overdue []Overdue
 }
@@ -80,7 +83,7 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 	st := &Status{Waiting: make(map[string]string)}
 	var list []dataset
 	tables := make(map[int64]int64) // by dataset
-	err := s.look(ctx, func(t *tx) error {
+	err := s.look(ctx, func(t *tx) (err error) {
 		list = nil
 		clear(tables)
 		for _, d := range t.cfg.datasets {
@@ -101,6 +104,9 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 			for _, name := range slices.Sorted(maps.Keys(tab.lacking)) {
 				st.Lacking = append(st.Lacking, tab.name+"."+name)
 			}
+		}
+		if st.Arriving, err = t.readArriving(); err != nil {
+			return err
 		}
 		return st.readAbsent(t)
 	})

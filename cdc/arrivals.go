@@ -1,0 +1,380 @@
+package cdc
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"sqlsync/merge"
+	"sqlsync/wire"
+)
+
+// A table that is moved to another dataset brings rows that are in none of its
+// batches, and finds others there. So nodes tell what has arrived: by author, up
+// to when the rows are here that it had. Whoever lacks some of what a peer tells
+// takes a snapshot of it, and then has the same. It is a vector as that of the
+// chains, which grows with moves only: it passes by any way, and what two nodes
+// have both is compared once and not sent.
+
+// arrivedEvery is how often what comes in a former dataset, from nodes that have
+// not moved a table, is told as arrived.
+const arrivedEvery = time.Minute
+
+// What is noted of a peer as of nobody: see sqlsync_arrival.
+const (
+	heardAbsent = 1
+	heardThere  = 2
+)
+
+var nobody = merge.NodeID{}
+
+func (t *tx) readArrivals(tab *table) (err error) {
+	tab.arrivals, err = t.arrivalsOf(tab, nil)
+	return err
+}
+
+// arrivalsOf reads what a peer has said of a table, nil for this node.
+func (t *tx) arrivalsOf(tab *table, holder []byte) (wire.Arrivals, error) {
+	list := make(wire.Arrivals)
+	err := t.Query(func(row []any) error {
+		author := nobody
+		copy(author[:], row[0].([]byte))
+		list[author] = merge.HLC(row[1].(int64))
+		return nil
+	}, `SELECT author, hlc FROM sqlsync_arrival WHERE table_id = ? AND holder = ?`, tab.id, holderBytes(holder))
+	if err != nil {
+		return nil, fmt.Errorf("read arrivals: %w", err)
+	}
+	return list, nil
+}
+
+func holderBytes(holder []byte) []byte {
+	if holder == nil {
+		return []byte{}
+	}
+	return holder
+}
+
+func (t *tx) writeArrivals(tab *table, holder []byte, list wire.Arrivals) error {
+	for author, at := range list {
+		b := author[:]
+		if author == nobody {
+			b = []byte{}
+		}
+		if _, err := t.Exec(`INSERT OR REPLACE INTO sqlsync_arrival (table_id, holder, author, hlc) VALUES (?, ?, ?, ?)`,
+			tab.id, holderBytes(holder), b, int64(at)); err != nil {
+			return fmt.Errorf("note arrivals: %w", err)
+		}
+	}
+	return nil
+}
+
+// arrive tells that all rows that a table has now are here. The configuration is
+// to be read anew.
+func (t *tx) arrive(tab *table) error {
+	if err := t.writeArrivals(tab, nil, wire.Arrivals{t.author.Node: t.clock.Next(merge.At(t.now))}); err != nil {
+		return err
+	}
+	_, err := t.Exec(`UPDATE sqlsync_moved SET came = NULL WHERE table_id = ?`, tab.id)
+	return err
+}
+
+// moveArrivals forgets what was told of a table where it was, and begins anew.
+func (t *tx) moveArrivals(tab *table) error {
+	for _, q := range []string{
+		`DELETE FROM sqlsync_arrival WHERE table_id = ?`,
+		`UPDATE sqlsync_snapshot SET arrivals = NULL WHERE ? > 0`, // what is on its way is of where it was
+	} {
+		if _, err := t.Exec(q, tab.id); err != nil {
+			return fmt.Errorf("move arrivals: %w", err)
+		}
+	}
+	return t.arrive(tab)
+}
+
+// tellArrivals is what peers are told of a table: nothing while what is held of
+// it is still to be merged.
+func (t *tx) tellArrivals(tab *table) (wire.Arrivals, error) {
+	if len(tab.arrivals) == 0 {
+		return nil, nil
+	}
+	if ok, err := t.caughtUp(tab); err != nil || !ok {
+		return nil, err
+	}
+	return tab.arrivals, nil
+}
+
+// NoteArrivals keeps what a peer's offers say of arrivals. news says that the own
+// offers have more to say by that: what is in a table that the peer lacks.
+func (d *Stream) NoteArrivals(ctx context.Context, peer merge.NodeID, offers []wire.TableOffer) (news bool, err error) {
+	err = d.s.write(ctx, func(t *tx) error {
+		news = false
+		ds, err := t.dataset(d.name)
+		if err != nil {
+			return err
+		}
+		for _, tab := range t.cfg.tables {
+			if tab.ds.id != ds.id || tab.def == nil {
+				continue
+			}
+			began, err := t.noteArrivals(tab, peer, offers)
+			if err != nil {
+				return err
+			}
+			news = news || began
+		}
+		if news {
+			return t.changed()
+		}
+		return nil
+	})
+	return news, err
+}
+
+func (t *tx) noteArrivals(tab *table, peer merge.NodeID, offers []wire.TableOffer) (began bool, err error) {
+	told := wire.Arrivals{nobody: heardAbsent}
+	for _, o := range offers {
+		if equalNames(o.Name, tab.name) {
+			told = maps.Clone(o.Arrivals)
+			if told == nil {
+				told = make(wire.Arrivals)
+			}
+			delete(told, nobody)
+			began = len(told) > 0 && len(tab.arrivals) == 0
+			told[nobody] = heardThere
+		}
+	}
+	if !began && len(tab.arrivals) == 0 {
+		return false, nil
+	}
+	have, err := t.arrivalsOf(tab, peer[:])
+	if err != nil {
+		return false, err
+	}
+	if !maps.Equal(have, told) {
+		if _, err := t.Exec(`DELETE FROM sqlsync_arrival WHERE table_id = ? AND holder = ?`, tab.id, peer[:]); err != nil {
+			return false, fmt.Errorf("note arrivals: %w", err)
+		}
+		if err := t.writeArrivals(tab, peer[:], told); err != nil {
+			return false, err
+		}
+	}
+	if !began {
+		return false, nil
+	}
+	// A replica that is empty brings nothing.
+	rows, err := t.Int(`SELECT EXISTS (SELECT 1 FROM ` + tab.meta() + `)`)
+	if err != nil || rows == 0 {
+		return false, err
+	}
+	return true, t.arrive(tab)
+}
+
+// lacksArrivals reports whether a peer tells of arrivals that are not here.
+func (t *tx) lacksArrivals(ds *dataset, offers []wire.TableOffer) bool {
+	for _, o := range offers {
+		for _, tab := range t.cfg.tables {
+			if tab.ds.id == ds.id && tab.def != nil && equalNames(o.Name, tab.name) && !tab.arrivals.Cover(o.Arrivals) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// tableArrivals are arrivals by the number of a table.
+type tableArrivals map[int64]map[string]merge.HLC
+
+// askArrivals notes, when a snapshot is about to be asked for, what the peer has
+// told by then: it will be in what comes.
+func (t *tx) askArrivals(ds *dataset, peer merge.NodeID) error {
+	list := make(tableArrivals)
+	for _, tab := range t.cfg.tables {
+		if tab.ds.id != ds.id {
+			continue
+		}
+		told, err := t.arrivalsOf(tab, peer[:])
+		if err != nil {
+			return err
+		}
+		delete(told, nobody)
+		for author, at := range told {
+			if list[tab.id] == nil {
+				list[tab.id] = make(map[string]merge.HLC)
+			}
+			list[tab.id][hex.EncodeToString(author[:])] = at
+		}
+	}
+	if len(list) == 0 {
+		_, err := t.Exec(`UPDATE sqlsync_snapshot SET arrivals = NULL WHERE dataset_id = ? AND peer = ?`, ds.id, peer[:])
+		return err
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	_, err = t.Exec(`INSERT OR REPLACE INTO sqlsync_snapshot (dataset_id, peer, cursor, heads, arrivals) VALUES (?, ?, x'', '[]', ?)`, ds.id, peer[:], string(text))
+	return err
+}
+
+// arriving is what a snapshot on its way here brings of a table.
+func (t *tx) arriving(ds *dataset, peer merge.NodeID, tab *table) (wire.Arrivals, error) {
+	var all tableArrivals
+	err := t.Query(func(row []any) error {
+		text, ok := row[0].(string)
+		if !ok {
+			return nil
+		}
+		return json.Unmarshal([]byte(text), &all)
+	}, `SELECT arrivals FROM sqlsync_snapshot WHERE dataset_id = ? AND peer = ?`, ds.id, peer[:])
+	if err != nil {
+		return nil, fmt.Errorf("read arrivals: %w", err)
+	}
+	list := make(wire.Arrivals)
+	for name, at := range all[tab.id] {
+		b, err := hex.DecodeString(name)
+		if err != nil || len(b) != len(nobody) {
+			return nil, errDamaged
+		}
+		list[merge.NodeID(b)] = at
+	}
+	return list, nil
+}
+
+// notArriving says that rows of a snapshot could not be merged.
+func (t *tx) notArriving(ds *dataset, peer merge.NodeID) error {
+	_, err := t.Exec(`UPDATE sqlsync_snapshot SET arrivals = NULL WHERE dataset_id = ? AND peer = ?`, ds.id, peer[:])
+	return err
+}
+
+// joinArrivals adds what a snapshot that has ended has brought.
+func (t *tx) joinArrivals(ds *dataset, peer merge.NodeID) error {
+	news := false
+	for _, tab := range t.cfg.tables {
+		if tab.ds.id != ds.id || tab.waiting != "" {
+			continue
+		}
+		list, err := t.arriving(ds, peer, tab)
+		if err != nil {
+			return err
+		}
+		maps.DeleteFunc(list, func(author merge.NodeID, at merge.HLC) bool { return at <= tab.arrivals[author] })
+		if len(list) == 0 {
+			continue
+		}
+		news = true
+		if err := t.writeArrivals(tab, nil, list); err != nil {
+			return err
+		}
+	}
+	if news {
+		return t.changed()
+	}
+	return nil
+}
+
+// movedLately reports whether rows may still be on their way that are in no
+// batch: then it is not known of a row that is not here whether it was deleted.
+func (t *tx) movedLately(tab *table) bool {
+	if len(tab.formers) > 0 {
+		return true
+	}
+	for _, at := range tab.arrivals {
+		if t.now.Sub(at.Time()) < movedFor {
+			return true
+		}
+	}
+	return false
+}
+
+// came notes that changes of a former dataset were merged, of nodes that have not
+// moved the table. Peers that take them from there too are not told.
+func (t *tx) came(tab *table, ds *dataset) error {
+	f := tab.formerly(ds)
+	if f == nil || f.came {
+		return nil
+	}
+	missed, err := t.Int(`SELECT EXISTS (SELECT 1 FROM sqlsync_arrival AS a WHERE a.table_id = ?1 AND a.author = x'' AND a.holder <> x'' AND a.hlc = ?2
+		AND NOT EXISTS (SELECT 1 FROM sqlsync_elsewhere AS e WHERE e.node = a.holder AND e.dataset_id = ?3 AND e.name = ?4))`, tab.id, heardThere, ds.id, tab.name)
+	if err != nil || missed == 0 {
+		return err
+	}
+	f.came = true
+	_, err = t.Exec(`UPDATE sqlsync_moved SET came = 1 WHERE table_id = ? AND dataset_id = ?`, tab.id, ds.id)
+	return err
+}
+
+// ArriveLate tells as arrived what has come in former datasets since it was last
+// called, at most once a minute. Nothing is written where nothing has come.
+func (d *Stream) ArriveLate(ctx context.Context) error {
+	var came bool
+	if err := d.s.get(ctx, &came, `SELECT EXISTS (SELECT 1 FROM sqlsync_moved AS m JOIN sqlsync_table AS t ON t.id = m.table_id
+		JOIN sqlsync_dataset AS d ON d.id = t.dataset_id WHERE m.came AND d.name = ?)`, d.name); err != nil || !came {
+		return err
+	}
+	return d.s.write(ctx, func(t *tx) error {
+		news := false
+		for _, tab := range t.cfg.tables {
+			if tab.ds.name != d.name || t.now.Sub(tab.arrivals[t.author.Node].Time()) < arrivedEvery {
+				continue
+			}
+			for i := range tab.formers {
+				if !tab.formers[i].came {
+					continue
+				}
+				if err := t.arrive(tab); err != nil {
+					return err
+				}
+				news = true
+				break
+			}
+		}
+		if news {
+			return t.changed()
+		}
+		return nil
+	})
+}
+
+// Arriving is a table that was moved to its dataset, here or elsewhere, with rows
+// that are in no batch of it.
+type Arriving struct {
+	Table, Dataset, Remote string
+	// Heard says that the remote has said since what it has of them, Here that
+	// it has some which are not here, There that there are some here which it
+	// has not, so far as is known.
+	Heard, Here, There bool
+}
+
+// readArriving compares what remotes have told of tables with what is here.
+func (t *tx) readArriving() (list []Arriving, err error) {
+	remotes := make(map[merge.NodeID]string)
+	if err := t.Query(func(row []any) error {
+		remotes[merge.NodeID(row[1].([]byte))] = row[0].(string)
+		return nil
+	}, `SELECT name, key FROM sqlsync_remote`); err != nil {
+		return nil, err
+	}
+	for _, tab := range t.cfg.tables {
+		if len(tab.arrivals) == 0 {
+			continue
+		}
+		for _, key := range slices.SortedFunc(maps.Keys(remotes), merge.NodeID.Compare) {
+			told, err := t.arrivalsOf(tab, key[:])
+			if err != nil {
+				return nil, err
+			}
+			heard := told[nobody]
+			delete(told, nobody)
+			a := Arriving{tab.name, tab.ds.name, remotes[key], heard != 0, !tab.arrivals.Cover(told), heard != heardAbsent && !told.Cover(tab.arrivals)}
+			if a.Here || a.There {
+				list = append(list, a)
+			}
+		}
+	}
+	return list, nil
+}
