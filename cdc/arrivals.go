@@ -83,15 +83,14 @@ func (t *tx) arrive(tab *table) error {
 	return err
 }
 
-// moveArrivals forgets what was told of a table where it was, and begins anew.
-func (t *tx) moveArrivals(tab *table) error {
-	for _, q := range []string{
-		`DELETE FROM sqlsync_arrival WHERE table_id = ?`,
-		`UPDATE sqlsync_snapshot SET arrivals = NULL WHERE ? > 0`, // what is on its way is of where it was
-	} {
-		if _, err := t.Exec(q, tab.id); err != nil {
-			return fmt.Errorf("move arrivals: %w", err)
-		}
+// moveArrivals forgets what was told of a table where it was, and begins anew. A
+// snapshot that is on its way to where it is now was asked for without it.
+func (t *tx) moveArrivals(tab *table, to *dataset) error {
+	if _, err := t.Exec(`DELETE FROM sqlsync_arrival WHERE table_id = ?`, tab.id); err != nil {
+		return fmt.Errorf("move arrivals: %w", err)
+	}
+	if _, err := t.Exec(`UPDATE sqlsync_snapshot SET arrivals = NULL WHERE dataset_id = ?`, to.id); err != nil {
+		return fmt.Errorf("move arrivals: %w", err)
 	}
 	return t.arrive(tab)
 }
@@ -299,7 +298,7 @@ func (t *tx) came(tab *table, ds *dataset) error {
 		return nil
 	}
 	missed, err := t.Int(`SELECT EXISTS (SELECT 1 FROM sqlsync_arrival AS a WHERE a.table_id = ?1 AND a.author = x'' AND a.holder <> x'' AND a.hlc = ?2
-		AND NOT EXISTS (SELECT 1 FROM sqlsync_elsewhere AS e WHERE e.node = a.holder AND e.dataset_id = ?3 AND e.name = ?4))`, tab.id, heardThere, ds.id, tab.name)
+		AND NOT EXISTS (SELECT 1 FROM sqlsync_elsewhere AS e WHERE e.node = a.holder AND e.dataset_id = ?3 AND e.name = ?4 COLLATE NOCASE))`, tab.id, heardThere, ds.id, tab.name)
 	if err != nil || missed == 0 {
 		return err
 	}

@@ -128,7 +128,7 @@ func (t *tx) moveTo(tab *table, to string) error {
 			return fmt.Errorf("move table: %w", err)
 		}
 	}
-	if err := t.moveArrivals(tab); err != nil {
+	if err := t.moveArrivals(tab, ds); err != nil {
 		return err
 	}
 	moved := *tab

@@ -136,6 +136,9 @@ func (t *tx) takeRows(ds *dataset, peer merge.NodeID, p *wire.Sealed) error {
 			}
 			continue
 		}
+		if err := t.came(tab, ds); err != nil {
+			return err
+		}
 		brings, err := t.arriving(ds, peer, tab)
 		if err != nil {
 			return err
