@@ -216,7 +216,7 @@ func (t *tx) askArrivals(ds *dataset, peer merge.NodeID) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.Exec(`INSERT OR REPLACE INTO sqlsync_snapshot (dataset_id, peer, cursor, heads, arrivals) VALUES (?, ?, x'', '[]', ?)`, ds.id, peer[:], string(text))
+	_, err = t.Exec(`INSERT OR REPLACE INTO sqlsync_snapshot (dataset_id, peer, cursor, heads, arrivals) VALUES (?, ?, x'', x'5b5d', ?)`, ds.id, peer[:], string(text))
 	return err
 }
 

@@ -309,3 +309,19 @@ func (n *mover) move() {
 		n.in = to
 	}
 }
+
+// However long ago a table was moved, who has not moved it is told.
+func TestMoveIsToldForEver(t *testing.T) {
+	now := time.Now()
+	a := openNodeAt(t, 1, filepath.Join(t.TempDir(), "app.db"), items, func() time.Time { return now })
+	a.watch(cdc.WatchOptions{}, "items")
+	a.watch(cdc.WatchOptions{Dataset: telemetry}, "items")
+	now = now.Add(cdc.DefaultMaxOffline + time.Hour)
+	a.watch(cdc.WatchOptions{}, "items") // has the configuration read
+	a.exec(`CREATE TABLE more (id INTEGER PRIMARY KEY)`)
+	a.watch(cdc.WatchOptions{}, "more")
+	list, err := a.Stream(cdc.DefaultDataset).Moved(t.Context())
+	if err != nil || len(list) != 1 || list[0] != (wire.MovedTable{Name: "items", Dataset: telemetry}) {
+		t.Errorf("told %v, %v", list, err)
+	}
+}

@@ -51,6 +51,8 @@ type Status struct {
 	// Arriving lists the tables that came to their datasets with rows which
 	// a remote and this node have not exchanged.
 	Arriving []Arriving
+	// Imports are the snapshot files that were taken in part.
+	Imports []Import
 	// Overdue lists the datasets that hold what would have been pruned.
 	Overdue []Overdue
 }
@@ -124,6 +126,9 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 		}
 		ds.Tables = tables[d.id]
 		st.Datasets = append(st.Datasets, *ds)
+	}
+	if st.Imports, err = readImports(ctx, s.db); err != nil {
+		return nil, err
 	}
 	err = s.db.QueryRowxContext(ctx, `SELECT (SELECT count(*) FROM sqlsync_conflict WHERE dismissed IS NULL AND rekeyed IS NULL), (SELECT count(*) FROM sqlsync_violation),
 		(SELECT count(*) FROM sqlsync_held)`).Scan(&st.Conflicts, &st.Violations, &st.Held)

@@ -64,8 +64,10 @@ func (t *tx) beginSnapshot(ds *dataset, peer merge.NodeID, heads []wire.ChainHea
 	if err != nil {
 		return err
 	}
-	_, err = t.Exec(`INSERT OR REPLACE INTO sqlsync_snapshot (dataset_id, peer, cursor, heads, arrivals)
-		VALUES (?1, ?2, x'', ?3, (SELECT arrivals FROM sqlsync_snapshot WHERE dataset_id = ?1 AND peer = ?2))`, ds.id, peer[:], text)
+	if _, err := t.Exec(`INSERT OR IGNORE INTO sqlsync_snapshot (dataset_id, peer, cursor, heads) VALUES (?, ?, x'', x'5b5d')`, ds.id, peer[:]); err != nil {
+		return err
+	}
+	_, err = t.Exec(`UPDATE sqlsync_snapshot SET cursor = x'', heads = ?, told = NULL WHERE dataset_id = ? AND peer = ?`, text, ds.id, peer[:])
 	return err
 }
 
@@ -259,6 +261,9 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 		return err
 	}
 	t.work.grown = true
+	if err := t.endImport(ds, peer); err != nil {
+		return err
+	}
 	_, err = t.Exec(`DELETE FROM sqlsync_snapshot WHERE dataset_id = ? AND peer = ?`, ds.id, peer[:])
 	return err
 }

@@ -151,13 +151,14 @@ func (f *findings) failure() error {
 
 // remedies are for what repair does not mend.
 var remedies = map[cdc.FindingKind]string{
-	cdc.DamagedBatch:    batchRemedy,
-	cdc.MissingBatch:    batchRemedy,
-	cdc.MissingHeld:     heldRemedy,
-	cdc.DamagedHeld:     heldRemedy,
-	cdc.DamagedMeta:     "unwatch the table and watch it again: its metadata is made anew from the batches",
-	cdc.DamagedConflict: "the conflict cannot be shown; nothing else depends on it",
-	cdc.NullKey:         "give the rows without a key one",
+	cdc.DamagedBatch:     batchRemedy,
+	cdc.MissingBatch:     batchRemedy,
+	cdc.MissingHeld:      heldRemedy,
+	cdc.DamagedHeld:      heldRemedy,
+	cdc.DamagedMeta:      "unwatch the table and watch it again: its metadata is made anew from the batches",
+	cdc.DamagedConflict:  "the conflict cannot be shown; nothing else depends on it",
+	cdc.UnfinishedImport: "go on with the import: sqlsync snapshot import FILE; or import another snapshot of the dataset",
+	cdc.NullKey:          "give the rows without a key one",
 }
 
 const (
