@@ -28,6 +28,7 @@ type sim struct {
 	prunes bool            // nodes drop what they hold
 	met    int             // so many edges are there yet, of a gradual world
 	grad   bool            // the world is one
+	moves  bool            // tables are moved to other datasets and back
 	calm   bool            // no more writes and faults
 	quiet  bool            // writes, but no faults
 	limit  limits

@@ -32,6 +32,8 @@ type Node struct {
 	// watches are the tables that are watched, knows the nodes that are remotes.
 	watches map[string]bool
 	knows   map[int]bool
+	// away are the tables that are in another dataset now, which has no peers.
+	away map[string]bool
 
 	store *cdc.Store
 	pool  *sql.DB
@@ -53,7 +55,7 @@ var ErrCrashed = errors.New("node crashed")
 type crash struct{}
 
 func (w *World) newNode(i int, now func() time.Time) *Node {
-	n := &Node{w: w, index: i, clock: clock{world: now}, capture: newCapture(), watches: make(map[string]bool), knows: make(map[int]bool)}
+	n := &Node{w: w, index: i, clock: clock{world: now}, capture: newCapture(), watches: make(map[string]bool), away: make(map[string]bool), knows: make(map[int]bool)}
 	n.id = merge.NodeID{byte(i + 1)}
 	n.draw = Draw{Rand: w.rand, name: fmt.Sprintf("n%d", i)}
 	return n
