@@ -32,6 +32,9 @@ const (
 
 var nobody = merge.NodeID{}
 
+// begun is who holds what was begun to be taken.
+var begun = []byte{0}
+
 func (t *tx) readArrivals(tab *table) (err error) {
 	tab.arrivals, err = t.arrivalsOf(tab, nil)
 	return err
@@ -201,6 +204,9 @@ func (t *tx) askArrivals(ds *dataset, peer merge.NodeID) error {
 			return err
 		}
 		delete(told, nobody)
+		if err := t.beginArrivals(tab, told); err != nil {
+			return err
+		}
 		for author, at := range told {
 			if list[tab.id] == nil {
 				list[tab.id] = make(map[string]merge.HLC)
@@ -218,6 +224,29 @@ func (t *tx) askArrivals(ds *dataset, peer merge.NodeID) error {
 	}
 	_, err = t.Exec(`INSERT OR REPLACE INTO sqlsync_snapshot (dataset_id, peer, cursor, heads, arrivals) VALUES (?, ?, x'', x'5b5d', ?)`, ds.id, peer[:], string(text))
 	return err
+}
+
+// beginArrivals notes that rows may come to be here, of a snapshot that may be
+// broken off.
+func (t *tx) beginArrivals(tab *table, told wire.Arrivals) error {
+	have, err := t.arrivalsOf(tab, begun)
+	if err != nil {
+		return err
+	}
+	told = maps.Clone(told)
+	maps.DeleteFunc(told, func(author merge.NodeID, at merge.HLC) bool { return at <= have[author] })
+	return t.writeArrivals(tab, begun, told)
+}
+
+// knewAll reports whether a peer had all rows that may have arrived here, when a
+// snapshot of it was asked for.
+func (t *tx) knewAll(ds *dataset, peer merge.NodeID, tab *table) (bool, error) {
+	knows, err := t.arriving(ds, peer, tab)
+	if err != nil {
+		return false, err
+	}
+	some, err := t.arrivalsOf(tab, begun)
+	return err == nil && knows.Cover(tab.arrivals) && knows.Cover(some), err
 }
 
 // arriving is what a snapshot on its way here brings of a table.

@@ -4,7 +4,8 @@
 
 -- What nodes say is in their tables, whether or not it is in batches of the
 -- table's dataset: all rows that `author` had there at `hlc`, by its own clock.
--- `holder` is the node that says so, empty for this one. A row of a peer whose
+-- `holder` is the node that says so, empty for this one; one zero byte is what this
+-- one has begun to take, so that some of it may be here. A row of a peer whose
 -- `author` is empty says that the peer was heard since there were arrivals here,
 -- with 2 for `hlc` if it has the table in the dataset and 1 if not.
 CREATE TABLE sqlsync_arrival (
