@@ -20,6 +20,8 @@ const (
 type verifyCmd struct {
 	Remote  string        `arg:"" optional:"" complete:"remote" help:"Compare rows with this remote's; without it, with the metadata here."`
 	Timeout time.Duration `default:"10m" help:"How long a remote may take; 0 is as long as it takes."`
+
+	columns int64 // findings of columns that only one side has
 }
 
 // Run compares rows with metadata, triggers with what they should be, and
@@ -78,6 +80,8 @@ type findingRow struct {
 	Key    row    `json:"key"`
 	Kind   string `json:"kind"`
 	Detail string `json:"detail"`
+	// Columns are those that differ, or that only one side has.
+	Columns []string `json:"columns,omitempty"`
 }
 
 func (a *app) findings() *findings {
