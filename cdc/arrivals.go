@@ -127,7 +127,11 @@ func (d *Stream) NoteArrivals(ctx context.Context, peer merge.NodeID, offers []w
 			if err != nil {
 				return err
 			}
-			news = news || began
+			settled, err := t.settleNeed(ds, tab)
+			if err != nil {
+				return err
+			}
+			news = news || began || settled
 		}
 		if news {
 			return t.changed()
@@ -174,6 +178,47 @@ func (t *tx) noteArrivals(tab *table, peer merge.NodeID, offers []wire.TableOffe
 		return false, err
 	}
 	return true, t.arrive(tab)
+}
+
+// settleNeed ends the need of a table of which no peer has more than is here: each
+// has told what it has of it, that is here, and none is away.
+func (t *tx) settleNeed(ds *dataset, tab *table) (settled bool, err error) {
+	needs, err := t.Int(`SELECT needs FROM sqlsync_table WHERE id = ?`, tab.id)
+	if err != nil || needs == 0 || len(tab.arrivals) == 0 || tab.waiting != "" {
+		return false, err
+	}
+	remotes, err := t.remotesOf(ds.name)
+	if err != nil {
+		return false, err
+	}
+	for _, key := range remotes {
+		told, err := t.arrivalsOf(tab, key[:])
+		if err != nil {
+			return false, err
+		}
+		heard := told[nobody]
+		delete(told, nobody)
+		if heard == 0 || heard == heardThere && (len(told) == 0 || !tab.arrivals.Cover(told)) {
+			return false, nil
+		}
+		settled = settled || heard == heardThere
+	}
+	if !settled {
+		return false, nil
+	}
+	_, err = t.Exec(`UPDATE sqlsync_table SET needs = NULL WHERE id = ?`, tab.id)
+	return err == nil, err
+}
+
+// remotesOf are the keys of the remotes from which a dataset is taken.
+func (t *tx) remotesOf(dataset string) (keys []merge.NodeID, err error) {
+	list, err := t.directions()
+	for _, r := range list {
+		if (r.Datasets == nil || slices.Contains(r.Datasets, dataset)) && r.Direction(dataset).Pull {
+			keys = append(keys, r.Key)
+		}
+	}
+	return keys, err
 }
 
 // lacksArrivals reports whether a peer tells of arrivals that are not here.
@@ -299,7 +344,24 @@ func (t *tx) joinArrivals(ds *dataset, peer merge.NodeID) error {
 			return err
 		}
 	}
-	if news {
+	if !news {
+		return nil
+	}
+	if err := t.changed(); err != nil {
+		return err
+	}
+	settled := false
+	for _, tab := range t.cfg.tables {
+		if tab.ds.id != ds.id {
+			continue
+		}
+		one, err := t.settleNeed(ds, tab)
+		if err != nil {
+			return err
+		}
+		settled = settled || one
+	}
+	if settled {
 		return t.changed()
 	}
 	return nil

@@ -68,7 +68,13 @@ func (t *tx) weighNeeds(ds *dataset, peer merge.NodeID, missed bool) error {
 				err = t.need(tab)
 			}
 		case tab.waiting == "":
-			_, err = t.Exec(`UPDATE sqlsync_table SET needs = NULL WHERE id = ? AND id NOT IN (SELECT table_id FROM sqlsync_disagreement)`, tab.id)
+			var n int64
+			n, err = t.Exec(`UPDATE sqlsync_table SET needs = NULL WHERE id = ? AND needs AND id NOT IN (SELECT table_id FROM sqlsync_disagreement)`, tab.id)
+			if err == nil && n > 0 && len(tab.arrivals) > 0 {
+				if err = t.arrive(tab); err == nil { // others may have settled with what was here before
+					err = t.changed()
+				}
+			}
 		}
 		if err != nil {
 			return err
