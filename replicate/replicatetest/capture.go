@@ -116,7 +116,7 @@ func (w *World) opened(s *wire.Sealed) *wire.Batch {
 
 // compare checks one table.
 func (n *Node) compare(t *Table, now rows, own []*wire.Batch) {
-	if n.w.pruned { // the batches may be gone
+	if n.w.pruned || n.w.putBack { // the batches may be gone, or another author's
 		return
 	}
 	was := n.known[t.Name]

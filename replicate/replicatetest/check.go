@@ -56,7 +56,7 @@ func (w *World) Check() {
 	}
 	for _, n := range w.Nodes {
 		n.checkFile()
-		if !w.pruned && !w.moves { // what was deleted before all had heard of it may stand
+		if !w.pruned && !w.moves && !w.putBack { // what was deleted before all had heard of it may stand
 			for i := range w.tables {
 				n.checkTable(m, &w.tables[i])
 			}
@@ -183,9 +183,11 @@ func (n *Node) checkMetadata() {
 	if _, err := n.Stream.Seal(background); err != nil {
 		n.w.tb.Error(err)
 	}
-	if n.have = n.vector(); n.have[n.id] != before[n.id] {
-		n.w.tb.Errorf("node %d: a seal of untouched rows found %+v", n.index, n.ownSince(before)[0].Sections)
+	if me := n.store.Author(); n.vector()[me] != before[me] {
+		n.have = n.vector()
+		n.w.tb.Errorf("node %d: a seal of untouched rows found %+v", n.index, n.ownSince(before))
 	}
+	n.have = n.vector()
 }
 
 // checkConflicts looks at what is listed, and at what is not.

@@ -29,6 +29,9 @@ type Options struct {
 	// Prunes says that Prune will be called, Moves that Move will: some tables of
 	// a gradual world begin in another dataset then.
 	Prunes, Moves bool
+	// PutsBack says that PutBack will be called. Files have witnesses then, and
+	// every one that is opened anew is taken for a copy, as it is one.
+	PutsBack bool
 }
 
 // World is some databases, and what is known of them from outside.
@@ -49,6 +52,7 @@ type World struct {
 	pruned  bool
 	gradual bool
 	moves   bool
+	putBack bool
 }
 
 // Counts are of one world.
@@ -64,7 +68,7 @@ func New(tb testing.TB, o Options) *World {
 			o.Tables = append(slices.Clone(Tables), bins)
 		}
 	}
-	w := &World{batches: make(map[string]*wire.Sealed), tb: tb, rand: o.Rand, tables: o.Tables, gradual: o.Gradual, moves: o.Moves, wal: o.Rand.IntN(2) == 0, trace: fnv.New64a()}
+	w := &World{batches: make(map[string]*wire.Sealed), tb: tb, rand: o.Rand, tables: o.Tables, gradual: o.Gradual, moves: o.Moves, putBack: o.PutsBack, wal: o.Rand.IntN(2) == 0, trace: fnv.New64a()}
 	var err error
 	if w.dir, err = os.MkdirTemp(memoryDir(), "sqlsync-sim"); err != nil {
 		tb.Fatal(err)
