@@ -35,7 +35,7 @@ func (s *sim) attempt(e *simEnd, do func() (event, error), n int, within time.Du
 		case errors.Is(err, replicatetest.ErrCrashed), s.dies(e.node):
 			s.crash(e.node)
 			return
-		case s.grad && errors.Is(err, wire.ErrGap): // sent before the peer was told what is wanted
+		case (s.grad || s.putsBack) && errors.Is(err, wire.ErrGap): // sent before the peer was told what is wanted, or is here again
 			ev = stopped{err}
 		case s.moves && errors.Is(err, wire.ErrInvalid): // a table is gone, or another connection has ended the snapshot
 			ev = stopped{err}
