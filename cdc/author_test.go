@@ -316,3 +316,24 @@ func TestPutBackTellsWhatCountsTwice(t *testing.T) {
 		t.Errorf("qty is %s: nothing counts twice any more, and it need not be told", got)
 	}
 }
+
+// A copy from before anything was sealed knows least: it is put back, and goes on
+// as another author, too.
+func TestCopyFromBeforeTheFirstSealPutBack(t *testing.T) {
+	a, b := renewingPair(t, items, cdc.WatchOptions{})
+	backup := a.backup()
+	a.exec(`INSERT INTO items (id, qty) VALUES (1, 1)`)
+	converge(t, a, b)
+	a.shut()
+	overwrite(t, backup, a.path)
+	older := renewingNode(t, 1, a.path, "")
+	older.exec(`INSERT INTO items (id, qty) VALUES (2, 1)`)
+	older.seal()
+	if older.Author() == older.Node() {
+		t.Error("it gives numbers that were given")
+	}
+	converge(t, older, b)
+	if got := b.text(`SELECT group_concat(id) FROM items`); got != "1,2" {
+		t.Errorf("rows are %s", got)
+	}
+}

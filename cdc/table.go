@@ -33,6 +33,8 @@ type table struct {
 	landing               map[int]bool
 	// formers are datasets that it was in.
 	formers []former
+	// arrivals are what is in it that did not come with batches of its dataset.
+	arrivals wire.Arrivals
 
 	def *schema.Table // nil when the table is not there
 	key schema.Key
@@ -101,6 +103,9 @@ func (t *tx) readTables() error {
 			return fmt.Errorf("read key of %s: %w", tab.name, err)
 		}
 		if err := t.readFormers(tab); err != nil {
+			return fmt.Errorf("read table %s: %w", tab.name, err)
+		}
+		if err := t.readArrivals(tab); err != nil {
 			return fmt.Errorf("read table %s: %w", tab.name, err)
 		}
 		if err := t.describe(tab); err != nil {

@@ -18,6 +18,9 @@ func (w *World) Equal() bool {
 			return false
 		}
 	}
+	if w.moves && slices.ContainsFunc(w.Nodes, func(n *Node) bool { return n.arrived() != w.Nodes[0].arrived() }) {
+		return false
+	}
 	return !w.gradual || !w.pruned || !slices.ContainsFunc(w.Nodes, (*Node).needs)
 }
 
@@ -27,8 +30,10 @@ func (w *World) Settled() bool {
 }
 
 // pending reports whether there are marks.
-func (n *Node) pending() (some bool) {
-	if err := n.app.QueryRowContext(background, `SELECT EXISTS (SELECT 1 FROM sqlsync_oplog)`).Scan(&some); err != nil {
+func (n *Node) pending() bool { return n.marked(``) }
+
+func (n *Node) marked(where string) (some bool) {
+	if err := n.app.QueryRowContext(background, `SELECT EXISTS (SELECT 1 FROM sqlsync_oplog `+where+`)`).Scan(&some); err != nil {
 		n.w.tb.Errorf("node %d: %v", n.index, err)
 	}
 	return some
@@ -51,7 +56,7 @@ func (w *World) Check() {
 	}
 	for _, n := range w.Nodes {
 		n.checkFile()
-		if !w.pruned { // what was deleted before all had heard of it may stand
+		if !w.pruned && !w.moves && !w.putBack { // what was deleted before all had heard of it may stand
 			for i := range w.tables {
 				n.checkTable(m, &w.tables[i])
 			}
@@ -180,9 +185,11 @@ func (n *Node) checkMetadata() {
 	if _, err := n.Stream.Seal(background); err != nil {
 		n.w.tb.Error(err)
 	}
-	if n.have = n.vector(); n.have[n.id] != before[n.id] {
-		n.w.tb.Errorf("node %d: a seal of untouched rows found %+v", n.index, n.ownSince(before)[0].Sections)
+	if me := n.store.Author(); n.vector()[me] != before[me] {
+		n.have = n.vector()
+		n.w.tb.Errorf("node %d: a seal of untouched rows found %+v", n.index, n.ownSince(before))
 	}
+	n.have = n.vector()
 }
 
 // checkConflicts looks at what is listed, and at what is not.

@@ -26,8 +26,12 @@ type Options struct {
 	// Gradual nodes watch some tables at first, and know nobody; the rest is
 	// WatchMore's and Meet's.
 	Gradual bool
-	// Prunes says that Prune will be called.
-	Prunes bool
+	// Prunes says that Prune will be called, Moves that Move will: some tables of
+	// a gradual world begin in another dataset then.
+	Prunes, Moves bool
+	// PutsBack says that PutBack will be called. Files have witnesses then, and
+	// every one that is opened anew is taken for a copy, as it is one.
+	PutsBack bool
 }
 
 // World is some databases, and what is known of them from outside.
@@ -47,6 +51,8 @@ type World struct {
 	batches map[string]*wire.Sealed
 	pruned  bool
 	gradual bool
+	moves   bool
+	putBack bool
 }
 
 // Counts are of one world.
@@ -65,14 +71,14 @@ func New(tb testing.TB, o Options) *World {
 			o.Tables = append(slices.Clone(o.Tables), slots, vetoed)
 		}
 	}
-	w := &World{batches: make(map[string]*wire.Sealed), tb: tb, rand: o.Rand, tables: o.Tables, gradual: o.Gradual, wal: o.Rand.IntN(2) == 0, trace: fnv.New64a()}
+	w := &World{batches: make(map[string]*wire.Sealed), tb: tb, rand: o.Rand, tables: o.Tables, gradual: o.Gradual, moves: o.Moves, putBack: o.PutsBack, wal: o.Rand.IntN(2) == 0, trace: fnv.New64a()}
 	var err error
 	if w.dir, err = os.MkdirTemp(memoryDir(), "sqlsync-sim"); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(w.close)
 	begin := o.Rand.IntN(3)
-	if o.Gradual && o.Prunes { // a deleted row of a copy is watched as one that is there
+	if o.Gradual && (o.Prunes || o.Moves) { // a deleted row of a copy is watched as one that is there
 		begin = empty
 	}
 	for i := range o.Nodes {
