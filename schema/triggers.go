@@ -52,6 +52,9 @@ type builder struct {
 	list []Trigger
 }
 
+// add spells a trigger. It is not ON main.…: so it would stand ALTER TABLE
+// beside a TEMP table of the name, but ALTER TABLE of any table would fail
+// where the file is attached, which then is not main.
 func (b *builder) add(name, event, when string, statements ...string) {
 	name = fmt.Sprintf("%s%d_%s", Prefix, b.c.TableID, name)
 	if when != "" {
@@ -137,8 +140,7 @@ func (b *builder) uniqueChanged(ix Index) string {
 	return b.changed(ix.Columns, " COLLATE BINARY") // an index may tell apart what its column does not
 }
 
-// comparesAs reports whether an index compares as its columns do, as far as
-// their collations are known.
+// comparesAs reports whether an index on columns compares as they do.
 func (t *Table) comparesAs(ix *Index) bool {
 	for i, c := range ix.Columns {
 		if !strings.EqualFold(cmp.Or(ix.Collations[i], "BINARY"), cmp.Or(t.Columns[c].Collation, "BINARY")) {
@@ -192,7 +194,7 @@ func (b *builder) displaced(ix Index) string {
 // collate names the collation of an index, which a constraint may give it too,
 // so that the comparison is the index's and can use it.
 func (b *builder) collate(ix Index, i int) string {
-	if ix.Collations[i] == "" || ix.SQL == "" && b.t.Columns[ix.Columns[i]].Collation == "" {
+	if ix.Collations[i] == "" {
 		return ""
 	}
 	return " COLLATE " + ix.Collations[i]

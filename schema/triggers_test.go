@@ -236,6 +236,29 @@ func TestAttachedAndShadowed(t *testing.T) {
 	}
 }
 
+// A file may be attached, under any name and beside one with the same tables,
+// when its tables are altered.
+func TestAlterThroughAttach(t *testing.T) {
+	db := open(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT UNIQUE, spare)`, `CREATE TABLE other (a, b)`)
+	capture(t, db, "users")
+	var path string
+	if err := db.QueryRow(`SELECT file FROM pragma_database_list WHERE name = 'main'`).Scan(&path); err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, `CREATE TABLE users (x)`, `ATTACH '`+path+`' AS aux`)
+	for _, q := range []string{
+		`ALTER TABLE aux.users ADD COLUMN late`, `ALTER TABLE aux.users RENAME COLUMN mail TO address`, `ALTER TABLE aux.users DROP COLUMN spare`,
+		`ALTER TABLE aux.users RENAME TO people`, `ALTER TABLE aux.other DROP COLUMN b`, `REPLACE INTO aux.people (id, address) VALUES (7, 'a'), (8, 'a')`,
+		`ALTER TABLE main.users RENAME TO people`, `VACUUM aux`,
+	} {
+		exec(t, other, q)
+	}
+	other.Close()
+	if got := marks(t, db); got != "7 8" {
+		t.Errorf("marked %q, want 7 8", got)
+	}
+}
+
 func TestAlterTableIsNotBlocked(t *testing.T) {
 	db := open(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT UNIQUE, n INTEGER, spare)`,
 		`CREATE UNIQUE INDEX by_mail ON users (lower(mail)) WHERE n > 0`)
