@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -94,8 +95,9 @@ func (t *Table) readColumns(ctx context.Context, q Queryer) error {
 		t.Columns = append(t.Columns, c)
 		return nil
 	}, `SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?, 'main') ORDER BY cid`, t.Name)
-	for i := range len(places) {
-		t.PrimaryKey = append(t.PrimaryKey, places[i+1])
+	// Places are left out where PRIMARY KEY names a column again.
+	for _, place := range slices.Sorted(maps.Keys(places)) {
+		t.PrimaryKey = append(t.PrimaryKey, places[place])
 	}
 	return err
 }
