@@ -42,7 +42,29 @@ func Triggers(t *Table, k Key, c Capture) []Trigger {
 		b.add("displace_insert", "BEFORE INSERT", "", rows...)
 		b.add("displace_update", "BEFORE UPDATE", anyOf(changes), rows...)
 	}
+	// It does so by the rowid as well, which an application may give.
+	if r := t.rowid(); r != "" {
+		row := b.displacedBy(r + " = NEW." + r)
+		b.add("displace_rowid_insert", "BEFORE INSERT", "NEW."+r+" <> -1", row) // SQLite is still to choose one that is -1
+		b.add("displace_rowid_update", "BEFORE UPDATE OF "+strings.Join(rowidNames, ", "), "OLD."+r+" <> NEW."+r, row)
+	}
 	return b.list
+}
+
+var rowidNames = []string{"rowid", "oid", "_rowid_"}
+
+// rowid is a name by which the table has a rowid that is no column, "" if it
+// has none.
+func (t *Table) rowid() string {
+	if t.RowidAlias >= 0 || t.WithoutRowid {
+		return ""
+	}
+	for _, name := range rowidNames {
+		if !t.Has(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 type builder struct {
@@ -177,9 +199,14 @@ func (b *builder) displaced(ix Index) string {
 		terms = append(terms, fmt.Sprintf("NEW.%s IS NEW.%s", name, name))
 		columns = append(columns, c)
 	}
+	return b.displacedBy(strings.Join(terms, " AND "), columns...)
+}
+
+// displacedBy marks the rows for which a condition on columns holds.
+func (b *builder) displacedBy(where string, columns ...int) string {
 	// The alias keeps a table that is called "new" apart from the new row.
-	from := fmt.Sprintf("FROM %s AS %srow WHERE %s", Quote(b.t.Name), Prefix, strings.Join(terms, " AND "))
-	loose := b.loose(columns)
+	from := fmt.Sprintf("FROM %s AS %srow WHERE %s", Quote(b.t.Name), Prefix, where)
+	loose := b.loose(slices.Concat(columns, b.k))
 	if len(loose) == 0 {
 		return fmt.Sprintf("%s SELECT %d, %d, julianday('now'), %s %s", b.into(), b.c.TableID, OpDisplaced, b.key(""), from)
 	}
