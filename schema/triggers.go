@@ -123,7 +123,7 @@ func (b *builder) changed(columns []int, collate string) string {
 		name := Quote(b.t.Columns[c].Name)
 		terms[i] = fmt.Sprintf("OLD.%s IS NOT NEW.%s%s", name, name, collate)
 	}
-	condition := strings.Join(terms, " OR ")
+	condition := joined(terms, " OR ")
 	if loose := b.loose(columns); len(loose) > 0 {
 		// One within the other: of two in one FROM SQLite makes a temporary table for each row.
 		return fmt.Sprintf("(SELECT (SELECT (SELECT %s) FROM %s) FROM %s)", condition, b.absent(loose, "NEW"), b.absent(loose, "OLD"))
@@ -135,7 +135,16 @@ func anyOf(conditions []string) string {
 	if slices.Contains(conditions, "") {
 		return "" // always
 	}
-	return strings.Join(conditions, " OR ")
+	return joined(conditions, " OR ")
+}
+
+// joined puts conditions together, many of them as a tree: a library may be
+// told to take no deep expressions, and then finds the schema malformed.
+func joined(terms []string, op string) string {
+	if half := len(terms) / 2; len(terms) > 6 {
+		return "(" + joined(terms[:half], op) + ")" + op + "(" + joined(terms[half:], op) + ")"
+	}
+	return strings.Join(terms, op)
 }
 
 // others are the UNIQUE indexes besides the key, and the rowid alias where it
@@ -199,7 +208,7 @@ func (b *builder) displaced(ix Index) string {
 		terms = append(terms, fmt.Sprintf("NEW.%s IS NEW.%s", name, name))
 		columns = append(columns, c)
 	}
-	return b.displacedBy(strings.Join(terms, " AND "), columns...)
+	return b.displacedBy(joined(terms, " AND "), columns...)
 }
 
 // displacedBy marks the rows for which a condition on columns holds.

@@ -105,7 +105,11 @@ var newer = regexp.MustCompile(`(?i)\b(ON CONFLICT|RETURNING|json_|->|WITH |OVER
 func capture(t testing.TB, db *sql.DB, table string, key ...string) {
 	t.Helper()
 	tab, k := load(t, db, table, key...)
-	exec(t, db, `CREATE TABLE sqlsync_oplog_1 (table_id, op, at, k0, k1)`)
+	columns := "k0, k1"
+	for i := 2; i < len(k); i++ {
+		columns += fmt.Sprintf(", k%d", i)
+	}
+	exec(t, db, `CREATE TABLE sqlsync_oplog_1 (table_id, op, at, `+columns+`)`)
 	for _, tr := range schema.Triggers(tab, k, schema.Capture{Dataset: 1, TableID: 7}) {
 		exec(t, db, tr.SQL)
 	}
@@ -275,6 +279,25 @@ func TestAlterTableIsNotBlocked(t *testing.T) {
 	exec(t, db, `REPLACE INTO people (nr, address) VALUES (2, 'a')`)
 	if got := marks(t, db); got != "1 2" {
 		t.Errorf("marked %q, want 1 2", got)
+	}
+}
+
+// Many columns make no expression that is too deep: SQLite takes 1000, and an
+// application may have told it to take less.
+func TestConditionsAreNotDeep(t *testing.T) {
+	var names []string
+	for i := range 1100 {
+		names = append(names, fmt.Sprintf("c%d", i))
+	}
+	list := strings.Join(names, ", ")
+	for _, c := range []string{
+		`CREATE TABLE t (id INTEGER PRIMARY KEY, ` + list + `, UNIQUE (` + list + `))`,
+		`CREATE TABLE t (` + list + `, PRIMARY KEY (` + list + `))`,
+	} {
+		db := open(t, c)
+		capture(t, db, "t")
+		exec(t, db, `INSERT INTO t (c0) VALUES (1)`)
+		exec(t, db, `UPDATE t SET c9 = 3`)
 	}
 }
 
