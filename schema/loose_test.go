@@ -69,6 +69,10 @@ func TestDisplacedInTableCalledNew(t *testing.T) {
 func TestDisplacedByOddIndexes(t *testing.T) {
 	for _, c := range []struct{ name, table, index, rows, do, want string }{
 		{"filter on the id that is chosen", `id INTEGER PRIMARY KEY, u, v`, `(v + 1) WHERE id > 0`, `(1, 'a', 1)`, `REPLACE INTO t (u, v) VALUES ('n', 1)`, "1 2"},
+		{"filter on the rowid", `id TEXT PRIMARY KEY, u, v`, `(lower(v)) WHERE rowid > 0`, `('a', 1, 'x')`, `REPLACE INTO t VALUES ('b', 2, 'X')`, "'a' 'b'"},
+		{"filter on the rowid that is given", `id TEXT PRIMARY KEY, u, v`, `(lower(v)) WHERE OID > 5`, `('a', 1, 'x'); UPDATE t SET rowid = 7`, `REPLACE INTO t (oid, id, v) VALUES (9, 'b', 'X')`, "'a' 'b'"},
+		{"filter on the rowid that is the key", `id INTEGER PRIMARY KEY, u, v`, `(lower(v)) WHERE rowid > 0`, `(1, 1, 'x')`, `REPLACE INTO t (v) VALUES ('X')`, "1 2"},
+		{"id that was given before", `id INTEGER PRIMARY KEY AUTOINCREMENT, u, v`, `(id % 3, lower(v))`, `(1, 0, 'a'), (2, 0, 'b'), (3, 0, 'c'); DELETE FROM t WHERE id > 1`, `REPLACE INTO t (v) VALUES ('a')`, "1 4"},
 		{"filter with an affinity", `id INTEGER PRIMARY KEY, u INT, v`, `(lower(v)) WHERE u = '5'`, `(1, 5, 'A')`, `REPLACE INTO t VALUES (9, 5, 'A')`, "1 9"},
 		{"filter with a collation", `id INTEGER PRIMARY KEY, u TEXT NOT NULL DEFAULT 'x' COLLATE NOCASE, v`, `(v) WHERE u = 'X'`, `(1, 'x', 3)`, `REPLACE INTO t (id, v) VALUES (9, 3)`, "1 9"},
 		{"finer than the column", `id INTEGER PRIMARY KEY, u TEXT COLLATE NOCASE, v`, `(u COLLATE BINARY)`, `(1, 'a', 0), (2, 'A', 0)`, `UPDATE OR REPLACE t SET u = 'A' WHERE id = 1`, "1 2"},

@@ -245,12 +245,16 @@ func (b *builder) collate(ix Index, i int) string {
 func (b *builder) asRow(text string) string {
 	var names, values []string
 	for _, c := range b.t.named(text) {
-		value := newValue(&b.t.Columns[c])
+		value, name := newValue(&b.t.Columns[c]), Quote(b.t.Columns[c].Name)
 		if c == b.t.RowidAlias {
-			value = b.newRowid(value)
+			value = b.newRowid(name)
 		}
-		name := Quote(b.t.Columns[c].Name)
 		names, values = append(names, name+" AS "+name), append(values, value)
+	}
+	for _, name := range rowidNames {
+		if b.t.namesRowid(text, name) {
+			names, values = append(names, name+" AS "+name), append(values, b.newRowid(name))
+		}
 	}
 	if len(names) == 0 {
 		return "(SELECT 1)"
@@ -259,10 +263,13 @@ func (b *builder) asRow(text string) string {
 		strings.Join(names, ", "), Quote(b.t.Name), Prefix, strings.Join(values, ", "))
 }
 
-// newRowid spells the INTEGER PRIMARY KEY of a new row, which before an insert
-// is -1 where SQLite is still to choose it: the next after the last, then.
-func (b *builder) newRowid(value string) string {
-	name := Quote(b.t.Columns[b.t.RowidAlias].Name)
-	return fmt.Sprintf("CASE %s WHEN -1 THEN (SELECT coalesce(max(%s), 0) + 1 FROM %s AS %srow) ELSE %s END",
-		value, name, Quote(b.t.Name), Prefix, value)
+// newRowid spells the rowid of a new row, under one of its names. Before an
+// insert it is -1 where SQLite is still to choose it: the next after the last,
+// then, or after the last that AUTOINCREMENT remembers.
+func (b *builder) newRowid(name string) string {
+	last := fmt.Sprintf("SELECT coalesce(max(%s), 0) + 1 FROM %s AS %srow", name, Quote(b.t.Name), Prefix)
+	if b.t.Autoincrement() {
+		last = fmt.Sprintf("SELECT max((%s), coalesce((SELECT seq + 1 FROM sqlite_sequence WHERE name = %s), 1))", last, quoteText(b.t.Name))
+	}
+	return fmt.Sprintf("CASE NEW.%s WHEN -1 THEN (%s) ELSE NEW.%s END", name, last, name)
 }
