@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"database/sql"
 	"strings"
 	"testing"
 )
@@ -92,5 +93,62 @@ func TestDisplacedByOddIndexes(t *testing.T) {
 				t.Errorf("marked %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// What an index computes of a new row is not computed of one that a CHECK
+// refuses: it may fail there, and the statement would say so.
+func TestCheckBeforeExpression(t *testing.T) {
+	for _, c := range []struct{ name, table, index string }{
+		{"of the column", `j TEXT CHECK (json_valid(j))`, `(json_extract(j, '$.k'))`},
+		{"of the table", `j TEXT, CONSTRAINT is_json CHECK (t.j IS NULL OR json_valid("t"."j") /* not "bad" */)`, `(j ->> '$.k')`},
+		{"in a filter", `j TEXT CHECK (json_valid(j)), n DEFAULT 1 CHECK (typeof(n) <> 'text')`, `(lower(j)) WHERE json_extract(j, '$.k') > 0`},
+		{"both", `j TEXT CHECK (json_valid(j)), n DEFAULT 1`, `(json_extract(j, '$.k'), json_type(j, '$.k')) WHERE json_array_length(j) = 0 AND n > 0`},
+		{"loosely", `j TEXT CHECK (json_valid(j)), n DEFAULT 1 CHECK (n > 0)`, `(json_extract(j, '$.k'))`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			db := open(t, `CREATE TABLE t (id INTEGER PRIMARY KEY, `+c.table+`)`,
+				`CREATE UNIQUE INDEX i ON t `+c.index)
+			capture(t, db, "t")
+			exec(t, db, `INSERT INTO t (id, j) VALUES (1, '{"k": 1}'), (2, '{"k": 2}')`)
+			exec(t, db, `INSERT OR IGNORE INTO t (id, j) VALUES (3, 'bad')`)
+			exec(t, db, `UPDATE OR IGNORE t SET j = 'bad'`)
+			for _, q := range []string{`INSERT INTO t (id, j) VALUES (3, 'bad')`, `UPDATE t SET j = 'bad'`} {
+				if _, err := db.Exec(q); err == nil || !strings.Contains(err.Error(), "CHECK") {
+					t.Errorf("%s: %v", q, err)
+				}
+			}
+			marks(t, db)
+			exec(t, db, `REPLACE INTO t (id, j) VALUES (4, '{"k": 1}')`)
+			exec(t, db, `UPDATE OR REPLACE t SET j = '{"k": 2}' WHERE id = 4`)
+			if got := marks(t, db); got != "1 2 4" {
+				t.Errorf("marked %q, want 1 2 4", got)
+			}
+			exec(t, db, `DROP INDEX i`)
+			if c.name != "of the table" {
+				exec(t, db, `ALTER TABLE t DROP COLUMN j`)
+			}
+			exec(t, db, `INSERT INTO t (id) VALUES (9)`)
+		})
+	}
+}
+
+// A text in double quotes is one for the library that made the table, and a
+// name for another.
+func TestTextsInDoubleQuotes(t *testing.T) {
+	path := t.TempDir() + "/a.db"
+	for _, options := range []string{"?_dqs=1", "?_dqs=0"} {
+		db, err := sql.Open("sqlite", "file:"+path+options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		db.SetMaxOpenConns(1)
+		if options == "?_dqs=1" {
+			exec(t, db, `CREATE TABLE t (id INTEGER PRIMARY KEY, j TEXT CHECK (json_type(j) IN ("object", "array")))`)
+			exec(t, db, `CREATE UNIQUE INDEX i ON t (json_extract(j, "$.k"), lower("j" || "j ")) WHERE j <> "x"`)
+			capture(t, db, "t")
+		}
+		exec(t, db, `REPLACE INTO t (j) VALUES ('{"k": 1}')`)
 	}
 }

@@ -184,14 +184,22 @@ func (t *Table) comparesAs(ix *Index) bool {
 // displaced marks the rows that hold the new row's values in an index.
 func (b *builder) displaced(ix Index) string {
 	terms := make([]string, len(ix.Columns))
+	columns := b.t.within(&ix)
 	texts, where := indexParts(ix.SQL)
+	where = b.t.restated(where)
 	for i, c := range ix.Columns {
 		if c < 0 {
+			texts[i] = b.t.restated(texts[i])
 			// Outside of a partial index its expression may not even be
 			// evaluated: it can fail there.
 			filter, named := "", texts[i]
 			if ix.Partial {
 				filter, named = " WHERE "+where, named+" "+where
+			}
+			if guard := b.guard(named); guard != "" {
+				filter = " WHERE CASE WHEN " + guard + " THEN " + cmp.Or(where, "1") + " END"
+				named += " " + guard
+				columns = append(columns, b.t.named(guard)...)
 			}
 			terms[i] = fmt.Sprintf("%s = (SELECT %s FROM %s%s)", texts[i], texts[i], b.asRow(named), filter)
 			continue
@@ -202,7 +210,6 @@ func (b *builder) displaced(ix Index) string {
 	if ix.Partial {
 		terms = append(terms, "("+where+")")
 	}
-	columns := b.t.within(&ix)
 	for _, c := range b.bases(ix) {
 		name := Quote(b.t.Columns[c].Name)
 		terms = append(terms, fmt.Sprintf("NEW.%s IS NEW.%s", name, name))
