@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"sqlsync/merge"
@@ -45,9 +46,14 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 		defer func() { err = errors.Join(err, ahead) }()
 	}
 	of, rank := pace{dataset: name, apply: true}, s.rank(name)
+	var next opening
+	defer next.wait()
 	for len(batches) > 0 {
-		group, refused := s.openGroup(batches)
+		group, refused := next.group(s, batches)
 		batches = batches[len(group):]
+		if refused == nil {
+			next.begin(s, batches)
+		}
 		for len(group) > 0 {
 			if err := s.ready(ctx, of); err != nil {
 				return s.vectorAfter(ctx, name, err)
@@ -205,6 +211,32 @@ func (s *Store) openGroup(batches []*wire.Sealed) (group []*opened, refused erro
 	}
 	return group, nil
 }
+
+// opening opens the group after the one that is being merged.
+type opening struct {
+	done    sync.WaitGroup
+	begun   bool
+	opened  []*opened
+	refused error
+}
+
+// begin begins to open the first group of batches, if there are any.
+func (o *opening) begin(s *Store, batches []*wire.Sealed) {
+	if o.begun = len(batches) > 0; o.begun {
+		o.done.Go(func() { o.opened, o.refused = s.openGroup(batches) })
+	}
+}
+
+// group is the first group of batches, which begin may have been given.
+func (o *opening) group(s *Store, batches []*wire.Sealed) ([]*opened, error) {
+	if !o.begun {
+		return s.openGroup(batches)
+	}
+	o.wait()
+	return o.opened, o.refused
+}
+
+func (o *opening) wait() { o.done.Wait() }
 
 func (s *Store) openBatch(b *wire.Sealed) (*opened, error) {
 	if err := b.Verify(s.verify); err != nil {

@@ -1,8 +1,10 @@
 package cdc
 
 import (
+	"errors"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"sqlsync/merge"
@@ -103,6 +105,26 @@ type sealer struct {
 type unwritten struct {
 	tab  *table
 	news []remembered
+}
+
+// manyChanges are so many that a batch of them is made while their metadata is
+// written.
+const manyChanges = 100
+
+// sealAndWrite makes the batch and writes the metadata. Without the lock the
+// batch goes first, since the application may write until it is complete.
+func (s *sealer) sealAndWrite(b *wire.Batch, changes int) (sealed *wire.Sealed, err error) {
+	if s.locked.IsZero() || changes < manyChanges {
+		if sealed, err = s.sealBatch(s.ds, b); err != nil {
+			return nil, err
+		}
+		return sealed, s.writeMetadata()
+	}
+	var sealing sync.WaitGroup
+	sealing.Go(func() { sealed, err = s.sealBatch(s.ds, b) })
+	written := s.writeMetadata()
+	sealing.Wait()
+	return sealed, errors.Join(err, written)
 }
 
 func (s *sealer) roomy() bool {
@@ -301,11 +323,8 @@ func (s *sealer) finish() error {
 	if b.Header.Seen, err = s.joinHorizons(chains.horizons(s.author.Node, gap), tables); err != nil {
 		return err
 	}
-	sealed, err := s.sealBatch(s.ds, &b)
+	sealed, err := s.sealAndWrite(&b, changes)
 	if err != nil {
-		return err
-	}
-	if err := s.writeMetadata(); err != nil {
 		return err
 	}
 	if _, err := s.hold(s.ds, &b.Header, sealed, changes); err != nil {

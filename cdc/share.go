@@ -18,8 +18,9 @@ const (
 	lesserSlice = 3 * time.Millisecond
 	// yieldMost bounds the rest of a dataset that others go before.
 	yieldMost = 20 * time.Millisecond
-	// writesOn is for how long after a write another program counts as writing,
-	// lately the same of a dataset.
+	// writesOn is for how long after the last write but one another program
+	// counts as writing: that one is over, however long it was, is no reason to
+	// expect another. lately is the same of a dataset, after any write.
 	writesOn = time.Second
 	lately   = 5 * time.Second
 )
@@ -45,12 +46,12 @@ type shared struct {
 	// not is set where the store's clock is not the real one: a simulation, whose
 	// course may not depend on how long things take.
 	not bool
-	// version is PRAGMA data_version of the writer, othersAt when another
-	// program was last seen to have moved it, and writing whether that was
-	// lately, as of the last transaction.
-	version  int64
-	othersAt time.Time
-	writing  bool
+	// version is PRAGMA data_version of the writer, others when another program
+	// was seen to have moved it the last time but one and the last time, and
+	// writing whether both were lately, as of the last transaction.
+	version int64
+	others  [2]time.Time
+	writing bool
 	// held is for how long the lock was had since it was left alone, ended when
 	// the last transaction did, and priority that one's.
 	held     time.Duration
@@ -82,9 +83,9 @@ func (t *tx) noteOthers() error {
 	}
 	l, now := &t.s.shared, time.Now()
 	if version != l.version && l.version != 0 {
-		l.othersAt = now
+		l.others = [2]time.Time{l.others[1], now}
 	}
-	l.version, l.writing = version, now.Sub(l.othersAt) < writesOn
+	l.version, l.writing = version, now.Sub(l.others[0]) < writesOn
 	return nil
 }
 

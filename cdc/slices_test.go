@@ -48,7 +48,9 @@ func TestALargeTransactionIsSealedInPieces(t *testing.T) {
 // transactions, each of whole batches.
 func TestApplyIsSlicedBesideTheApplication(t *testing.T) {
 	from, to, done := slicedPair(t)
-	to.exec(`CREATE TABLE other (a); INSERT INTO other VALUES (1)`)
+	to.exec(`CREATE TABLE other (a)`)
+	to.seal()
+	to.exec(`INSERT INTO other VALUES (1)`)
 	to.pull(from)
 	if n := len(*done); n < 3 {
 		t.Errorf("8 batches were applied in %d transactions, though the application writes", n)

@@ -81,6 +81,15 @@ func (n *node) memory(line string) (mb float64) {
 	return mb / 1024
 }
 
+// ownCPU is the processor time that this process has used.
+func ownCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // cpuOf is the processor time that a running process has used, in seconds.
 func cpuOf(p *process) float64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))

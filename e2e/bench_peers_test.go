@@ -143,13 +143,15 @@ func (n *node) connected() (count int) {
 	return count
 }
 
-// settledMemory is the median of a serve's memory over some time, in which
-// garbage is collected and given back.
+// settledMemory is the memory of a serve once it has become no less for a while
+// in which garbage is collected and given back.
 func (n *node) settledMemory() float64 {
-	var list []float64
-	for range 20 {
+	least := n.memory("VmRSS")
+	for left := 50; left > 0; left-- {
 		time.Sleep(100 * time.Millisecond)
-		list = append(list, n.memory("VmRSS"))
+		if now := n.memory("VmRSS"); now < 0.99*least {
+			least, left = now, 50
+		}
 	}
-	return quantile(list, 0.5)
+	return least
 }

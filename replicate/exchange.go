@@ -125,26 +125,11 @@ func (s *session) exchanged(m wire.Message) bool {
 	return a.on
 }
 
-// watchAddresses tells the session what is known here, and again whenever that
-// has changed.
-func (l *loop) watchAddresses() {
-	x := l.config.exchange
-	if x == nil {
-		return
-	}
-	changed, stop := x.Changed()
-	defer stop()
-	for {
-		known, err := try(l.work, x.Known)
-		if err != nil {
-			return // it is a help, and no more
-		}
+// lookAround tells the session what is known here now. That it cannot ends
+// nothing: it is a help, and no more.
+func (l *loop) lookAround() {
+	if known, err := try(l.work, l.config.exchange.Known); err == nil {
 		l.post(lookedAround{known})
-		select {
-		case <-changed:
-		case <-l.work.Done():
-			return
-		}
 	}
 }
 

@@ -40,8 +40,6 @@ func newLoop(ctx context.Context, c *conn, growth, reoffers <-chan struct{}) *lo
 	l.group.Go(l.read)
 	l.group.Go(l.write)
 	l.group.Go(func() { l.watch(growth, reoffers) })
-	l.group.Go(l.watchMoves)
-	l.group.Go(l.watchAddresses)
 	return l
 }
 

@@ -32,25 +32,13 @@ func (c *conn) moved(ctx context.Context) ([]wire.MovedTable, error) {
 	return slices.DeleteFunc(list, func(t wire.MovedTable) bool { return !slices.Contains(c.config.datasets, t.Dataset) }), err
 }
 
-// watchMoves begins the session anew when something else is to be told.
-func (l *loop) watchMoves() {
-	changed, stop := l.store.Reoffers()
-	defer stop()
-	for {
-		now, err := l.moved(l.work)
-		if err != nil {
-			l.fail("read moved tables", err)
-			return
-		}
-		if !slices.Equal(now, l.config.moved) {
-			l.post(stopped{errRestarted})
-			return
-		}
-		select {
-		case <-changed:
-		case <-l.work.Done():
-			return
-		}
+// restate begins the session anew if something else is to be told.
+func (l *loop) restate() {
+	now, err := l.moved(l.work)
+	if err != nil {
+		l.fail("read moved tables", err)
+	} else if !slices.Equal(now, l.config.moved) {
+		l.post(stopped{errRestarted})
 	}
 }
 

@@ -48,9 +48,17 @@ func (l *loop) fail(what string, err error) {
 	l.post(stopped{fmt.Errorf("%s: %w", what, err)})
 }
 
-// watch tells the session of everything that the store comes to hold, and of
-// its own tables when they may have changed.
+// watch tells the session of everything that the store comes to hold, of its
+// own tables when they may have changed, and of where other nodes are. It is one
+// goroutine: a node may have hundreds of idle peers, each with a stack for each.
 func (l *loop) watch(growth, reoffers <-chan struct{}) {
+	var around <-chan struct{}
+	if x := l.config.exchange; x != nil {
+		changed, stop := x.Changed()
+		defer stop()
+		around = changed
+		l.lookAround()
+	}
 	for {
 		select {
 		case <-growth:
@@ -62,6 +70,9 @@ func (l *loop) watch(growth, reoffers <-chan struct{}) {
 			l.post(grown{v})
 		case <-reoffers:
 			l.reoffer()
+			l.restate()
+		case <-around:
+			l.lookAround()
 		case <-l.work.Done():
 			return
 		}

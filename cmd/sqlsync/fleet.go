@@ -174,6 +174,7 @@ func (f *fleet) run(ctx context.Context) error {
 	defer cancel()
 	defer f.closePorts()
 	f.noteTroubles()
+	f.tasks.Go(func() { giveBackMemory(ctx) })
 	broken := make(chan error, 1)
 	f.tasks.Go(func() {
 		if err := f.pages.run(ctx); err != nil && ctx.Err() == nil {

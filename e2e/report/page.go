@@ -85,7 +85,7 @@ func writePage(w io.Writer, m measures, settings map[string]string) {
 	p("")
 	p("## Growth")
 	p("")
-	p("What one change costs, in microseconds. *raw* is the same update in a database that nothing watches: what grows")
+	p("What one change costs, in microseconds of processor time. *raw* is the same update in a database that nothing watches: what grows")
 	p("there, grows in SQLite itself. *Scattered* changes are to rows all over the table, so that each is on a page of its")
 	p("own; the others are to neighbours.")
 	for i := range growths {

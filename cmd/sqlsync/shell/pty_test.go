@@ -51,7 +51,6 @@ type terminal struct {
 	tty  *os.File
 	cmd  *exec.Cmd
 	seen chan byte
-	all  strings.Builder
 }
 
 func newTerminal(t *testing.T, db, history string) *terminal {
