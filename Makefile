@@ -2,14 +2,14 @@
 
 GO ?= go
 
-.PHONY: all build test check unit race oldlib fuzz quickfuzz simulate soak chaos demo bench bench-compare report package clean
+.PHONY: all build test check unit race oldlib fuzz simulate soak chaos demo bench bench-compare report package clean
 
 all: build
 
 build:
 	CGO_ENABLED=0 $(GO) build -o bin/sqlsync ./cmd/sqlsync
 
-test: check build race unit quickfuzz oldlib
+test: check build race unit fuzz oldlib
 
 # check is what needs no running: format, vet, and that other systems build.
 check:
@@ -24,7 +24,8 @@ unit:
 	CGO_ENABLED=0 $(GO) test -timeout 30m ./...
 
 # race runs everything once under the race detector, which needs cgo; of tests
-# that go through many cases or seeds, fewer. A program built so sleeps for a
+# that go through many cases or seeds, fewer, or none where there is one goroutine
+# and unit runs them. A program built so sleeps for a
 # second when it ends, and the tests run hundreds.
 race:
 	CGO_ENABLED=1 GORACE="atexit_sleep_ms=0" $(GO) test -race -short -timeout 30m ./...
@@ -40,23 +41,23 @@ oldlib:
 	cd e2e/oldlib && export CGO_ENABLED=$$(command -v gcc >/dev/null && echo 1 || echo 0) CGO_CFLAGS="-O0 -w" && \
 	  $(GO) vet ./... && $(GO) test -count=1 ./...
 
-# fuzz runs every fuzz target for FUZZTIME: each decoder of what comes from
-# outside has one. make test runs quickfuzz, whose sum is below two minutes.
+# fuzz runs every fuzz target for FUZZTIME, FUZZES at a time with a process each:
+# decoders of one kind of bytes from outside share a target. FUZZTIME=1s is for a
+# look.
 FUZZTIME ?= 30s
+FUZZES ?= 2
 fuzz:
 	@set -e; dir=$$(mktemp -d); trap 'rm -rf $$dir' EXIT; \
 	for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
-	  $(GO) test -c -fuzz . -o $$dir/fuzz.test $$p; \
-	  for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' $$p/*_test.go); do \
-	    echo "$$p $$f"; \
-	    (cd $$p && $$dir/fuzz.test -test.run '^$$' -test.fuzz "^$$f\$$" -test.fuzztime $(FUZZTIME) \
-	      -test.fuzzminimizetime 1s -test.fuzzcachedir $$dir/corpus) >$$dir/log 2>&1 || { cat $$dir/log; exit 1; }; \
-	    tail -n 2 $$dir/log | head -n 1; \
-	  done; \
-	done
-
-quickfuzz:
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=1s
+	  bin=$$dir/$$(echo $$p | tr / _).test; \
+	  $(GO) test -c -fuzz . -o $$bin $$p; \
+	  sed -n "s|^func \(Fuzz[A-Za-z0-9]*\).*|$$p $$bin \1|p" $$p/*_test.go >>$$dir/targets; \
+	done; \
+	export dir; xargs -P $(FUZZES) -n 3 sh -c 'cd $$0 && \
+	  if "$$1" -test.run "^$$" -test.fuzz "^$$2\$$" -test.fuzztime $(FUZZTIME) -test.parallel 1 \
+	    -test.fuzzminimizetime 1s -test.fuzzcachedir $$dir/corpus >$$dir/$$2.log 2>&1; \
+	  then echo "$$0 $$2: $$(grep "^fuzz: elapsed" $$dir/$$2.log | tail -n 1)"; \
+	  else cat $$dir/$$2.log; exit 1; fi' <$$dir/targets
 
 # simulate runs RUNS histories of nodes with everything that can go wrong; unit
 # runs as many as fit into 20 s.

@@ -17,11 +17,16 @@ import (
 // no longer small messages than four times as much.
 const answerBytes = 256 << 10
 
+// answerRows is about how many rows are read for an answer about ranges, beyond
+// the first of them: an honest peer asks of ranges that do not overlap.
+const answerRows = 1 << 16
+
 // maxHashes bounds the values that one question asks for.
 const maxHashes = 1 << 16
 
 // Compare answers a peer's question about what tables hold.
 func (d *Stream) Compare(ctx context.Context, question wire.Message) (answer wire.Message, err error) {
+	d = d.answering()
 	switch m := question.(type) {
 	case *wire.ContentsRequest:
 		answer, err = d.contents(ctx)
@@ -58,7 +63,7 @@ func (d *Stream) contents(ctx context.Context) (*wire.Contents, error) {
 		}
 		out.Heads, out.Tables = chains.heads(), nil
 		for _, tab := range t.cfg.tables {
-			if !tab.takes(ds) || tab.def == nil {
+			if !d.has(tab) || tab.def == nil {
 				continue
 			}
 			whole, err := t.whole(tab)
@@ -90,7 +95,7 @@ func (tab *table) comparable() []string {
 // tableAt finds a table of the dataset.
 func (d *Stream) tableAt(at tablesAt, name string) (*table, error) {
 	for _, tab := range at.tables {
-		if schema.Same(tab.name, name) && (tab.ds.name == d.name || slices.ContainsFunc(tab.formers, func(f former) bool { return f.ds.name == d.name })) {
+		if schema.Same(tab.name, name) && d.has(tab) {
 			return tab, nil
 		}
 	}
@@ -124,15 +129,16 @@ func (d *Stream) fingerprints(ctx context.Context, req *wire.FingerprintsRequest
 		if err != nil {
 			return nil, err
 		}
-		size := 0
+		size, rows := 0, uint64(0)
 		c.end = func(i int) error {
 			parts := div.end(req.Ranges[i].To)
 			out.Ranges = append(out.Ranges, parts)
 			div = newDivider(into)
 			for _, p := range parts {
 				size += len(p.To) + len(p.Sum) + len(p.DeadSum)
+				rows += p.Rows + p.Dead
 			}
-			if into > 0 && size > answerBytes {
+			if into > 0 && (size > answerBytes || rows > answerRows) {
 				return sqlconn.Stop
 			}
 			return nil
@@ -188,7 +194,7 @@ func (d *Stream) states(ctx context.Context, req *wire.StatesRequest) (*wire.Sta
 // statesOf is states with the keys as the rows that are here have them.
 func (d *Stream) statesOf(ctx context.Context, req *wire.StatesRequest) (out *wire.States, keys [][]byte, err error) {
 	err = d.whenSealed(ctx, func(t *tx, ds *dataset) error {
-		tab, err := t.comparedIn(ds, req.Table)
+		tab, err := d.compared(t, req.Table)
 		if err != nil {
 			return err
 		}
@@ -242,7 +248,7 @@ func (t *tx) statesOf(ds *dataset, tab *table, req *wire.StatesRequest) (*wire.S
 // ranges tells the rows of ranges as a snapshot does, until the part is full.
 func (d *Stream) ranges(ctx context.Context, req *wire.RangesRequest) (out *wire.Ranges, err error) {
 	err = d.whenSealed(ctx, func(t *tx, ds *dataset) error {
-		tab, err := t.comparedIn(ds, req.Table)
+		tab, err := d.compared(t, req.Table)
 		if err != nil {
 			return err
 		}
@@ -255,10 +261,10 @@ func (d *Stream) ranges(ctx context.Context, req *wire.RangesRequest) (out *wire
 	return out, nil
 }
 
-// comparedIn finds a table of a dataset.
-func (t *tx) comparedIn(ds *dataset, name string) (*table, error) {
+// compared finds a table of the dataset.
+func (d *Stream) compared(t *tx, name string) (*table, error) {
 	tab := t.cfg.byName[schema.Fold(name)]
-	if tab == nil || tab.def == nil || !tab.takes(ds) {
+	if tab == nil || tab.def == nil || !d.has(tab) {
 		return nil, fmt.Errorf("%w: no table %q to compare", wire.ErrInvalid, name)
 	}
 	return tab, nil

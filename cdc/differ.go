@@ -210,6 +210,7 @@ func (f *differ) rows(ctx context.Context, c *compared) error {
 	}
 	c.key = tab.keyCols
 	ranges := []wire.KeyRange{{}}
+	var spent effort
 	for first := true; len(ranges) > 0; first = false {
 		from := max(0, len(ranges)-askedRanges)
 		q := &wire.FingerprintsRequest{Aspect: wire.ByValues, Table: c.name, Columns: c.columns, Ranges: slices.Clone(ranges[from:])}
@@ -224,6 +225,9 @@ func (f *differ) rows(ctx context.Context, c *compared) error {
 		mine, err := f.fingerprints(ctx, &wire.FingerprintsRequest{Aspect: q.Aspect, Table: c.name, Columns: c.columns, Ranges: rangesOf(parts)}, 0)
 		if err != nil {
 			return err
+		}
+		if !spent.spend(mine) {
+			return fmt.Errorf("%w: a table that is divided without an end", wire.ErrInvalid)
 		}
 		ranges = append(ranges[:from], q.Ranges[len(m.Ranges):]...)
 		for i, p := range parts {

@@ -79,6 +79,27 @@ func (d *divider) end(to []byte) []wire.Fingerprint {
 	return append(d.parts, d.last)
 }
 
+// effort is what is read here to compare a table with a peer's, who says how it is
+// divided.
+type effort struct{ rows, table uint64 }
+
+// spend counts the own fingerprints of parts, first those of the whole table.
+// false says that the peer divides it in no way that ends: each division of ranges
+// into ones that do not overlap reads a row once.
+func (e *effort) spend(own *wire.Fingerprints) bool {
+	var n uint64
+	for _, parts := range own.Ranges {
+		n += 1 + parts[0].Rows + parts[0].Dead
+	}
+	if e.table == 0 {
+		e.table = n
+	}
+	e.rows += n
+	return e.rows <= mostDivisions*e.table+1<<12
+}
+
+const mostDivisions = 64
+
 // addSum adds modulo 2^128.
 func addSum(s *wire.Sum, other wire.Sum) {
 	var carry uint64

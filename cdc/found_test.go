@@ -12,6 +12,7 @@ import (
 // Whatever order nodes hear of one another in, what an application wrote is
 // in the table, was replaced by somebody who read it, or is listed.
 func TestEveryWriteIsFound(t *testing.T) {
+	unitOnly(t)
 	eachHistory(t, everyWriteIsFound)
 }
 

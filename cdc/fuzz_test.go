@@ -15,73 +15,67 @@ import (
 	"sqlsync/wire"
 )
 
-// FuzzCursor gives log and the feed a cursor.
-func FuzzCursor(f *testing.F) {
-	f.Add("primary:7:1")
-	f.Add("a:b:0:0")
-	f.Add("primary:-1:x")
-	f.Fuzz(func(t *testing.T, text string) {
-		c, err := cdc.ParseCursor(text)
-		if err != nil {
-			return
-		}
-		if again, err := cdc.ParseCursor(c.String()); err != nil || again != c {
-			t.Fatalf("%q is %v, and then %v, %v", text, c, again, err)
-		}
-	})
-}
-
-// FuzzSnapshotCursor gives a store the cursor that a peer says it had of it.
-func FuzzSnapshotCursor(f *testing.F) {
+// FuzzAsked asks of a store what a peer may: to compare tables, for a snapshot
+// from a cursor on, and what a reader of the log may, from a cursor of text.
+func FuzzAsked(f *testing.F) {
 	n := newNode(f, 1, items+`; CREATE TABLE odd (a, b TEXT COLLATE NOCASE, PRIMARY KEY (a, b)); INSERT INTO odd VALUES (1, 'x'), (x'00', 'y')`)
 	n.watch(cdc.WatchOptions{}, "items", "odd")
 	n.exec(`INSERT INTO items (id) VALUES (1), (2)`)
 	n.seal()
-	f.Add([]byte{})
-	f.Add(wire.AppendRow(nil, []wire.Value{"items", int64(1)}))
-	f.Add(wire.AppendRow(nil, []wire.Value{"odd", int64(1), "X"}))
-	f.Add(wire.AppendRow(nil, []wire.Value{nil, 1.5, []byte{0}}))
-	stream := n.Stream(cdc.DefaultDataset)
-	f.Fuzz(func(t *testing.T, cursor []byte) {
-		part, err := stream.Snapshot(t.Context(), &wire.SnapshotRequest{Cursor: cursor}, nil)
-		if err == nil && part.Table == "" && part.Complete {
-			t.Fatalf("%x: a part without a table", cursor)
-		}
-	})
-}
-
-// FuzzCompare asks what a peer may ask to compare tables.
-func FuzzCompare(f *testing.F) {
-	n := newNode(f, 1, items+`; CREATE TABLE odd (a, b TEXT COLLATE NOCASE, PRIMARY KEY (a, b)); INSERT INTO odd VALUES (1, 'x'), (x'00', 'y')`)
-	n.watch(cdc.WatchOptions{}, "items", "odd")
-	n.exec(`INSERT INTO items (id) VALUES (1), (2)`)
-	n.seal()
+	const compare, snapshot, log = 0, 1, 2
 	one, two := wire.AppendRow(nil, []wire.Value{int64(1)}), wire.AppendRow(nil, []wire.Value{int64(1), "X"})
-	f.Add("items", "id", []byte{}, one)
-	f.Add("odd", "a", two, []byte{})
-	f.Add("ODD", "B", two, one)
-	f.Add("sqlsync_node", "hlc", one, one)
+	f.Add(byte(compare), "items", "id", []byte{}, one)
+	f.Add(byte(compare), "odd", "a", two, []byte{})
+	f.Add(byte(compare), "ODD", "B", two, one)
+	f.Add(byte(compare), "sqlsync_node", "hlc", one, one)
+	for _, row := range [][]wire.Value{{"items", int64(1)}, {"odd", int64(1), "X"}, {nil, 1.5, []byte{0}}} {
+		f.Add(byte(snapshot), "", "", wire.AppendRow(nil, row), []byte{})
+	}
+	f.Add(byte(snapshot), "", "", []byte{}, []byte{})
+	for _, text := range []string{"primary:7:1", "a:b:0:0", "primary:-1:x"} {
+		f.Add(byte(log), text, "", []byte{}, []byte{})
+	}
 	stream := n.Stream(cdc.DefaultDataset)
-	f.Fuzz(func(t *testing.T, table, column string, from, to []byte) {
-		ranges, columns := []wire.KeyRange{{From: from, To: to}, {From: to}}, []string{"a", column}
-		if column == "id" {
-			columns = columns[1:]
-		}
-		for _, q := range []wire.Message{
-			&wire.FingerprintsRequest{Aspect: wire.ByValues, Table: table, Columns: columns, Ranges: ranges},
-			&wire.FingerprintsRequest{Aspect: wire.ByVersions, Table: table, Ranges: ranges},
-			&wire.StatesRequest{Table: table, Columns: columns, Keys: [][]byte{from, to}},
-			&wire.RangesRequest{Table: table, Ranges: ranges},
-		} {
-			answer, err := stream.Compare(t.Context(), q)
-			if err == nil && strings.HasPrefix(strings.ToLower(table), "sqlsync") {
-				t.Fatalf("%T of %s is answered: %+v", q, table, answer)
+	f.Fuzz(func(t *testing.T, which byte, name, column string, from, to []byte) {
+		switch which % 3 {
+		case compare:
+			tryCompare(t, stream, name, column, from, to)
+		case snapshot:
+			part, err := stream.Snapshot(t.Context(), &wire.SnapshotRequest{Cursor: from}, nil)
+			if err == nil && part.Table == "" && part.Complete {
+				t.Fatalf("%x: a part without a table", from)
 			}
-			if err != nil && !errors.Is(err, wire.ErrInvalid) {
-				t.Fatalf("%T of %q: %v", q, table, err)
+		case log:
+			c, err := cdc.ParseCursor(name)
+			if err != nil {
+				return
+			}
+			if again, err := cdc.ParseCursor(c.String()); err != nil || again != c {
+				t.Fatalf("%q is %v, and then %v, %v", name, c, again, err)
 			}
 		}
 	})
+}
+
+func tryCompare(t *testing.T, stream *cdc.Stream, table, column string, from, to []byte) {
+	ranges, columns := []wire.KeyRange{{From: from, To: to}, {From: to}}, []string{"a", column}
+	if column == "id" {
+		columns = columns[1:]
+	}
+	for _, q := range []wire.Message{
+		&wire.FingerprintsRequest{Aspect: wire.ByValues, Table: table, Columns: columns, Ranges: ranges},
+		&wire.FingerprintsRequest{Aspect: wire.ByVersions, Table: table, Ranges: ranges},
+		&wire.StatesRequest{Table: table, Columns: columns, Keys: [][]byte{from, to}},
+		&wire.RangesRequest{Table: table, Ranges: ranges},
+	} {
+		answer, err := stream.Compare(t.Context(), q)
+		if err == nil && strings.HasPrefix(strings.ToLower(table), "sqlsync") {
+			t.Fatalf("%T of %s is answered: %+v", q, table, answer)
+		}
+		if err != nil && !errors.Is(err, wire.ErrInvalid) {
+			t.Fatalf("%T of %q: %v", q, table, err)
+		}
+	}
 }
 
 // FuzzApply has a peer send a section of whatever it likes, signed as it should

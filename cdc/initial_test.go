@@ -10,6 +10,7 @@ import (
 // A row from before a column was added has the default in it as the column's
 // affinity stores it. That is no change.
 func TestAddedColumnIsNoChange(t *testing.T) {
+	unitOnly(t)
 	for _, column := range []string{"c TEXT DEFAULT 1.5", "c INTEGER DEFAULT '7'", "c INTEGER DEFAULT 'x'", "c NUMERIC DEFAULT 2.0", "c NUMERIC DEFAULT '1.5'",
 		"c REAL DEFAULT 3", "c REAL DEFAULT '1e3'", "c REAL DEFAULT 'x'", "c DEFAULT '1'", "c DEFAULT -0.0", "c BLOB DEFAULT x''", "c DATETIME DEFAULT '2024'"} {
 		a, _ := pair(t, items, "items")

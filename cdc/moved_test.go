@@ -90,6 +90,7 @@ func testTableMoves(t *testing.T, passesOn bool) {
 // Histories of three nodes that move a table there and back at different times,
 // and exchange parts of their datasets in any order.
 func TestTablesMoveInAnyOrder(t *testing.T) {
+	unitOnly(t)
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 6))
@@ -150,5 +151,25 @@ func TestTablesMoveInAnyOrder(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A table that was moved, is not watched any more, and is watched again where it
+// once was has what was written there meanwhile.
+func TestMovedTableIsWatchedWhereItWas(t *testing.T) {
+	a, b := pair(t, items, "items")
+	a.exec(`INSERT INTO items (id, name) VALUES (1, 'one')`)
+	converge(t, a, b)
+	a.watch(cdc.WatchOptions{Dataset: "telemetry"}, "items")
+	if _, err := a.Unwatch(t.Context(), []string{"items"}); err != nil {
+		t.Fatal(err)
+	}
+	b.exec(`UPDATE items SET name = 'ONE' WHERE id = 1; INSERT INTO items (id, name) VALUES (2, 'two')`)
+	a.exec(`INSERT INTO items (id, name) VALUES (3, 'three')`)
+	a.pull(b)
+	a.watch(cdc.WatchOptions{Dataset: "primary"}, "items")
+	converge(t, a, b)
+	if got := b.text(`SELECT group_concat(name) FROM (SELECT name FROM items ORDER BY id)`); got != "ONE,two,three" {
+		t.Errorf("rows are %s", got)
 	}
 }

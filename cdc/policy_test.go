@@ -24,6 +24,7 @@ func stockPair(t *testing.T, columns map[string]string) (a, b *node) {
 }
 
 func TestPolicies(t *testing.T) {
+	unitOnly(t)
 	for _, c := range []struct {
 		name, column, policy string
 		first, second        string // concurrent; the second is later

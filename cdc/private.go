@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"sqlsync/merge"
+	"sqlsync/schema"
 	"sqlsync/wire"
 )
 
@@ -22,16 +23,25 @@ var ErrNoDatasetKey = errors.New("the dataset is private and its key is not here
 // ErrInClear says that a dataset cannot be made private any more.
 var ErrInClear = errors.New("the dataset has batches or tables in clear")
 
-// datasetKey returns the key of a private dataset, ErrNoDatasetKey without it.
-func (s *Store) datasetKey(dataset string) (*wire.DatasetKey, error) {
-	if s.keyOf == nil {
+// datasetKeys returns the keys of a private dataset, ErrNoDatasetKey without any.
+func (s *Store) datasetKeys(dataset string) ([]wire.DatasetKey, error) {
+	if s.keysOf == nil {
 		return nil, fmt.Errorf("%w: %q", ErrNoDatasetKey, dataset)
 	}
-	key, err := s.keyOf(dataset)
-	if err == nil && key == nil {
+	keys, err := s.keysOf(dataset)
+	if err == nil && len(keys) == 0 {
 		err = fmt.Errorf("%w: %q", ErrNoDatasetKey, dataset)
 	}
-	return key, err
+	return keys, err
+}
+
+// datasetKey returns the one that is used now.
+func (s *Store) datasetKey(dataset string) (*wire.DatasetKey, error) {
+	keys, err := s.datasetKeys(dataset)
+	if err != nil {
+		return nil, err
+	}
+	return &keys[len(keys)-1], nil
 }
 
 // revealed returns a batch that can be opened: of a private one what it encrypts,
@@ -44,11 +54,11 @@ func (s *Store) revealed(b *wire.Sealed) (*wire.Sealed, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := s.datasetKey(h.Dataset)
+	keys, err := s.datasetKeys(h.Dataset)
 	if err != nil {
 		return nil, err
 	}
-	return b.Reveal(key)
+	return b.Reveal(keys)
 }
 
 // canSeal is ErrNoDatasetKey where tables of a dataset could not be sealed.
@@ -60,10 +70,30 @@ func (t *tx) canSeal(ds *dataset) error {
 	return err
 }
 
-// tells reports whether the rows of a table are told in snapshots of a dataset: in
-// all that it takes changes from, but what is private in its own dataset only.
-func (tab *table) tells(ds *dataset) bool {
-	return tab.takes(ds) && (tab.ds.id == ds.id || !tab.ds.private)
+// hidden is the private dataset that a table is in, or was when it was watched
+// last, "" if it is in clear.
+func (t *tx) hidden(table string) (dataset string, err error) {
+	err = t.Query(func(row []any) error {
+		dataset = row[0].(string)
+		return nil
+	}, `SELECT d.name FROM sqlsync_table AS t JOIN sqlsync_dataset AS d ON d.id = t.dataset_id WHERE t.name = ? COLLATE NOCASE AND d.private`, table)
+	return dataset, err
+}
+
+// mayReveal refuses to put a private table into clear without consent.
+func (t *tx) mayReveal(table string, o WatchOptions) error {
+	if o.InClear {
+		return nil
+	}
+	from, err := t.hidden(table)
+	if err != nil || from == "" {
+		return err
+	}
+	if ds, err := t.dataset(o.Dataset); err == nil && ds.private {
+		return nil
+	}
+	return &schema.Refusal{Table: table, Cause: fmt.Sprintf("it is private in dataset %s, and %s is in clear: whoever holds or passes that on could read it", from, o.Dataset),
+		Remedy: fmt.Sprintf("name a private dataset, or --dataset %s --yes if that is meant", o.Dataset)}
 }
 
 // sealBatch makes what is stored and sent of a batch of this node's.
@@ -118,8 +148,8 @@ func (t *tx) used(ds *dataset) (bool, error) {
 }
 
 // MakePrivate makes a dataset private, which is made where there is none. Its key
-// is to be there already. ErrInClear says that something of it was sealed, or
-// may be, in clear.
+// is to be there already; a node without one holds its batches and passes them
+// on. ErrInClear says that something of it was sealed, or may be, in clear.
 func (s *Store) MakePrivate(ctx context.Context, dataset string) error {
 	return s.write(ctx, func(t *tx) error {
 		ds, err := t.dataset(dataset)

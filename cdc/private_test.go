@@ -2,24 +2,35 @@ package cdc_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"sqlsync/cdc"
+	"sqlsync/merge"
 	"sqlsync/wire"
 )
 
 // keyHolder is a node that has a dataset key, as long as key is not nil.
 type keyHolder struct {
 	*node
-	key *wire.DatasetKey
+	key    *wire.DatasetKey
+	former []wire.DatasetKey
+}
+
+func (k *keyHolder) keys(string) ([]wire.DatasetKey, error) {
+	if k.key == nil {
+		return nil, nil
+	}
+	return append(slices.Clone(k.former), *k.key), nil
 }
 
 func keyedNode(t *testing.T, seed byte, schema string, key *wire.DatasetKey) *keyHolder {
 	k := &keyHolder{key: key}
-	o := cdc.Options{DatasetKey: func(string) (*wire.DatasetKey, error) { return k.key, nil }}
-	k.node = openNodeWith(t, seed, t.TempDir()+"/n.db", schema, o)
+	k.node = openNodeWith(t, seed, t.TempDir()+"/n.db", schema, cdc.Options{DatasetKeys: k.keys})
 	if key != nil {
 		if err := k.MakePrivate(t.Context(), cdc.DefaultDataset); err != nil {
 			t.Fatal(err)
@@ -159,6 +170,25 @@ func TestPrivateDatasetRefuses(t *testing.T) {
 			t.Errorf("of node %d: %v", i, err)
 		}
 	}
+	// A member reads what another wrote, and cannot write in its name.
+	h, _, err := list[1].Header()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Private = false // SealPrivate says so
+	for name, signed := range map[string]func(wire.Hash) []byte{
+		"own key": authorOf(ed25519.NewKeyFromSeed(append(make([]byte, 31), 9))).Sign, "signature of another batch": func(wire.Hash) []byte { return list[1].Signature },
+	} {
+		forged, err := wire.SealPrivate(&wire.Batch{Header: h, Sections: []wire.Section{{Table: "unmistakable", Key: []string{"id"}, Changes: []wire.Change{
+			{Op: merge.Delete, HLC: h.First, Birth: merge.Version{HLC: 1, Origin: h.Origin}, Key: []wire.Value{int64(1)}},
+		}}}}, key, signed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.stream().Apply(t.Context(), other.Node(), []*wire.Sealed{forged}); !errors.Is(err, wire.ErrInvalid) {
+			t.Errorf("forged by a member with its %s: %v", name, err)
+		}
+	}
 	if err := clear.ask(a.node); !errors.Is(err, wire.ErrInvalid) {
 		t.Errorf("private where it is in clear: %v", err)
 	}
@@ -203,7 +233,7 @@ func TestDatasetKeyLost(t *testing.T) {
 // A table that was moved into a private dataset is told in no other.
 func TestTableMovedToPrivateDataset(t *testing.T) {
 	a := keyHolder{key: &wire.DatasetKey{1}}
-	a.node = openNodeWith(t, 1, t.TempDir()+"/n.db", private, cdc.Options{DatasetKey: func(string) (*wire.DatasetKey, error) { return a.key, nil }})
+	a.node = openNodeWith(t, 1, t.TempDir()+"/n.db", private, cdc.Options{DatasetKeys: a.keys})
 	a.watch(cdc.WatchOptions{}, "unmistakable", "second")
 	a.seal()
 	if err := a.MakePrivate(t.Context(), "own"); err != nil {
@@ -232,5 +262,139 @@ func TestTableMovedToPrivateDataset(t *testing.T) {
 		if told != want {
 			t.Errorf("snapshot of %s tells %s", dataset, told)
 		}
+	}
+}
+
+// A table that was private is put into clear only by who says so, moved or
+// watched again.
+func TestPrivateTableIntoClear(t *testing.T) {
+	key := &wire.DatasetKey{1}
+	a := openNodeWith(t, 1, t.TempDir()+"/n.db", private, cdc.Options{DatasetKeys: (&keyHolder{key: key}).keys})
+	for _, name := range []string{"sec", "other"} {
+		if err := a.MakePrivate(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	watch := func(o cdc.WatchOptions) cdc.Verdict {
+		t.Helper()
+		list, err := a.Watch(t.Context(), []string{"Unmistakable"}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list[0]
+	}
+	refused := func(o cdc.WatchOptions) {
+		t.Helper()
+		v := watch(o)
+		if v.Refused == nil || !strings.Contains(v.Refused.Error(), "in clear") {
+			t.Errorf("refused by %v", v.Refused)
+		}
+		if slices.Contains(a.Datasets(), "clear") {
+			t.Error("the dataset was made")
+		}
+	}
+	for _, d := range []string{"sec", "other", ""} { // from one private dataset into another
+		if v := watch(cdc.WatchOptions{Dataset: d}); v.Refused != nil || v.InClear {
+			t.Fatalf("%q: %+v", d, v)
+		}
+	}
+	refused(cdc.WatchOptions{Dataset: "primary"})
+	refused(cdc.WatchOptions{Dataset: "clear"})
+	if _, err := a.Unwatch(t.Context(), []string{"unmistakable"}); err != nil {
+		t.Fatal(err)
+	}
+	refused(cdc.WatchOptions{})
+	refused(cdc.WatchOptions{Dataset: "clear"})
+	if v := watch(cdc.WatchOptions{Dataset: "sec"}); v.Refused != nil {
+		t.Fatal(v.Refused)
+	}
+	if v := watch(cdc.WatchOptions{Dataset: "clear", InClear: true}); v.Refused != nil || !v.InClear {
+		t.Fatalf("%+v", v)
+	}
+	if v := watch(cdc.WatchOptions{Dataset: "primary"}); v.Refused != nil || v.InClear {
+		t.Fatalf("%+v", v)
+	}
+}
+
+// A table that was moved into a private dataset is not told as of the one in clear
+// where it was, whoever asks and however.
+func TestTableMovedIntoPrivateIsNotTold(t *testing.T) {
+	key := &wire.DatasetKey{1}
+	a := openNodeWith(t, 1, t.TempDir()+"/n.db", private, cdc.Options{DatasetKeys: (&keyHolder{key: key}).keys})
+	a.watch(cdc.WatchOptions{}, "unmistakable", "second")
+	a.exec(`INSERT INTO unmistakable VALUES (1, 'one')`)
+	a.seal()
+	if err := a.MakePrivate(t.Context(), "sec"); err != nil {
+		t.Fatal(err)
+	}
+	a.watch(cdc.WatchOptions{Dataset: "sec"}, "unmistakable")
+	all := []wire.KeyRange{{}}
+	for _, q := range []wire.Message{
+		&wire.FingerprintsRequest{Aspect: wire.ByValues, Table: "unmistakable", Columns: []string{"id"}, Ranges: all},
+		&wire.FingerprintsRequest{Aspect: wire.ByVersions, Table: "unmistakable", Ranges: all},
+		&wire.StatesRequest{Table: "unmistakable", Columns: []string{"id"}, Keys: [][]byte{wire.AppendRow(nil, []wire.Value{int64(1)})}},
+		&wire.RangesRequest{Table: "unmistakable", Ranges: all},
+	} {
+		if answer, err := a.stream().Compare(t.Context(), q); !errors.Is(err, wire.ErrInvalid) {
+			t.Errorf("%T: answered %+v, %v", q, answer, err)
+		}
+	}
+	contents, err := a.stream().Compare(t.Context(), &wire.ContentsRequest{})
+	if err != nil || len(contents.(*wire.Contents).Tables) != 1 {
+		t.Errorf("contents are %+v, %v", contents, err)
+	}
+	part, err := a.stream().Snapshot(t.Context(), &wire.SnapshotRequest{}, nil)
+	if err != nil || part.Table != "second" {
+		t.Errorf("the snapshot tells %q, %v", part.Table, err)
+	}
+}
+
+// After a rotation what is written is for those that have the new key; what was
+// written before, and what those write that have not, can be read by all that had
+// the former.
+func TestRotatedKey(t *testing.T) {
+	old, key := &wire.DatasetKey{1}, &wire.DatasetKey{2}
+	a, b, relay := keyedNode(t, 1, private, old), keyedNode(t, 2, private, old), keyedNode(t, 3, "", nil)
+	for _, n := range []*keyHolder{a, b} {
+		n.watch(cdc.WatchOptions{}, "unmistakable")
+	}
+	pass := func(to, from *keyHolder) error { return errors.Join(relay.ask(from.node), to.ask(relay.node)) }
+	rows := func(n *keyHolder) string {
+		return n.text(`SELECT group_concat(particular) FROM (SELECT particular FROM unmistakable ORDER BY id)`)
+	}
+	a.exec(`INSERT INTO unmistakable VALUES (1, 'one')`)
+	if err := pass(b, a); err != nil {
+		t.Fatal(err)
+	}
+	a.key, a.former = key, []wire.DatasetKey{*old}
+	a.exec(`INSERT INTO unmistakable VALUES (2, 'two')`)
+	if err := pass(b, a); !errors.Is(err, wire.ErrInvalid) || !strings.Contains(err.Error(), "not encrypted with a key of the dataset that is here") {
+		t.Errorf("without the new key: %v", err)
+	}
+	b.exec(`INSERT INTO unmistakable VALUES (3, 'three')`) // with the old one
+	if err := pass(a, b); err != nil {
+		t.Fatal(err)
+	}
+	if got := rows(b); got != "one,three" {
+		t.Errorf("without the new key the rows are %s", got)
+	}
+	b.key, b.former = key, []wire.DatasetKey{*old}
+	if err := pass(b, a); err != nil {
+		t.Fatal(err)
+	}
+	late := keyedNode(t, 4, private, key)
+	late.former = a.former
+	late.watch(cdc.WatchOptions{}, "unmistakable")
+	if err := late.ask(relay.node); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []*keyHolder{a, b, late} {
+		if got := rows(n); got != "one,two,three" {
+			t.Errorf("rows are %s", got)
+		}
+	}
+	private, own, _, err := a.stream().Membership(t.Context(), b.Node())
+	if want := key.Proof(cdc.DefaultDataset, a.Node()); err != nil || !private || !own.Same(&want) {
+		t.Errorf("shows another key than the new one: %v", err)
 	}
 }

@@ -37,6 +37,8 @@ type reconciliation struct {
 	compare, fetch []wire.KeyRange
 	// rows is how many the peer has in fetch, or more.
 	rows uint64
+	// effort is of the first table.
+	effort effort
 	// asked is the question that was put.
 	asked wire.Message
 }
@@ -49,7 +51,7 @@ type reconciliation struct {
 func (d *Stream) Reconcile(peer merge.NodeID) func(ctx context.Context, answer wire.Message) (question wire.Message, err error) {
 	var now reconciliation
 	return func(ctx context.Context, answer wire.Message) (wire.Message, error) {
-		next := reconciliation{tables: now.tables, compare: slices.Clone(now.compare), fetch: slices.Clone(now.fetch), rows: now.rows, asked: now.asked}
+		next := reconciliation{tables: now.tables, compare: slices.Clone(now.compare), fetch: slices.Clone(now.fetch), rows: now.rows, effort: now.effort, asked: now.asked}
 		question, err := d.reconcile(ctx, &next, peer, answer)
 		if errors.Is(err, errTakeWhole) {
 			question, err = &wire.SnapshotRequest{}, nil
@@ -148,7 +150,7 @@ func (d *Stream) reconcile(ctx context.Context, r *reconciliation, peer merge.No
 
 // errTakeWhole says that a snapshot is to be taken whole: a chain has two ends,
 // and equal versions do not stand for equal rows then, or the peer's table is not
-// whole itself.
+// whole itself, or it divides it without an end.
 var errTakeWhole = errors.New("a snapshot is to be taken whole")
 
 // oneEnd is errTakeWhole where a chain of the dataset has two.
@@ -210,7 +212,7 @@ func (d *Stream) nextQuestion(ctx context.Context, r *reconciliation, peer merge
 // beginTable begins with the first table left. One that cannot be compared is
 // had whole, as far as it is watched here.
 func (d *Stream) beginTable(ctx context.Context, r *reconciliation, peer merge.NodeID) error {
-	r.compare, r.fetch, r.rows = nil, nil, 0
+	r.compare, r.fetch, r.rows, r.effort = nil, nil, 0, effort{}
 	if len(r.tables) == 0 {
 		return nil
 	}
@@ -242,6 +244,9 @@ func (d *Stream) sift(ctx context.Context, r *reconciliation, q *wire.Fingerprin
 	mine, err := d.fingerprints(ctx, &wire.FingerprintsRequest{Aspect: q.Aspect, Table: q.Table, Ranges: rangesOf(parts)}, 0)
 	if err != nil {
 		return err
+	}
+	if !r.effort.spend(mine) {
+		return errTakeWhole
 	}
 	r.compare = r.compare[:len(r.compare)-len(q.Ranges)]
 	r.compare = append(r.compare, q.Ranges[len(m.Ranges):]...)

@@ -2,6 +2,7 @@ package cdc_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -67,6 +68,7 @@ func away(t testing.TB, rows, changed int) (stale, fresh *node) {
 
 // What travels follows the difference and not the table.
 func TestTrafficFollowsTheDifference(t *testing.T) {
+	unitOnly(t)
 	type cost struct{ verify, reconcile int64 }
 	measure := func(rows, changed int) (c cost) {
 		stale, fresh := away(t, rows, changed)
@@ -86,10 +88,7 @@ func TestTrafficFollowsTheDifference(t *testing.T) {
 		t.Logf("%d rows, %d changed: one row is found with %d bytes, all are had with %d", rows, changed, c.verify, c.reconcile)
 		return c
 	}
-	rows := 4800
-	if testing.Short() {
-		rows = 2400
-	}
+	const rows = 4800
 	small, large, more := measure(rows/6, 2), measure(rows, 2), measure(rows, rows/60)
 	if large.verify > 3*small.verify || large.verify > 8<<10 {
 		t.Errorf("a row among %d is found with %d bytes, among a sixth with %d", rows, large.verify, small.verify)
@@ -185,5 +184,73 @@ func TestTablesThatAreHadWhole(t *testing.T) {
 	converge(t, a, b)
 	if got := b.text(`SELECT group_concat(line) FROM (SELECT line FROM logs WHERE line IN ('a', 'b') ORDER BY line)`); got != strings.Join([]string{"a", "b"}, ",") {
 		t.Errorf("lines are %s", got)
+	}
+}
+
+// A peer that divides a table without an end is taken whole, or not compared
+// with.
+func TestEndlessDivision(t *testing.T) {
+	stale, fresh := away(t, 400, 40)
+	lie := func(question wire.Message) (wire.Message, error) {
+		q, ok := question.(*wire.FingerprintsRequest)
+		if !ok {
+			return fresh.Stream(cdc.DefaultDataset).Compare(t.Context(), question)
+		}
+		m := &wire.Fingerprints{}
+		for _, r := range q.Ranges {
+			all := wire.Fingerprint{To: r.To, Rows: 1 << 40, Sum: wire.Sum{1}}
+			m.Ranges = append(m.Ranges, []wire.Fingerprint{all, all})
+		}
+		return m, nil
+	}
+	steps := 0
+	step := stale.Stream(cdc.DefaultDataset).Reconcile(fresh.Node())
+	for question, err := step(t.Context(), nil); ; steps++ {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := question.(*wire.SnapshotRequest); ok {
+			break
+		}
+		if steps > 1000 {
+			t.Fatal("it is compared without an end")
+		}
+		answer, err := lie(question)
+		if err != nil {
+			t.Fatal(err)
+		}
+		question, err = step(t.Context(), answer)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked := 0
+	_, err := stale.Stream(cdc.DefaultDataset).Differ(t.Context(), cdc.DifferOptions{
+		Found: func(cdc.Difference) error { return nil },
+		Ask: func(_ context.Context, question wire.Message) (wire.Message, error) {
+			if asked++; asked > 1000 {
+				return nil, context.Canceled
+			}
+			return lie(question)
+		},
+	})
+	if !errors.Is(err, wire.ErrInvalid) {
+		t.Errorf("after %d questions: %v", asked, err)
+	}
+}
+
+// One that asks of the same rows again and again in one question gets the answer
+// to the first of it.
+func TestOverlappingRangesAreAnsweredInPart(t *testing.T) {
+	a := newNode(t, 1, items)
+	a.watch(cdc.WatchOptions{}, "items")
+	a.exec(fmt.Sprintf(manyItems, 9000))
+	a.seal()
+	m, err := a.stream().Compare(t.Context(), &wire.FingerprintsRequest{Aspect: wire.ByVersions, Table: "items", Ranges: make([]wire.KeyRange, 4096)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(m.(*wire.Fingerprints).Ranges); n == 0 || n > 10 {
+		t.Errorf("%d ranges of 9000 rows each are answered at once", n)
 	}
 }

@@ -94,6 +94,7 @@ func TestNobodyWritesWhileABacklogIsSealedIntoAJournal(t *testing.T) {
 // A row that was marked again and again, thousands of marks apart, is one
 // change of a batch, whatever was done to it last.
 func TestMarksOfARowFarApart(t *testing.T) {
+	unitOnly(t)
 	const table = `CREATE TABLE items (name TEXT COLLATE NOCASE PRIMARY KEY, qty, note)`
 	a, b := pair(t, table, "items")
 	fill := func(from, to int) {

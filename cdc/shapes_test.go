@@ -52,10 +52,8 @@ func (n *node) dump(table string) string {
 // Every shape of table, given the same statements, holds on the peer what a
 // file holds that has never heard of sqlsync: types and bytes.
 func TestShapes(t *testing.T) {
-	for i, shape := range fixtures.Shapes() {
-		if testing.Short() && i%8 != 0 {
-			continue
-		}
+	unitOnly(t)
+	for _, shape := range fixtures.Shapes() {
 		t.Run(shape.Name, func(t *testing.T) {
 			for _, late := range []bool{false, true} {
 				a, b, plain := newNode(t, 1, shape.SQL), newNode(t, 2, shape.SQL), newNode(t, 3, shape.SQL)

@@ -31,7 +31,7 @@ const (
 func (d *Stream) Snapshot(ctx context.Context, req *wire.SnapshotRequest, wants []string) (*wire.SnapshotPart, error) {
 	var part *wire.SnapshotPart
 	err := d.whenSealed(ctx, func(t *tx, ds *dataset) (err error) {
-		part, err = t.snapshotPart(ds, req.Cursor, wants)
+		part, err = t.snapshotPart(d.answering(), ds, req.Cursor, wants)
 		return err
 	})
 	if err != nil {
@@ -62,7 +62,7 @@ func (d *Stream) whenSealed(ctx context.Context, fn func(t *tx, ds *dataset) err
 
 // snapshotPart reads the next part. A cursor is the name of a table and the last
 // key of it that was told.
-func (t *tx) snapshotPart(ds *dataset, cursor []byte, wants []string) (*wire.SnapshotPart, error) {
+func (t *tx) snapshotPart(d *Stream, ds *dataset, cursor []byte, wants []string) (*wire.SnapshotPart, error) {
 	part := &wire.SnapshotPart{}
 	chains, err := t.chains(ds)
 	if err != nil {
@@ -82,7 +82,7 @@ func (t *tx) snapshotPart(ds *dataset, cursor []byte, wants []string) (*wire.Sna
 	}
 	to := &dataset{wants: wants}
 	tables := slices.DeleteFunc(slices.Clone(t.cfg.tables), func(tab *table) bool {
-		return !tab.tells(ds) || tab.def == nil || tab.name < name || !to.wanting(tab.name)
+		return !d.has(tab) || tab.def == nil || tab.name < name || !to.wanting(tab.name)
 	})
 	slices.SortFunc(tables, func(a, b *table) int { return strings.Compare(a.name, b.name) })
 	if len(tables) == 0 {

@@ -37,9 +37,10 @@ type Options struct {
 	// Author makes the author that a salt stands for, see Store.Author. Without
 	// it a file that was put back is ErrRolledBack.
 	Author func(salt []byte) Author
-	// DatasetKey returns the key of a private dataset, nil where it is not here;
-	// nil for none. It is asked whenever the key is needed.
-	DatasetKey func(dataset string) (*wire.DatasetKey, error)
+	// DatasetKeys returns the keys of a private dataset, from the oldest to the one
+	// that is used now, none where they are not here; nil for none. It is asked
+	// whenever a key is needed.
+	DatasetKeys func(dataset string) ([]wire.DatasetKey, error)
 	// Witness is where the witness is kept, see there; empty for none.
 	Witness string
 	// Now is the physical clock, time.Now if nil. With one that is given the
@@ -82,7 +83,7 @@ type Store struct {
 	observer func(Work)
 	maxDrift time.Duration
 
-	keyOf       func(dataset string) (*wire.DatasetKey, error)
+	keysOf      func(dataset string) ([]wire.DatasetKey, error)
 	former      []merge.NodeID
 	makeAuthor  func(salt []byte) Author
 	author      atomic.Pointer[author] // as of the last transaction
@@ -137,7 +138,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		path: o.Path, node: o.Node, sign: o.Sign, verify: o.Verify,
 		now: o.Now, log: o.Log, lockWait: o.LockWait, maxDrift: o.MaxDrift, observer: o.Observe,
-		former: o.Former, makeAuthor: o.Author, witnessPath: o.Witness, keyOf: o.DatasetKey,
+		former: o.Former, makeAuthor: o.Author, witnessPath: o.Witness, keysOf: o.DatasetKeys,
 	}
 	s.author.Store(s.authorOf(nil))
 	if s.maxDrift == 0 {

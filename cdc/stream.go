@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"sqlsync/merge"
 	"sqlsync/wire"
@@ -14,11 +15,36 @@ import (
 type Stream struct {
 	s    *Store
 	name string
+	// may says which datasets a peer may have, nil for all; told that it is a peer
+	// that asks.
+	may  func(dataset string) bool
+	told bool
 }
 
 // Stream returns the dataset of that name; whether there is one is told by
 // what is done with it.
-func (s *Store) Stream(dataset string) *Stream { return &Stream{s, dataset} }
+func (s *Store) Stream(dataset string) *Stream { return &Stream{s: s, name: dataset} }
+
+// For returns the dataset as somebody is told of it who may have some datasets
+// only: a table that was in it and is in another by now is not told where that is
+// none of these.
+func (d *Stream) For(may func(dataset string) bool) *Stream {
+	return &Stream{s: d.s, name: d.name, may: may}
+}
+
+func (d *Stream) answering() *Stream { return &Stream{d.s, d.name, d.may, true} }
+
+// has reports whether a table is one of the dataset, or was. A peer is told of
+// those that were if they are not private now, and in a dataset that it may have.
+func (d *Stream) has(tab *table) bool {
+	switch {
+	case tab.ds.name == d.name:
+		return true
+	case d.told && (tab.ds.private || d.may != nil && !d.may(tab.ds.name)):
+		return false
+	}
+	return slices.ContainsFunc(tab.formers, func(f former) bool { return f.ds.name == d.name })
+}
 
 // Vector returns what is applied durably, this node's own chain included. It
 // falls back when more tables come to be wanted: see interest.go.

@@ -85,6 +85,7 @@ func (n *node) past(statements ...string) {
 }
 
 func TestRowsPastTheCapture(t *testing.T) {
+	unitOnly(t)
 	const composite = `CREATE TABLE t (v, b TEXT COLLATE NOCASE, a, d DATETIME, PRIMARY KEY (a, b)) WITHOUT ROWID`
 	for _, c := range []struct {
 		name, schema, table string
@@ -145,6 +146,7 @@ func TestRowsPastTheCapture(t *testing.T) {
 
 // Ranges end anywhere, also between the rows and metadata without rows.
 func TestManyRanges(t *testing.T) {
+	unitOnly(t)
 	a, b := pair(t, items, "items")
 	a.exec(`WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000) INSERT INTO items (id, name) SELECT i, 'item ' || i FROM n`)
 	converge(t, a, b)

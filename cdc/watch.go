@@ -27,6 +27,9 @@ type WatchOptions struct {
 	// Key names the columns of a UNIQUE NOT NULL index to use as the key; nil
 	// is the primary key.
 	Key []string
+	// InClear consents to a table that is in a private dataset, or was when it was
+	// watched last, being put into one that is not. Without it that is refused.
+	InClear bool
 }
 
 // Verdict is what became of one table.
@@ -45,6 +48,8 @@ type Verdict struct {
 	Policy, Before string
 	// SharedIDs says that two nodes that insert may give out the same id.
 	SharedIDs bool
+	// InClear says that the table was private until now.
+	InClear bool
 }
 
 // Watch installs capture on tables and takes their rows as the baseline, each
@@ -77,10 +82,14 @@ func (s *Store) Watch(ctx context.Context, names []string, o WatchOptions) ([]Ve
 func (s *Store) watch(ctx context.Context, name string, o WatchOptions) (Verdict, error) {
 	v := Verdict{Table: name}
 	err := s.write(ctx, func(t *tx) (err error) {
-		v.Before, v.From = "", ""
+		v.Before, v.From, v.InClear = "", "", false
 		old := t.cfg.byName[schema.Fold(name)]
 		if old != nil && old.def != nil {
 			v.Before = old.policyText()
+		}
+		hidden, err := t.hidden(name)
+		if err != nil {
+			return err
 		}
 		if v.Rows, err = t.watch(&v.Table, o); err != nil {
 			return err
@@ -90,6 +99,7 @@ func (s *Store) watch(ctx context.Context, name string, o WatchOptions) (Verdict
 		if v.Before != "" && old.ds.id != tab.ds.id {
 			v.From = old.ds.name
 		}
+		v.InClear = hidden != "" && !tab.ds.private
 		v.SharedIDs = len(tab.key) == 1 && tab.key[0] == tab.def.RowidAlias && tab.merging.IDs == ""
 		return nil
 	})
@@ -111,6 +121,9 @@ func (t *tx) watch(name *string, o WatchOptions) (rows int64, err error) {
 		if old := t.cfg.byName[schema.Fold(def.Name)]; old != nil {
 			o.Dataset = old.ds.name
 		}
+	}
+	if err := t.mayReveal(def.Name, o); err != nil {
+		return 0, err
 	}
 	if old := t.cfg.byName[schema.Fold(def.Name)]; old != nil && old.def != nil {
 		return t.rewatch(old, o)
@@ -205,11 +218,13 @@ func (t *tx) addTable(def *schema.Table, key schema.Key, ds *dataset, m merging)
 	if err != nil {
 		return 0, false, err
 	}
-	from, err := t.Int(`SELECT min(pos) FROM sqlsync_batch WHERE dataset_id = ?`, ds.id)
-	if again {
-		from, err = t.Int(`SELECT replay_from FROM sqlsync_table WHERE id = ?`, id)
-	}
+	// Where another dataset has got to says nothing of this one.
+	from, err := t.Int(`SELECT CASE WHEN EXISTS (SELECT 1 FROM sqlsync_table WHERE id = ?1 AND dataset_id = ?2)
+		THEN (SELECT replay_from FROM sqlsync_table WHERE id = ?1) ELSE (SELECT min(pos) FROM sqlsync_batch WHERE dataset_id = ?2) END`, id, ds.id)
 	if err != nil {
+		return 0, false, err
+	}
+	if _, err := t.Exec(`DELETE FROM sqlsync_moved WHERE table_id = ? AND dataset_id = ?`, id, ds.id); err != nil {
 		return 0, false, err
 	}
 	var replay any

@@ -20,9 +20,37 @@ func (s *script) Write(p []byte) (int, error) { return s.out.Write(p) }
 func (s *script) Close() error                { return nil }
 func (s *script) SetDeadline(time.Time) error { return nil }
 
-// FuzzServer gives a server what a client says. Nobody who does not know its key
+// decoder gives its seeds and returns what tries bytes on it.
+type decoder func(f *testing.F, seed func([]byte)) (try func(*testing.T, []byte))
+
+// fuzz tries bytes on decoders, of which one sees them as the first byte says.
+// Together they have the time of one target.
+func fuzz(f *testing.F, decoders ...decoder) {
+	tries := make([]func(*testing.T, []byte), len(decoders))
+	for i, d := range decoders {
+		tries[i] = d(f, func(b []byte) { f.Add(byte(i), b) })
+	}
+	f.Fuzz(func(t *testing.T, which byte, b []byte) { tries[int(which)%len(tries)](t, b) })
+}
+
+// FuzzHandshake is what comes over a connection, before anybody has shown a key
+// and after that.
+func FuzzHandshake(f *testing.F) { fuzz(f, fuzzServer, fuzzClient, fuzzRecords, fuzzSealedRecords) }
+
+// FuzzSigned is what a key has to have signed: by itself, or in a payload or
+// packet.
+func FuzzSigned(f *testing.F) {
+	fuzz(f, fuzzMoved, fuzzIntroduced, fuzzAnnounced, fuzzStated, fuzzSignedStatement)
+}
+
+// FuzzText is what people paste, and files that they put back.
+func FuzzText(f *testing.F) {
+	fuzz(f, fuzzTicket, fuzzTicketBytes, fuzzPublicKey, fuzzIdentity, fuzzDatasetKeys, fuzzKeysText, fuzzKeysBytes)
+}
+
+// fuzzServer gives a server what a client says. Nobody who does not know its key
 // and has none of its own is let in or told more than the second message.
-func FuzzServer(f *testing.F) {
+func fuzzServer(f *testing.F, seed func([]byte)) func(*testing.T, []byte) {
 	server := node(f, serverNode)
 	near, far := net.Pipe()
 	t := &tap{Conn: near}
@@ -36,10 +64,10 @@ func FuzzServer(f *testing.F) {
 	whole := bytes.Join(t.writes, nil)
 	first := 2 + helloLen
 	third := first + 2 + identifyLen + len("payload")
-	f.Add(whole[:first])
-	f.Add(whole[:third])
-	f.Add([]byte{0, helloLen})
-	f.Fuzz(func(t *testing.T, in []byte) {
+	seed(whole[:first])
+	seed(whole[:third])
+	seed([]byte{0, helloLen})
+	return func(t *testing.T, in []byte) {
 		s := &script{in: bytes.NewReader(in)}
 		conn, err := accept2(s, server)
 		known := len(in) >= first && bytes.Equal(in[:first], whole[:first])
@@ -51,7 +79,7 @@ func FuzzServer(f *testing.F) {
 		case err != nil && s.out.Len() != 0 && !(known && s.out.Len() == 2+helloLen):
 			t.Fatalf("answered %x", s.out.Bytes())
 		}
-	})
+	}
 }
 
 // accept2 is accept with the ephemeral key that makes a recorded third message
@@ -61,8 +89,8 @@ func accept2(c net.Conn, id *Identity) (*Conn, error) {
 	return conn, err
 }
 
-// FuzzClient gives a client what whoever answers at an address says.
-func FuzzClient(f *testing.F) {
+// fuzzClient gives a client what whoever answers at an address says.
+func fuzzClient(f *testing.F, seed func([]byte)) func(*testing.T, []byte) {
 	server := node(f, serverNode)
 	near, far := net.Pipe()
 	t := &tap{Conn: far}
@@ -71,9 +99,9 @@ func FuzzClient(f *testing.F) {
 		f.Fatal(err)
 	}
 	whole := bytes.Join(t.writes, nil)
-	f.Add(whole)
-	f.Add(whole[:2+helloLen])
-	f.Fuzz(func(t *testing.T, in []byte) {
+	seed(whole)
+	seed(whole[:2+helloLen])
+	return func(t *testing.T, in []byte) {
 		s := &script{in: bytes.NewReader(in)}
 		_, err := connect(s, node(t, clientNode), server.PublicKey(), nil, Options{Rand: seeded(100 + clientNode)}.withDefaults())
 		if (err == nil) != bytes.HasPrefix(in, whole) {
@@ -82,19 +110,19 @@ func FuzzClient(f *testing.F) {
 		if err != nil && !bytes.HasPrefix(in, whole[:2+helloLen]) && s.out.Len() != 2+helloLen {
 			t.Fatalf("said %x to whoever it was", s.out.Bytes())
 		}
-	})
+	}
 }
 
-// FuzzMoved gives a client what a server says that has another key now.
-func FuzzMoved(f *testing.F) {
+// fuzzMoved gives a client what a server says that has another key now.
+func fuzzMoved(f *testing.F, seed func([]byte)) func(*testing.T, []byte) {
 	id, all := rotated(f, 1)
 	old := all[1]
 	s := id.succession(0)
-	f.Add(s.moved())
-	f.Fuzz(func(t *testing.T, data []byte) {
+	seed(s.moved())
+	return func(t *testing.T, data []byte) {
 		m := parseMoved(old.PublicKey(), data)
 		if (m != nil) != bytes.Equal(data, s.moved()) {
 			t.Fatalf("%x: %v", data, m)
 		}
-	})
+	}
 }

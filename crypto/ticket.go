@@ -22,6 +22,10 @@ const (
 	ticketFormat = 1
 	// ticketFormat2 has the keys of private datasets behind.
 	ticketFormat2 = 2
+	// ticketFormatRelay is format 1 for a node that gets no keys.
+	ticketFormatRelay = 3
+	// ticketFormatKeys is format 2 where a dataset has former keys, too.
+	ticketFormatKeys = 4
 
 	// maxTicket is the length of the longest text that ParseTicket looks at.
 	maxTicket = 4096
@@ -60,6 +64,9 @@ type Ticket struct {
 	Datasets []string
 	// Keys are those of the private datasets among them.
 	Keys DatasetKeys
+	// Relay says that Datasets, of which there are some, are private and for the
+	// invited node to hold and pass on without their keys.
+	Relay bool
 }
 
 // Format prints whose ticket it is and not the secret, whatever the verb.
@@ -69,14 +76,15 @@ func (t *Ticket) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "ticket of %s", t.
 // lower case; in upper case it is a ticket too, and a smaller QR code. The
 // payload is
 //
-//	1 byte      format: 1, or 2 with keys
+//	1 byte      format: 1, 2 with keys, 3 for a relay, 4 with former keys too
 //	32 bytes    key
 //	16 bytes    secret
 //	8 bytes     expiry, in Unix seconds, big-endian
 //	list        addresses
 //	list        datasets, none for all
-//	keys        of format 2 only: how many in a byte, and of each the 32 bytes
-//	            and the dataset's name as in a list, ascending by name
+//	keys        of formats 2 and 4 only: how many in a byte, and of each the 32
+//	            bytes and the dataset's name as in a list, ascending by name, those
+//	            of one dataset from the oldest to the one that is used now
 //
 // where a list is its length in a byte, and each of its texts with the text's
 // length in a byte in front.
@@ -84,11 +92,7 @@ func (t *Ticket) Text() (string, error) {
 	if err := t.check(); err != nil {
 		return "", fmt.Errorf("encode ticket: %w", err)
 	}
-	format := byte(ticketFormat)
-	if len(t.Keys) > 0 {
-		format = ticketFormat2
-	}
-	b := append([]byte{format}, t.Key[:]...)
+	b := append([]byte{t.format()}, t.Key[:]...)
 	b = append(b, t.Secret[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(t.Expires.Unix()))
 	for _, list := range [][]string{t.Addrs, t.Datasets} {
@@ -98,11 +102,7 @@ func (t *Ticket) Text() (string, error) {
 		}
 	}
 	if len(t.Keys) > 0 {
-		b = append(b, byte(len(t.Keys)))
-		for _, name := range t.Keys.names() {
-			key := t.Keys[name]
-			b = append(append(append(b, key[:]...), byte(len(name))), name...)
-		}
+		b = appendKeys(b, t.Keys)
 	}
 	groups, err := bech32.ConvertBits(b, 8, 5, true)
 	if err != nil {
@@ -139,10 +139,14 @@ func ParseTicket(s string) (*Ticket, error) {
 	if err != nil || len(b) == 0 {
 		return nil, fmt.Errorf("%w: it does not hold whole bytes: ask for another", ErrBadTicket)
 	}
-	if b[0] != ticketFormat && b[0] != ticketFormat2 {
-		return nil, fmt.Errorf("%w: its format is %d and not %d or %d: use the version of sqlsync that made it", ErrBadTicket, b[0], ticketFormat, ticketFormat2)
+	if b[0] < ticketFormat || b[0] > ticketFormatKeys {
+		return nil, fmt.Errorf("%w: its format is %d and not %d to %d: use the version of sqlsync that made it", ErrBadTicket, b[0], ticketFormat, ticketFormatKeys)
 	}
-	t, ok := decodeTicket(b[1:], b[0] == ticketFormat2)
+	t, ok := decodeTicket(b[1:], b[0] == ticketFormat2 || b[0] == ticketFormatKeys)
+	if ok {
+		t.Relay = b[0] == ticketFormatRelay
+		ok = t.format() == b[0]
+	}
 	if !ok {
 		return nil, fmt.Errorf("%w: it is cut short or has too much: ask for another", ErrBadTicket)
 	}
@@ -186,6 +190,36 @@ func decodeTicket(b []byte, keys bool) (*Ticket, bool) {
 	return t, len(b) == 0
 }
 
+// format is the least that can say what the ticket says.
+func (t *Ticket) format() byte {
+	switch {
+	case t.Relay:
+		return ticketFormatRelay
+	case t.Keys.count() > len(t.Keys):
+		return ticketFormatKeys
+	case len(t.Keys) > 0:
+		return ticketFormat2
+	}
+	return ticketFormat
+}
+
+func (k DatasetKeys) count() (n int) {
+	for _, list := range k {
+		n += len(list)
+	}
+	return n
+}
+
+func appendKeys(b []byte, keys DatasetKeys) []byte {
+	b = append(b, byte(keys.count()))
+	for _, name := range keys.names() {
+		for _, key := range keys[name] {
+			b = append(append(append(b, key[:]...), byte(len(name))), name...)
+		}
+	}
+	return b
+}
+
 func decodeKeys(b []byte) (keys DatasetKeys, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] == 0 {
 		return nil, nil, false
@@ -199,10 +233,11 @@ func decodeKeys(b []byte) (keys DatasetKeys, rest []byte, ok bool) {
 			return nil, nil, false
 		}
 		name := string(b[fixed : fixed+int(b[fixed-1])])
-		if name <= last {
+		key := DatasetKey(b[:fixed-1])
+		if name < last || slices.Contains(keys[name], key) {
 			return nil, nil, false
 		}
-		keys[name], last = DatasetKey(b[:fixed-1]), name
+		keys[name], last = append(keys[name], key), name
 		b = b[fixed+len(name):]
 	}
 	return keys, b, true
@@ -217,8 +252,10 @@ func (t *Ticket) check() error {
 		return errors.New("its expiry is before 1970")
 	case len(t.Addrs) == 0:
 		return errors.New("it has no address")
-	case len(t.Addrs) > maxTicketList || len(t.Datasets) > maxTicketList || len(t.Keys) > maxTicketList:
+	case len(t.Addrs) > maxTicketList || len(t.Datasets) > maxTicketList || len(t.Keys) > maxTicketList || t.Keys.count() > math.MaxUint8:
 		return fmt.Errorf("it has more than %d addresses or datasets", maxTicketList)
+	case t.Relay && (len(t.Datasets) == 0 || len(t.Keys) > 0):
+		return errors.New("it is for a relay, and names no dataset or has keys")
 	}
 	for _, s := range slices.Concat(t.Addrs, t.Datasets, t.Keys.names()) {
 		if len(s) == 0 || len(s) > math.MaxUint8 || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {

@@ -39,7 +39,11 @@ func TestTicketRoundTrip(t *testing.T) {
 			t.Errorf("parsed %+v, %v", got, err)
 		}
 	}
-	want.Datasets = nil
+	want.Relay = true
+	if got, err := ParseTicket(ticketText(t, want)); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("for a relay: parsed %+v, %v", got, err)
+	}
+	want.Relay, want.Datasets = false, nil
 	if got, err := ParseTicket(ticketText(t, want)); err != nil || got.Datasets != nil {
 		t.Errorf("datasets = %v, %v", got.Datasets, err)
 	}
@@ -91,20 +95,22 @@ func TestTicketsMadeByHand(t *testing.T) {
 	late := body("\x01\x03a:1\x00")
 	late[49] = 0x80
 	for name, text := range map[string]string{
-		"checksum of bech32": encode(bech32.Encode, good),
-		"later format":       encode(bech32.EncodeM, append([]byte{2}, good[1:]...)),
-		"key of small order": encode(bech32.EncodeM, badKey),
-		"negative expiry":    encode(bech32.EncodeM, late),
-		"no address":         encode(bech32.EncodeM, body("\x00\x00")),
-		"no port":            encode(bech32.EncodeM, body("\x01\x01a\x00")),
-		"control character":  encode(bech32.EncodeM, body("\x01\x04a\n:1\x00")),
-		"empty dataset":      encode(bech32.EncodeM, body("\x01\x03a:1\x01\x00")),
-		"one byte more":      encode(bech32.EncodeM, body("\x01\x03a:1\x00\x00")),
-		"list cut short":     encode(bech32.EncodeM, body("\x02\x03a:1")),
-		"text cut short":     encode(bech32.EncodeM, body("\x01\x09a:1\x00")),
-		"nothing":            encode(bech32.EncodeM, nil),
-		"a key":              key.String(),
-		"too long":           ticketPrefix + "1" + strings.Repeat("q", maxTicket),
+		"checksum of bech32":      encode(bech32.Encode, good),
+		"format without its keys": encode(bech32.EncodeM, append([]byte{ticketFormat2}, good[1:]...)),
+		"relay of nothing":        encode(bech32.EncodeM, append([]byte{ticketFormatRelay}, good[1:]...)),
+		"later format":            encode(bech32.EncodeM, append([]byte{5}, good[1:]...)),
+		"key of small order":      encode(bech32.EncodeM, badKey),
+		"negative expiry":         encode(bech32.EncodeM, late),
+		"no address":              encode(bech32.EncodeM, body("\x00\x00")),
+		"no port":                 encode(bech32.EncodeM, body("\x01\x01a\x00")),
+		"control character":       encode(bech32.EncodeM, body("\x01\x04a\n:1\x00")),
+		"empty dataset":           encode(bech32.EncodeM, body("\x01\x03a:1\x01\x00")),
+		"one byte more":           encode(bech32.EncodeM, body("\x01\x03a:1\x00\x00")),
+		"list cut short":          encode(bech32.EncodeM, body("\x02\x03a:1")),
+		"text cut short":          encode(bech32.EncodeM, body("\x01\x09a:1\x00")),
+		"nothing":                 encode(bech32.EncodeM, nil),
+		"a key":                   key.String(),
+		"too long":                ticketPrefix + "1" + strings.Repeat("q", maxTicket),
 	} {
 		if _, err := ParseTicket(text); !errors.Is(err, ErrBadTicket) {
 			t.Errorf("%s: %v", name, err)
@@ -140,47 +146,47 @@ func TestProof(t *testing.T) {
 	}
 }
 
-// FuzzParseTicket looks for text that is a ticket and not what Text makes of it.
-func FuzzParseTicket(f *testing.F) {
+// fuzzTicket looks for text that is a ticket and not what Text makes of it.
+func fuzzTicket(f *testing.F, seed func([]byte)) func(*testing.T, []byte) {
 	text := ticketText(f, testTicket(f))
-	f.Add(text)
-	f.Add(strings.ToUpper(text))
-	f.Add(text[:len(text)-1])
-	f.Fuzz(func(t *testing.T, s string) {
-		ticket, err := ParseTicket(s)
+	seed([]byte(text))
+	seed([]byte(strings.ToUpper(text)))
+	seed([]byte(text[:len(text)-1]))
+	return func(t *testing.T, b []byte) {
+		ticket, err := ParseTicket(string(b))
 		if err != nil {
 			if !errors.Is(err, ErrBadTicket) {
 				t.Fatal(err)
 			}
 			return
 		}
-		if back := ticketText(t, ticket); back != strings.ToLower(strings.TrimSpace(s)) {
-			t.Fatalf("%q is also %q", s, back)
+		if back := ticketText(t, ticket); back != strings.ToLower(strings.TrimSpace(string(b))) {
+			t.Fatalf("%q is also %q", b, back)
 		}
-	})
+	}
 }
 
-// FuzzTicketBytes is FuzzParseTicket past the checksum.
-func FuzzTicketBytes(f *testing.F) {
+// fuzzTicketBytes is fuzzTicket past the checksum.
+func fuzzTicketBytes(f *testing.F, seed func([]byte)) func(*testing.T, []byte) {
+	try := fuzzTicket(f, func([]byte) {})
 	key := node(f, serverNode).PublicKey()
-	f.Add(append(append(key[:], make([]byte, 24)...), "\x01\x03a:1\x01\x01d"...))
-	f.Add(append(append(key[:], make([]byte, 24)...), "\x02\x03a:1\x04b:22\x00"...))
-	f.Add(append(append(append(append(key[:], make([]byte, 24)...), "\x01\x03a:1\x00\x01"...), make([]byte, 32)...), "\x01d"...))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		ticket, ok := decodeTicket(b, true)
-		if !ok {
-			ticket, ok = decodeTicket(b, false)
-		}
-		if !ok || ticket.check() != nil {
-			return
-		}
-		text, err := ticket.Text()
+	for format, lists := range map[byte]string{
+		ticketFormat:      "\x02\x03a:1\x04b:22\x00",
+		ticketFormat2:     "\x01\x03a:1\x00\x01" + string(make([]byte, 32)) + "\x01d",
+		ticketFormatKeys:  "\x01\x03a:1\x00\x02" + string(make([]byte, 32)) + "\x01d\x01" + string(make([]byte, 31)) + "\x01d",
+		ticketFormatRelay: "\x01\x03a:1\x01\x01d",
+	} {
+		seed(append(append(append([]byte{format}, key[:]...), make([]byte, 24)...), lists...))
+	}
+	return func(t *testing.T, b []byte) {
+		groups, err := bech32.ConvertBits(b, 8, 5, true)
 		if err != nil {
-			return // longer than a ticket may be
+			t.Fatal(err)
 		}
-		again, err := ParseTicket(text)
-		if err != nil || !reflect.DeepEqual(again, ticket) {
-			t.Fatalf("%+v, %v", again, err)
+		text, err := bech32.EncodeM(ticketPrefix, groups)
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
+		try(t, []byte(text))
+	}
 }

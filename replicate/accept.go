@@ -69,7 +69,7 @@ func (n *Node) inbound(peer merge.NodeID, dataset string) (*link, error) {
 	case i < 0:
 		return nil, fmt.Errorf("%w: not a remote", ErrRefused)
 	case !n.remotes[i].allows(dataset):
-		return nil, fmt.Errorf("%w: dataset %q", ErrRefused, dataset)
+		return nil, fmt.Errorf("%w: dataset %q", ErrRefused, brief(dataset))
 	}
 	n.reconcile()
 	if l := n.links[linkKey{peer, dataset}]; l != nil {
@@ -83,7 +83,7 @@ func (n *Node) noDataset(dataset string) error {
 	if d, ok := n.options.Stores.(Disabler); ok && d.Disabled(dataset) {
 		return fmt.Errorf("%w: %q", ErrDisabled, dataset)
 	}
-	return fmt.Errorf("%w: %q", ErrNoDataset, dataset)
+	return fmt.Errorf("%w: %q", ErrNoDataset, brief(dataset))
 }
 
 // nameOf is what people call a peer.

@@ -3,6 +3,8 @@ package replicate
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"sqlsync/wire"
 )
@@ -15,6 +17,9 @@ var (
 	ErrNoDataset = errors.New("no such dataset")
 	// ErrNoMember says that a dataset is private and one side has not got its key.
 	ErrNoMember = errors.New("only members of a private dataset tell each other tables and rows")
+	// ErrOtherKey says that both sides have a key of a private dataset, and not the
+	// same.
+	ErrOtherKey = errors.New("the two sides have different keys of the private dataset")
 	// ErrDisabled says that one side has disabled the dataset.
 	ErrDisabled = errors.New("dataset is disabled")
 	// ErrProtocol says that the sides have no protocol version in common.
@@ -44,6 +49,7 @@ const (
 	byeDisabled  = "disabled"
 	byeRefused   = "refused"
 	byeNoMember  = "no-member"
+	byeOtherKey  = "other-key"
 	byeInvalid   = "invalid"
 	byeGap       = "gap"
 	byePruned    = "pruned"
@@ -61,7 +67,7 @@ var byeErrors = []struct {
 	err  error
 }{
 	{byeProtocol, ErrProtocol}, {byeNoDataset, ErrNoDataset}, {byeDisabled, ErrDisabled}, {byeRefused, ErrRefused},
-	{byeNoMember, ErrNoMember},
+	{byeNoMember, ErrNoMember}, {byeOtherKey, ErrOtherKey},
 	{byeInvalid, wire.ErrInvalid}, {byeGap, wire.ErrGap}, {byePruned, ErrPruned},
 	{byeSilent, errSilent}, {byeStalled, errStalled}, {byeReplaced, errReplaced}, {byeRestarted, errRestarted},
 }
@@ -85,6 +91,23 @@ func (e *ByeError) Is(target error) bool {
 		}
 	}
 	return false
+}
+
+// saidBye is the end as a peer explains it.
+func saidBye(b *wire.Bye) *ByeError { return &ByeError{brief(b.Code), brief(b.Text)} }
+
+// mostSaid is how much of a peer's text is repeated, in bytes.
+const mostSaid = 1000
+
+// brief is a peer's text as it may go into logs and onto terminals.
+func brief(text string) string {
+	text = strings.ToValidUTF8(text[:min(len(text), mostSaid)], "")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 // lost says what reading from a peer failed with: either it sent what cannot

@@ -2,11 +2,14 @@ package replicate
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"sqlsync/merge"
 	"sqlsync/wire"
@@ -208,6 +211,54 @@ func TestPermissionsTakenFromALiveSession(t *testing.T) {
 				}
 				if victim.has(thief) > 0 || i.heardAny(&wire.Batches{}) {
 					t.Error("the session went on")
+				}
+			})
+		})
+	}
+}
+
+// What a peer says goes into logs and onto terminals: it is short, and moves no
+// cursor.
+func TestWordsOfAHostilePeer(t *testing.T) {
+	long := strings.Repeat("x\x1b[2J\u202e\xff\r\n", 10_000)
+	for name, say := range map[string]func(i *intruder) []wire.Message{
+		"bye": func(i *intruder) []wire.Message {
+			return []wire.Message{i.hello(true, true), &wire.Bye{Code: long, Text: long}}
+		},
+		"bye for a hello": func(*intruder) []wire.Message {
+			return []wire.Message{&wire.Bye{Code: long, Text: long}}
+		},
+		"dataset": func(i *intruder) []wire.Message {
+			h := i.hello(true, true)
+			h.Dataset = long[:60_000]
+			return []wire.Message{h}
+		},
+		"later dataset": func(i *intruder) []wire.Message {
+			h := i.hello(true, true)
+			h.Dataset = long[:60_000]
+			return []wire.Message{i.hello(true, true), h}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				victim, thief := w.join(1, "victim"), w.join(2, "thief")
+				victim.SetRemotes([]Remote{{Name: "thief", Peer: thief.Self, Pull: true, Push: true, Datasets: []string{"primary"}}})
+				i := thief.intrude(victim)
+				i.say(say(i)...)
+				i.bye()
+				synctest.Wait()
+				victim.mu.Lock()
+				defer victim.mu.Unlock()
+				texts := []string{fmt.Sprint(victim.accepted[0])}
+				for _, m := range i.heard {
+					if b, ok := m.(*wire.Bye); ok {
+						texts = append(texts, b.Text)
+					}
+				}
+				for _, text := range texts {
+					if len(text) > 2000 || strings.ContainsAny(text, "\x1b\u202e\r\n") || !utf8.ValidString(text) {
+						t.Errorf("%d bytes: %.200q", len(text), text)
+					}
 				}
 			})
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -76,7 +77,7 @@ func (l *link) grace() time.Duration {
 func (l *link) change(r Remote) {
 	old := l.remote
 	l.remote = r
-	other := old.Direction(l.key.dataset) != r.Direction(l.key.dataset) || !sameDatasets(old.Datasets, r.Datasets)
+	other := old.Pull != r.Pull || old.Push != r.Push || !maps.Equal(old.Directions, r.Directions) || !sameDatasets(old.Datasets, r.Datasets)
 	if other {
 		l.interrupt(errRestarted)
 	}
@@ -190,6 +191,9 @@ func (l *link) take(c *conn) (rival *conn, freed <-chan struct{}, err error) {
 func (l *link) permit(c *conn) {
 	d := l.remote.Direction(l.key.dataset)
 	c.config.pull, c.config.push, c.config.datasets = d.Pull, d.Push, l.remote.Datasets
+	if r, ok := l.node.options.Stores.(Restricter); ok {
+		c.store = r.Restrict(c.store, l.remote.gets)
+	}
 }
 
 func (l *link) prefers(c, rival *conn) bool {

@@ -13,9 +13,9 @@ type membership struct {
 	proof, peerProof *wire.Proof
 }
 
-// as reports whether another is to be met in the same way.
+// as reports whether another is to be met in the same way: with the same key.
 func (m membership) as(o membership) bool {
-	return m.private == o.private && (m.proof == nil) == (o.proof == nil)
+	return m.private == o.private && (m.proof == nil && o.proof == nil || m.proof.Same(o.proof))
 }
 
 // readMembership reads it, after the tables: a dataset is private before it has
@@ -54,6 +54,12 @@ func (s *session) tablesTold(tables []wire.TableOffer) {
 		s.tellings.awaited = false
 		s.learn(tables)
 	}
+}
+
+// otherKey reports whether the peer shows that it has a key, and not the one that
+// is here: what either writes the other cannot read.
+func (s *session) otherKey(h *wire.Hello) bool {
+	return s.proof != nil && h.Proof != nil && !s.peerProof.Same(h.Proof)
 }
 
 // byRanges reports whether a snapshot may be taken by comparing: who does not

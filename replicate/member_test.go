@@ -74,12 +74,13 @@ func TestPrivateDatasetTellsMembers(t *testing.T) {
 		name   string
 		proof  *wire.Proof
 		member bool
+		hello  error // what the session ends with at once
 	}{
-		{"a member", of(key, nodeID(2)), true},
-		{"no proof", nil, false},
-		{"another key", of(other, nodeID(2)), false},
-		{"a proof that was heard of another node", of(key, nodeID(3)), false},
-		{"our own", of(key, nodeID(1)), false},
+		{"a member", of(key, nodeID(2)), true, nil},
+		{"no proof", nil, false, nil},
+		{"another key", of(other, nodeID(2)), false, ErrOtherKey},
+		{"a proof that was heard of another node", of(key, nodeID(3)), false, ErrOtherKey},
+		{"our own", of(key, nodeID(1)), false, ErrOtherKey},
 	} {
 		for _, asks := range []wire.Message{nil, &wire.SchemaRequest{}, &wire.DigestRequest{}, &wire.SnapshotRequest{},
 			&wire.ContentsRequest{}, &wire.FingerprintsRequest{}, &wire.StatesRequest{}, &wire.RangesRequest{}} {
@@ -89,6 +90,9 @@ func TestPrivateDatasetTellsMembers(t *testing.T) {
 					t.Errorf("told before anything is known: %+v", hello)
 				}
 				said, err := s.tell(helloOf(test.proof))
+				if !errors.Is(err, test.hello) {
+					t.Errorf("ended by %v", err)
+				}
 				if asks != nil && err == nil {
 					if _, ok := asks.(*wire.SnapshotRequest); ok && !test.member {
 						out := s.step(time.Unix(0, 0), received{asks})
@@ -107,7 +111,7 @@ func TestPrivateDatasetTellsMembers(t *testing.T) {
 				if told != test.member {
 					t.Errorf("said %v", said)
 				}
-				if _, isSnapshot := asks.(*wire.SnapshotRequest); (asks != nil && !test.member && !isSnapshot) != errors.Is(err, ErrNoMember) {
+				if _, isSnapshot := asks.(*wire.SnapshotRequest); (asks != nil && !test.member && !isSnapshot && test.hello == nil) != errors.Is(err, ErrNoMember) {
 					t.Errorf("ended by %v", err)
 				}
 			})

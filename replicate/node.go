@@ -45,6 +45,9 @@ func (r Remote) Direction(dataset string) Direction {
 	return Direction{r.Pull, r.Push}
 }
 
+// gets reports whether a dataset is given to the remote.
+func (r Remote) gets(dataset string) bool { return r.allows(dataset) && r.Direction(dataset).Push }
+
 func (r Remote) allows(dataset string) bool {
 	return r.Datasets == nil || slices.Contains(r.Datasets, dataset)
 }

@@ -308,7 +308,10 @@ func (s *session) open(h *wire.Hello) {
 		s.end(fmt.Errorf("%w: peer speaks %d to %d, we %d to %d", ErrProtocol, h.MinProtocol, h.MaxProtocol, wire.MinProtocol, wire.MaxProtocol))
 		return
 	case datasetName(h.Dataset) != s.dataset:
-		s.end(fmt.Errorf("%w: peer wants %q, this is %q", ErrNoDataset, h.Dataset, s.dataset))
+		s.end(fmt.Errorf("%w: peer wants %q, this is %q", ErrNoDataset, brief(h.Dataset), s.dataset))
+		return
+	case s.otherKey(h):
+		s.end(fmt.Errorf("%w %q", ErrOtherKey, s.dataset))
 		return
 	}
 	s.isOpen, s.digests.protocol = true, min(h.MaxProtocol, wire.MaxProtocol)
@@ -359,7 +362,7 @@ func (s *session) hung(b *wire.Bye) {
 	s.isEnded = true
 	var err error
 	if b.Code != "" {
-		err = &ByeError{b.Code, b.Text}
+		err = saidBye(b)
 	}
 	s.do(end{err: err})
 }

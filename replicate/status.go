@@ -69,10 +69,11 @@ func (n *Node) Status(ctx context.Context) ([]Status, error) {
 	return out, nil
 }
 
-// denied reports whether a peer has said that it does not exchange a dataset.
+// denied reports whether a peer has said that it does not exchange a dataset, or
+// cannot.
 func denied(err error) bool {
 	var bye *ByeError
-	return errors.As(err, &bye) && (errors.Is(bye, ErrRefused) || errors.Is(bye, ErrNoDataset) || errors.Is(bye, ErrDisabled))
+	return errors.Is(err, ErrOtherKey) || errors.As(err, &bye) && (errors.Is(bye, ErrRefused) || errors.Is(bye, ErrNoDataset) || errors.Is(bye, ErrDisabled))
 }
 
 // Peers counts the remotes, and those that a session is open with.

@@ -124,6 +124,14 @@ type Stores interface {
 // not there. A peer is told so only of datasets that it may have.
 type Disabler interface{ Disabled(dataset string) bool }
 
+// Restricter is a Stores that keeps what it tells to what a peer may have.
+type Restricter interface {
+	// Restrict returns a store of Store's as a peer is told of it that may get the
+	// datasets for which may is true: of a table that is in another by now, nothing
+	// is told as of the dataset where it was.
+	Restrict(s Store, may func(dataset string) bool) Store
+}
+
 // Dialer makes authenticated connections.
 type Dialer interface {
 	// Dial connects to addr and returns when the other end has proved to be

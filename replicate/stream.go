@@ -44,7 +44,7 @@ func greet(ctx context.Context, s stream, within time.Duration) (*wire.Hello, er
 	case *wire.Hello:
 		return m, nil
 	case *wire.Bye:
-		return nil, &ByeError{m.Code, m.Text}
+		return nil, saidBye(m)
 	}
 	return nil, fmt.Errorf("%T in place of hello: %w", m, wire.ErrInvalid)
 }

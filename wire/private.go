@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"golang.org/x/crypto/blake2b"
@@ -82,10 +83,10 @@ func SealPrivate(b *Batch, key *DatasetKey, sign func(Hash) []byte) (*Sealed, er
 // Private reports whether a batch is of a private dataset.
 func (s *Sealed) Private() bool { return len(s.Head) > 0 && s.Head[0] == formatPrivate }
 
-// Reveal decrypts a private batch. The result is one to open: hash and signature
-// are those of s. The error wraps ErrInvalid: whoever wrote the batch had another
-// key, or none.
-func (s *Sealed) Reveal(key *DatasetKey) (*Sealed, error) {
+// Reveal decrypts a private batch with one of the dataset's keys, of which the last
+// is tried first. The result is one to open: hash and signature are those of s. The
+// error wraps ErrInvalid: whoever wrote the batch had another key, or none.
+func (s *Sealed) Reveal(keys []DatasetKey) (*Sealed, error) {
 	h, dir, err := s.Header()
 	if err != nil {
 		return nil, err
@@ -97,9 +98,13 @@ func (s *Sealed) Reveal(key *DatasetKey) (*Sealed, error) {
 		return nil, fail("it is no private batch, or not whole")
 	}
 	nonce, closed := s.Sections[0][:chacha20poly1305.NonceSizeX], s.Sections[0][chacha20poly1305.NonceSizeX:]
-	text, err := key.aead().Open(nil, nonce, closed, bound(&h))
+	var text []byte
+	err = errors.New("no key")
+	for i := len(keys) - 1; i >= 0 && err != nil; i-- {
+		text, err = keys[i].aead().Open(nil, nonce, closed, bound(&h))
+	}
 	if err != nil {
-		return nil, fail("it is not encrypted with the key of the dataset")
+		return nil, fail("it is not encrypted with a key of the dataset that is here")
 	}
 	inner, err := parsePrivate(text)
 	if err != nil {

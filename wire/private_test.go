@@ -57,7 +57,7 @@ func TestPrivateBatch(t *testing.T) {
 			t.Errorf("%q is in it", word)
 		}
 	}
-	inner, err := parsed.Reveal(&key)
+	inner, err := parsed.Reveal([]DatasetKey{key})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestPrivateBatchFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inner, err := s.Reveal(&key)
+	inner, err := s.Reveal([]DatasetKey{key})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestPrivateBatchRefused(t *testing.T) {
 		"private in private":  {signedAnew(t, s, of(append(appendBytes(nil, s.Head), 0)), nil), &key},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if inner, err := test.s.Reveal(test.k); !errors.Is(err, ErrInvalid) {
+			if inner, err := test.s.Reveal([]DatasetKey{*test.k, {9}}); !errors.Is(err, ErrInvalid) {
 				t.Errorf("revealed %v, %v", inner, err)
 			}
 		})
@@ -181,8 +181,8 @@ func TestProof(t *testing.T) {
 	}
 }
 
-// FuzzPrivate reads what a member may have encrypted.
-func FuzzPrivate(f *testing.F) {
+// fuzzPrivate returns what a member has encrypted, and what reads such text.
+func fuzzPrivate(f *testing.F) (seed []byte, try func(*testing.T, []byte)) {
 	key := DatasetKey{1}
 	s := sealPrivate(f, small(), &key)
 	h, _, err := s.Header()
@@ -194,10 +194,9 @@ func FuzzPrivate(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(text)
-	f.Fuzz(func(t *testing.T, text []byte) {
+	return text, func(t *testing.T, text []byte) {
 		section := key.aead().Seal(bytes.Clone(nonce), nonce, text, bound(&h))
-		inner, err := signedAnew(t, s, section, nil).Reveal(&key)
+		inner, err := signedAnew(t, s, section, nil).Reveal([]DatasetKey{key})
 		if err != nil {
 			return
 		}
@@ -212,5 +211,5 @@ func FuzzPrivate(f *testing.F) {
 		if len(inner.Sections) < 128 && !bytes.Equal(again, text) {
 			t.Fatal("encoded again, the bytes differ")
 		}
-	})
+	}
 }

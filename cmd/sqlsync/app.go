@@ -176,7 +176,7 @@ func explain(path string, err error) error {
 	case errors.Is(err, cdc.ErrPruned):
 		return hint(err, "begin anew without --cursor: sqlsync log shows what is kept, and the tables themselves hold the rest")
 	case errors.Is(err, cdc.ErrNoDatasetKey):
-		return hint(err, "join with a ticket of a node that has it, or put back %s", mesh.DatasetKeysPath(path))
+		return hint(err, "join with a ticket of a node that has it (sqlsync invite there), or put back %s", mesh.DatasetKeysPath(path))
 	case errors.Is(err, cdc.ErrLocked):
 		return hint(fmt.Errorf("%s is locked by another program", path), "end the program's transaction or its exclusive lock, then try again")
 	case errors.Is(err, cdc.ErrIdentity):

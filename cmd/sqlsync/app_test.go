@@ -38,9 +38,10 @@ func TestFullDisk(t *testing.T) {
 
 func TestOneLine(t *testing.T) {
 	for in, want := range map[string]string{
-		"a: b":                 "a: b",
-		"seal x: seal x: full": "seal x: full",
-		"full\nno rollback":    "full; no rollback",
+		"a: b":                  "a: b",
+		"seal x: seal x: full":  "seal x: full",
+		"full\nno rollback":     "full; no rollback",
+		"table \x1b[2J\u202e\a": "table \ufffd[2J\ufffd\ufffd",
 	} {
 		if got := oneLine(in); got != want {
 			t.Errorf("oneLine(%q) = %q, want %q", in, got, want)

@@ -15,6 +15,8 @@ import (
 type datasetCmd struct {
 	List    datasetListCmd    `cmd:"" default:"1" help:"List the datasets."`
 	Set     datasetSetCmd     `cmd:"" help:"Change a dataset."`
+	Relay   datasetRelayCmd   `cmd:"" help:"Hold a private dataset and pass it on without its key."`
+	Rotate  datasetRotateCmd  `cmd:"" help:"Give a private dataset a new key, for when a member leaves or the key got out."`
 	Enable  datasetEnableCmd  `cmd:"" help:"Replicate a dataset that was disabled; what was written meanwhile goes, too."`
 	Disable datasetDisableCmd `cmd:"" help:"Stop replicating a dataset. Its writes are still noted, for when it is enabled."`
 }

@@ -188,5 +188,5 @@ func (d *doctor) reach(r cdc.Remote, addr string) (a reached) {
 		return reached{} // it let us in; about the dataset its status has more
 	}
 	half := asked.Add(time.Since(asked) / 2)
-	return reached{told: true, skew: hello.Now.Time().Sub(half), software: cell(hello.Software)}
+	return reached{told: true, skew: hello.Now.Time().Sub(half), software: cell(cut(hello.Software, 100))}
 }

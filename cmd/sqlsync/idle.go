@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
+
+	"sqlsync/cdc"
 )
 
 // checkListen makes sure that an address can be listened on.
@@ -33,7 +36,12 @@ func (s *service) warnIdle(ctx context.Context, listens, discovers bool) error {
 	if err != nil {
 		return err
 	}
-	if watched == 0 {
+	datasets, err := s.Store.DatasetSettings(ctx)
+	if err != nil {
+		return err
+	}
+	relays := slices.ContainsFunc(datasets, func(d cdc.DatasetSettings) bool { return d.Private && !d.Keyed })
+	if watched == 0 && !relays {
 		s.log.Warn("no table is watched yet: sqlsync watch TABLE")
 	}
 	remotes, err := s.Store.Remotes(ctx)

@@ -20,6 +20,7 @@ type inviteCmd struct {
 	Expires lifetime `default:"1h" placeholder:"DURATION" help:"How long the ticket is good for, for example 1h or 7d."`
 	Addr    []string `sep:"none" placeholder:"HOST:PORT" help:"Where this node can be reached; may be repeated. Without one, where the running serve listens."`
 	Name    string   `help:"What to call the node that joins; the start of its key if not given."`
+	Relay   bool     `help:"For a node that is to hold and pass on the private datasets and not to read them: the ticket has no key."`
 	QR      bool     `name:"qr" help:"Draw the ticket as a QR code."`
 }
 
@@ -46,7 +47,12 @@ func (c *inviteCmd) Run(ctx context.Context, a *app) error {
 	if t.Addrs, err = c.addrs(ctx, a, store); err != nil {
 		return err
 	}
-	if t.Keys, err = keysOf(store, t.Datasets); err != nil {
+	if t.Relay = c.Relay; c.Relay {
+		t.Datasets, err = relayed(ctx, store, c.Dataset)
+	} else {
+		t.Keys, err = keysOf(store, t.Datasets)
+	}
+	if err != nil {
 		return err
 	}
 	text, err := t.Text()
@@ -107,8 +113,11 @@ func (c *inviteCmd) print(a *app, t *crypto.Ticket, text string) error {
 	}
 	a.say("for one node, until %s, at %s: sqlsync --db FILE join TICKET", t.Expires.Local().Format(time.DateTime), strings.Join(t.Addrs, ", "))
 	if len(t.Keys) > 0 {
-		a.say("it holds the key of what is private in %s: keep it from others also when it is used; a node that is only to pass on is added with sqlsync remote add",
+		a.say("it holds the key of what is private in %s: keep it from others also when it is used; a node that is only to pass on gets one of sqlsync invite --relay",
 			strings.Join(slices.Sorted(maps.Keys(t.Keys)), ", "))
+	}
+	if t.Relay {
+		a.say("it holds no key: the node will hold and pass on %s without reading", cells(t.Datasets))
 	}
 	if c.QR {
 		// Capitals and digits have an encoding of their own, of 5.5 bits each.

@@ -50,11 +50,14 @@ func (c *joinCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer m.Store.Close()
-	r, err := c.add(ctx, m, t)
+	r, err := c.add(ctx, a, m, t)
 	if err != nil {
 		return err
 	}
-	if isNew {
+	switch {
+	case t.Relay:
+		return c.reportRelay(a, m, r)
+	case isNew:
 		return (&cloneCmd{File: path, Timeout: c.Timeout}).replicate(ctx, a, m, r)
 	}
 	return c.meet(ctx, a, m, r)
@@ -92,7 +95,7 @@ func newFile(ctx context.Context, path string) (bool, error) {
 
 // add proves the ticket's secret to the inviter, who has this node as a remote
 // from then on, and adds the inviter here.
-func (c *joinCmd) add(ctx context.Context, m *mesh.Member, t *crypto.Ticket) (*cdc.Remote, error) {
+func (c *joinCmd) add(ctx context.Context, a *app, m *mesh.Member, t *crypto.Ticket) (*cdc.Remote, error) {
 	if merge.NodeID(t.Key) == m.Store.Node() {
 		return nil, hint(errors.New("the ticket is this node's own"), "use it on the machine that is to join")
 	}
@@ -100,8 +103,15 @@ func (c *joinCmd) add(ctx context.Context, m *mesh.Member, t *crypto.Ticket) (*c
 	if err != nil {
 		return nil, err
 	}
-	if err := takeKeys(ctx, m.Store, t.Keys); err != nil {
+	if err := a.takeKeys(ctx, m.Store, t.Keys); err != nil {
 		return nil, err
+	}
+	if t.Relay {
+		for _, name := range t.Datasets {
+			if _, err := a.relay(ctx, m.Store, name, false); err != nil {
+				return nil, err
+			}
+		}
 	}
 	reached, err := prove(ctx, m.Identity, t)
 	if err != nil {
@@ -211,6 +221,15 @@ func (c *joinCmd) meet(ctx context.Context, a *app, m *mesh.Member, r *cdc.Remot
 		}
 	}
 	return c.report(ctx, a, m, r, n)
+}
+
+// reportRelay says what a node passes on that has no tables to fill.
+func (c *joinCmd) reportRelay(a *app, m *mesh.Member, r *cdc.Remote) error {
+	if a.JSON {
+		return a.printJSON(map[string]any{"remote": r.Name, "key": nodeKey(m.Store.Node()), "relays": r.Datasets})
+	}
+	a.printf("joined %s to hold and pass on %s\n", r.Name, cells(r.Datasets))
+	return nil
 }
 
 func (c *joinCmd) report(ctx context.Context, a *app, m *mesh.Member, r *cdc.Remote, preferred int) error {

@@ -36,24 +36,36 @@ func (a *app) makePrivate(ctx context.Context, name string) error {
 		return nil
 	case private:
 		return hint(errors.New(name+" is private, and its key is another node's to give"),
-			"on a node that has it: sqlsync invite --dataset %q; here: sqlsync join TICKET", name)
+			"on a node that has it: sqlsync invite --dataset %s; here: sqlsync join TICKET", name)
 	case !keyed && (i < 0 || !list[i].Used):
-		if err := crypto.AddDatasetKey(path, name, crypto.NewDatasetKey()); err != nil {
+		if err := crypto.AddDatasetKeys(path, name, crypto.NewDatasetKey()); err != nil {
 			return explainDatasetKeys(path, err)
 		}
 	}
 	if err := store.MakePrivate(ctx, name); err != nil {
 		return explainPrivate(store.Path(), name, err)
 	}
-	a.tell("%s is private: its key is in %s; sqlsync invite gives it to nodes that join", name, path)
+	a.tell("%s is private, with a new key in %s: sqlsync invite gives it to nodes that are to read; those that are to pass on only run sqlsync dataset relay %s", name, path, name)
 	return nil
 }
 
-// takeKeys keeps the keys that came with a ticket.
-func takeKeys(ctx context.Context, store *cdc.Store, keys crypto.DatasetKeys) error {
+// takeKeys keeps the keys that came with a ticket. One that was made here and has
+// encrypted nothing gives way.
+func (a *app) takeKeys(ctx context.Context, store *cdc.Store, keys crypto.DatasetKeys) error {
 	path := mesh.DatasetKeysPath(store.Path())
-	for name, key := range keys {
-		if err := crypto.AddDatasetKey(path, name, key); err != nil {
+	have, err := store.DatasetSettings(ctx)
+	if err != nil {
+		return explain(store.Path(), err)
+	}
+	for name, list := range keys {
+		err := crypto.AddDatasetKeys(path, name, list...)
+		if errors.Is(err, crypto.ErrOtherDatasetKey) && !slices.ContainsFunc(have, func(d cdc.DatasetSettings) bool { return d.Dataset == name && d.Used }) {
+			if err = crypto.ForgetDatasetKey(path, name); err == nil {
+				err = crypto.AddDatasetKeys(path, name, list...)
+			}
+			a.say("the key of %s that was made here was never used, and gave way to the ticket's", name)
+		}
+		if err != nil {
 			return explainDatasetKeys(path, err)
 		}
 		if err := store.MakePrivate(ctx, name); err != nil {
@@ -103,8 +115,10 @@ func explainDatasetKeys(path string, err error) error {
 	switch {
 	case errors.Is(err, crypto.ErrKeyPermissions):
 		return hint(err, "chmod 600 %s", path)
+	case errors.Is(err, crypto.ErrManyDatasetKeys):
+		return hint(err, "make another dataset private and move the tables there: sqlsync watch TABLE --dataset NAME")
 	case errors.Is(err, crypto.ErrOtherDatasetKey):
-		return hint(err, "two datasets of one name cannot meet: join with a database of its own")
+		return hint(err, "something is encrypted with it already, and two such datasets of one name cannot meet: join with a database of its own")
 	}
 	return err
 }

@@ -37,6 +37,8 @@ type datasetStatus struct {
 	Blocked []string `json:"blocked_by"`
 	Private bool     `json:"private"`
 	Keyed   bool     `json:"key"`
+	// relay says that it is passed on unread.
+	relay bool
 }
 
 type remoteStatus struct {
@@ -127,7 +129,7 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		Conflicts: have.Conflicts, Violations: have.Violations, Quarantined: have.Held, Warnings: []string{},
 	}
 	for _, d := range have.Datasets {
-		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position), []string{}, d.Private, d.Keyed}
+		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position), []string{}, d.Private, d.Keyed, d.Private && !d.Keyed && d.Tables == 0}
 		for origin, p := range d.Vector {
 			ds.Vector[nodeKey(origin)] = position{p.Seq, p.HLC}
 		}
@@ -149,7 +151,7 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: changes from before it was watched are still to come; they do with the next connection to a remote that has them", table))
 	}
 	for _, d := range have.Datasets {
-		if d.Private && !d.Keyed {
+		if d.Private && !d.Keyed && d.Tables > 0 {
 			st.Warnings = append(st.Warnings, fmt.Sprintf("dataset %s is private and its key is not here: its changes are held and passed on unread", d.Name))
 		}
 	}
@@ -161,8 +163,8 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 			continue // the verdict says so
 		}
 		if t.In != "" {
-			st.Warnings = append(st.Warnings, fmt.Sprintf("table %s comes from %s in dataset %s and is in %s here: what is written there waits; sqlsync watch %s --dataset %s moves it",
-				t.Name, t.Peer, t.Dataset, t.In, t.Name, t.Dataset))
+			st.Warnings = append(st.Warnings, fmt.Sprintf("table %s comes from %s in dataset %s and is in %s here: what is written there waits; sqlsync watch %s --dataset %s moves it%s",
+				t.Name, t.Peer, t.Dataset, t.In, t.Name, t.Dataset, inClear(have, t)))
 			continue
 		}
 		todo := "create it, then sqlsync watch " + t.Name

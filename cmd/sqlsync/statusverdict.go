@@ -11,8 +11,9 @@ import (
 
 // verdict says in one line whether everything is replicated, and if not, why.
 func (st *status) verdict() (text string, replicated bool) {
+	unread := st.unread()
 	switch {
-	case st.watched == 0:
+	case st.watched == 0 && unread == "" && !st.passesOn():
 		return "nothing is replicated: no table is watched", false
 	case len(st.Remotes) == 0:
 		return "nothing is replicated: there is no remote", false
@@ -30,9 +31,22 @@ func (st *status) verdict() (text string, replicated bool) {
 		text = others
 	} else {
 		text, replicated = "everything is replicated", true
-		if r := st.cutOff(); r != nil {
-			text = fmt.Sprintf("everything written here is replicated; nothing comes from %s: %s", r.Name, st.why(r))
+		r := st.cutOff()
+		switch {
+		case st.watched == 0:
+			text = "everything held is passed on"
+		case r != nil:
+			text = "everything written here is replicated"
 		}
+		if r != nil {
+			text += fmt.Sprintf("; nothing comes from %s: %s", r.Name, st.why(r))
+		}
+	}
+	switch {
+	case st.watched == 0 && unread == "":
+		text += "; no table is watched here"
+	case unread != "":
+		text += "; " + unread
 	}
 	for _, x := range []struct {
 		n    int64
@@ -47,6 +61,15 @@ func (st *status) verdict() (text string, replicated bool) {
 		}
 	}
 	return text, replicated
+}
+
+// passesOn reports whether there is something to pass on from one remote to
+// another.
+func (st *status) passesOn() bool {
+	holds := slices.ContainsFunc(st.Datasets, func(d datasetStatus) bool { return len(d.Vector) > 0 })
+	return holds && slices.ContainsFunc(st.Remotes, func(from remoteStatus) bool {
+		return from.Pull && slices.ContainsFunc(st.Remotes, func(to remoteStatus) bool { return to.Push && to.Key != from.Key })
+	})
 }
 
 // missing counts what a remote lacks: changes, and marks that are not sealed.
@@ -105,6 +128,8 @@ func (st *status) why(r *remoteStatus) string {
 	return "there is no connection"
 }
 
+const otherKeyRemedy = "where it was rotated: sqlsync dataset rotate D --with KEYS on the side that has not got the new key; where one of the two made a key of its own and nothing is in it yet: sqlsync join with a ticket of the other to read it, or sqlsync dataset relay D to pass it on only"
+
 // remedyFor is what to do about an error with a remote, empty where nothing is
 // known to help.
 func remedyFor(trouble, name, self string) string {
@@ -119,6 +144,8 @@ func remedyFor(trouble, name, self string) string {
 		{"did not prove its key", "another program answers at the address, or another node: sqlsync remote set " + name + " --addr HOST:PORT"},
 		{"two databases connect with its key", "on the machine that has the copy: sqlsync --db FILE key new --yes"},
 		{"dataset is disabled", "run there: sqlsync dataset enable D; or leave it out here: sqlsync remote set " + name + " --dataset D"},
+		{"different keys of the private dataset", otherKeyRemedy},
+		{"not encrypted with a key of the dataset that is here", otherKeyRemedy},
 		{"no such dataset", "watch tables in the dataset there, or leave it out: sqlsync remote set " + name + " --dataset D"},
 		{"refused: dataset", "allow it there: sqlsync remote set NAME --dataset D; or leave it out here: sqlsync remote set " + name + " --dataset D"},
 		{"no common protocol version", "upgrade the older sqlsync"},

@@ -149,6 +149,10 @@ func explainSync(name string, err error, timeout time.Duration) error {
 			"run there: sqlsync remote add NAME %s", unknown.Self)
 	case errors.Is(err, replicate.ErrNoMember):
 		return hint(err, "sqlsync invite on a node that has the key of the dataset, and sqlsync join with its ticket here; rows that are not kept any more come from such a node, not from one that passes on")
+	case errors.Is(err, replicate.ErrOtherKey):
+		return hint(err, otherKeyRemedy)
+	case errors.Is(err, replicate.ErrNoDataset):
+		return hint(err, "watch tables in it on the other node; or, where it is to pass on a private dataset only, run there: sqlsync dataset relay NAME")
 	case errors.Is(err, replicate.ErrRefused):
 		return hint(err, "sqlsync remote list, here and there, shows what the two sides allow each other")
 	case errors.Is(err, replicate.ErrUnreachable):

@@ -14,9 +14,9 @@ import (
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
 // cell is a name as a grid can hold it: quoted where a line break or a tab
-// would break the grid.
+// would break the grid, or a terminal would do something else than print it.
 func cell(name string) string {
-	if strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) {
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) || !utf8.ValidString(name) {
 		return strconv.Quote(name)
 	}
 	return name
@@ -42,9 +42,16 @@ func cut(s string, n int) string {
 	return s[:n] + "…"
 }
 
-// oneLine is a message without line breaks, and without a part that says the
-// same as the one before it.
+// oneLine is a message without line breaks and whatever else a terminal would not
+// print but do, since peers name tables and columns, and without a part that says
+// the same as the one before it.
 func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) || r == '\n' || r == '\r' || r == '\t' {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
 	parts := strings.Split(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; "), ": ")
 	out := parts[:1]
 	for _, p := range parts[1:] {

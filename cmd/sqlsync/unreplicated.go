@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"sqlsync/cdc"
@@ -47,16 +48,16 @@ func readUnreplicated(ctx context.Context, store *cdc.Store, have *cdc.Status) (
 		}
 		for _, d := range have.Datasets {
 			own := r.Direction(d.Name)
-			if !d.Enabled || d.Tables == 0 || r.Datasets != nil && !slices.Contains(r.Datasets, d.Name) || !own.Pull && !own.Push {
+			if !d.Enabled || d.Tables == 0 && !d.Private || r.Datasets != nil && !slices.Contains(r.Datasets, d.Name) || !own.Pull && !own.Push {
 				continue
 			}
-			if u, ok := denied(&r, d.Name, peers[r.Key], nodeKey(store.Node())); ok {
+			if u, ok := denied(&r, &d, peers[r.Key], nodeKey(store.Node())); ok {
 				list = append(list, u)
 			}
 		}
 		for _, t := range have.Absent {
 			if t.In != "" && t.Peer == r.Name {
-				list = append(list, halfMoved(t))
+				list = append(list, halfMoved(t, inClear(have, t)))
 			}
 		}
 	}
@@ -78,10 +79,12 @@ func unreplicatedText(ctx context.Context, store *cdc.Store) (list []string, err
 
 // denied tells of a dataset that a remote does not exchange: by its own word,
 // or because it does not come for it and cannot be dialed.
-func denied(r *cdc.Remote, dataset string, p cdc.PeerState, self string) (u unreplicated, ok bool) {
-	stream := p.Datasets[dataset]
-	u = unreplicated{Dataset: dataset, Remote: r.Name, Reason: oneLine(stream.Error)}
+func denied(r *cdc.Remote, d *cdc.DatasetStatus, p cdc.PeerState, self string) (u unreplicated, ok bool) {
+	stream := p.Datasets[d.Name]
+	u = unreplicated{Dataset: d.Name, Remote: r.Name, Reason: oneLine(stream.Error)}
 	switch {
+	case stream.Denied && d.Private && strings.Contains(stream.Error, replicate.ErrNoDataset.Error()):
+		u.Remedy = carryRemedy(d.Name) + "; or leave it out here: sqlsync remote set " + r.Name + " --dataset D"
 	case stream.Denied:
 		u.Remedy = remedyFor(stream.Error, r.Name, self)
 	case p.State == string(replicate.Connected) && stream.State == string(replicate.Idle) && stream.Error == "" && len(r.Dialed(time.Now())) == 0:
@@ -93,8 +96,13 @@ func denied(r *cdc.Remote, dataset string, p cdc.PeerState, self string) (u unre
 	return u, true
 }
 
+// carryRemedy is how a peer comes to have a private dataset.
+func carryRemedy(dataset string) string {
+	return fmt.Sprintf("to have it passed on unread, run there: sqlsync dataset relay %[1]s; to have it read, sqlsync invite --dataset %[1]s here and sqlsync join there", dataset)
+}
+
 // halfMoved tells of a table that two nodes have in different datasets.
-func halfMoved(t cdc.AbsentTable) unreplicated {
+func halfMoved(t cdc.AbsentTable, inClear string) unreplicated {
 	u := unreplicated{Dataset: t.In, Table: t.Name, Remote: t.Peer}
 	if t.Left {
 		u.Reason = fmt.Sprintf("it was moved to %s here and is still in %s there, where what is written here waits", cell(t.In), cell(t.Dataset))
@@ -102,8 +110,20 @@ func halfMoved(t cdc.AbsentTable) unreplicated {
 		return u
 	}
 	u.Reason = fmt.Sprintf("it is in %s there and in %s here, where what is written there waits", cell(t.Dataset), cell(t.In))
-	u.Remedy = fmt.Sprintf("sqlsync watch %s --dataset %s moves it", t.Name, t.Dataset)
+	u.Remedy = fmt.Sprintf("sqlsync watch %s --dataset %s moves it%s", t.Name, t.Dataset, inClear)
 	return u
+}
+
+// inClear warns of moving a table to where a peer has it, if it is private here
+// and would not be there, "" otherwise.
+func inClear(have *cdc.Status, t cdc.AbsentTable) string {
+	private := func(name string) bool {
+		return slices.ContainsFunc(have.Datasets, func(d cdc.DatasetStatus) bool { return d.Name == name && d.Private })
+	}
+	if !private(t.In) || private(t.Dataset) {
+		return ""
+	}
+	return fmt.Sprintf(", and puts it into clear, which it asks --yes for: whoever holds or passes on %s can read it then; to keep it private, move it there: sqlsync watch %s --dataset %s", t.Dataset, t.Name, t.In)
 }
 
 // denies finds why a remote has nothing of a dataset, nil if it may have it.

@@ -19,6 +19,7 @@ type watchCmd struct {
 	Dataset *string  `complete:"dataset" help:"Dataset the tables belong to, primary if not given; it is created if it does not exist. A table that is watched in another one is moved."`
 	Merge   string   `placeholder:"POLICY" help:"How rows merge: lww (per cell, the last writer; the default), row (the whole row), append (rows are only added), or for the columns it fits json, counter, max, min, sql:EXPR."`
 	Column  []string `sep:"none" placeholder:"COL=POLICY" help:"How one column merges; may be repeated."`
+	Yes     bool     `help:"Put a table of a private dataset into one that is in clear."`
 	Key     string   `placeholder:"COLS" help:"Columns of a UNIQUE NOT NULL index to use as the key, separated by commas."`
 	IDs     string   `name:"ids" placeholder:"SCHEME" help:"Who gives out ids: shared (whoever inserts; the default), range (from a range of the node's own), rekey (the loser of a collision gets another), or with --merge append local (each node its own)."`
 }
@@ -65,7 +66,7 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 
 // options are what the flags say. They are looked at before the file is.
 func (c *watchCmd) options(ctx context.Context) (cdc.WatchOptions, error) {
-	o := cdc.WatchOptions{Policy: c.Merge, IDs: c.IDs, Columns: make(map[string]string)}
+	o := cdc.WatchOptions{Policy: c.Merge, IDs: c.IDs, Columns: make(map[string]string), InClear: c.Yes}
 	if c.Dataset != nil {
 		if err := checkDataset(*c.Dataset); err != nil {
 			return o, err
@@ -143,6 +144,9 @@ func (c *watchCmd) print(a *app, verdicts []cdc.Verdict) error {
 				shared = append(shared, v.Table)
 			}
 			a.tell("%s: %s", cell(v.Table), c.took(v))
+			if v.InClear {
+				a.say("%s is in clear from now on: its rows can be read by whoever holds or passes on dataset %s", cell(v.Table), cell(v.Dataset))
+			}
 		}
 		rows = append(rows, r)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/crypto/blake2b"
 
+	"sqlsync/cdc"
 	"sqlsync/crypto"
 	"sqlsync/merge"
 	"sqlsync/wire"
@@ -337,4 +338,151 @@ func TestPushingWhatMayNotBePushed(t *testing.T) {
 			t.Errorf("there is a table %s now", x.Name)
 		}
 	}
+}
+
+// A table that was moved out of what a remote may have is told to it no more,
+// though the remote may have the dataset in which the table was.
+func TestAskingForATableThatWasMovedAway(t *testing.T) {
+	f := newFort(t)
+	friend := f.befriend("friend", true, true)
+	if v, err := f.Store.Watch(t.Context(), []string{"orders"}, cdc.WatchOptions{Dataset: "payroll"}); err != nil || v[0].Refused != nil {
+		t.Fatal(v, err)
+	}
+	all := []wire.KeyRange{{}}
+	for _, ask := range []wire.Message{
+		&wire.SnapshotRequest{}, &wire.ContentsRequest{}, &wire.SchemaRequest{}, &wire.DigestRequest{},
+		&wire.SnapshotRequest{Cursor: wire.AppendRow(nil, []wire.Value{"orders"})},
+		&wire.FingerprintsRequest{Aspect: wire.ByValues, Table: "orders", Columns: []string{"id", "note"}, Ranges: all},
+		&wire.FingerprintsRequest{Aspect: wire.ByVersions, Table: "orders", Ranges: all},
+		&wire.StatesRequest{Table: "orders", Columns: []string{"id", "note"}, Keys: [][]byte{wire.AppendRow(nil, []wire.Value{int64(1)})}},
+		&wire.RangesRequest{Table: "orders", Ranges: all},
+	} {
+		name := fmt.Sprintf("%T", ask)
+		v := f.visit(f.befriend(name, true, true))
+		v.say(v.hello(true, true), ask)
+		for answered := false; !answered; {
+			m, err := v.in.Read()
+			if err != nil {
+				break // hung up on, which is no answer
+			}
+			switch m := m.(type) {
+			case *wire.SnapshotPart:
+				answered = true
+				if len(m.Parts) > 0 || m.Table != "" {
+					t.Errorf("%s: told %d parts of %q", name, len(m.Parts), m.Table)
+				}
+			case *wire.Contents, *wire.Schema, *wire.Digests:
+				answered = true
+				if text := fmt.Sprintf("%+v", m); strings.Contains(text, "orders") {
+					t.Errorf("%s: told %s", name, text)
+				}
+			case *wire.Ranges, *wire.States, *wire.Fingerprints:
+				answered = true
+				t.Errorf("%s: told %T", name, m)
+			}
+		}
+		v.raw.Close()
+		if err := f.Store.RemoveRemote(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.stands("questions", friend)
+}
+
+// What may be had is what the inviter has written down, whatever is written into
+// the ticket.
+func TestTicketWithAnotherDatasetInIt(t *testing.T) {
+	f := newFort(t)
+	secret := crypto.NewSecret()
+	if err := f.Store.Invite(t.Context(), secret.Hash(), cdc.Invitation{Datasets: []string{"primary"}, Expires: time.Now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	ticket := &crypto.Ticket{Key: f.Identity.PublicKey(), Secret: secret, Expires: time.Now().Add(time.Hour), Addrs: []string{f.addr}, Datasets: []string{"payroll", "primary"}}
+	text, err := ticket.Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ticket, err = crypto.ParseTicket(text); err != nil {
+		t.Fatal(err)
+	}
+	id := newIdentity(t)
+	if _, err := knock(t, id, f.Member, f.addr, ticket.Secret.Proof()); err != nil {
+		t.Fatal(err)
+	}
+	v := f.visit(id)
+	h := v.hello(true, true)
+	h.Dataset = "payroll"
+	v.say(h, &wire.SchemaRequest{})
+	if got := bye(v.hear()); got != "refused" {
+		t.Errorf("ended with %q", got)
+	}
+	f.stands("an edited ticket", id)
+}
+
+// A permission that is taken away in the middle of a snapshot ends it there.
+func TestPermissionTakenDuringASnapshot(t *testing.T) {
+	f := newFort(t)
+	friend, asker := f.befriend("friend", true, true), f.befriend("asker", true, true)
+	v := f.visit(asker)
+	v.say(v.hello(true, true), &wire.SnapshotRequest{})
+	for told := false; !told; {
+		m, err := v.in.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, told = m.(*wire.SnapshotPart)
+	}
+	r := cdc.Remote{Name: "asker", Key: merge.NodeID(asker.PublicKey()), Pull: true, Datasets: []string{"primary"}}
+	if err := f.Store.SetRemote(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	v.say(&wire.SnapshotRequest{}, &wire.RangesRequest{Table: "orders", Ranges: []wire.KeyRange{{}}})
+	heard := v.hear()
+	if got := bye(heard); got != "restarted" {
+		t.Errorf("ended with %q", got)
+	}
+	for _, m := range heard {
+		switch m.(type) {
+		case *wire.SnapshotPart, *wire.Ranges:
+			t.Errorf("told %T", m)
+		}
+	}
+	v = f.visit(asker)
+	v.say(v.hello(true, true), &wire.SnapshotRequest{})
+	if got := bye(v.hear()); got != "refused" {
+		t.Errorf("again: ended with %q", got)
+	}
+	f.stands("a snapshot", friend)
+}
+
+// Whoever speaks an older version gets what that had, and no more.
+func TestOlderVersionsAskForNoMore(t *testing.T) {
+	f := newFort(t)
+	friend := f.befriend("friend", true, true)
+	for version := uint32(1); version < wire.MaxProtocol; version++ {
+		for _, ask := range []wire.Message{&wire.ContentsRequest{}, &wire.RangesRequest{Table: "orders", Ranges: []wire.KeyRange{{}}}, &wire.SnapshotRequest{}} {
+			name := fmt.Sprintf("%T in version %d", ask, version)
+			v := f.visit(f.befriend(name, true, true))
+			h := v.hello(true, true)
+			h.MaxProtocol = version
+			if _, snapshot := ask.(*wire.SnapshotRequest); snapshot && version >= 2 {
+				continue
+			}
+			v.say(h, ask)
+			if got := bye(v.hear()); got != "invalid" {
+				t.Errorf("%s: ended with %q", name, got)
+			}
+		}
+	}
+	none := f.visit(f.befriend("of none", true, true))
+	h := none.hello(true, true)
+	h.MinProtocol, h.MaxProtocol = wire.MaxProtocol+1, wire.MaxProtocol+9
+	none.say(h)
+	if got := bye(none.hear()); got != "protocol" {
+		t.Errorf("a version of the future: ended with %q", got)
+	}
+	f.stands("older versions", friend)
 }

@@ -112,7 +112,7 @@ func OpenStore(ctx context.Context, path string, o Options) (*cdc.Store, *crypto
 	store, err := cdc.Open(ctx, cdc.Options{
 		Path: path, Node: merge.NodeID(id.PublicKey()), LockWait: o.LockWait, Log: o.Log, Observe: o.Observe,
 		Sign:   func(h wire.Hash) []byte { return id.Sign(h[:]) },
-		Former: formerKeys(id), Witness: WitnessPath(path), DatasetKey: datasetKeys(path),
+		Former: formerKeys(id), Witness: WitnessPath(path), DatasetKeys: datasetKeys(path),
 		Author: func(salt []byte) cdc.Author {
 			other := id.Author(salt)
 			return cdc.Author{Node: merge.NodeID(other.PublicKey()), Sign: func(h wire.Hash) []byte { return other.Sign(h[:]) }}
@@ -124,15 +124,14 @@ func OpenStore(ctx context.Context, path string, o Options) (*cdc.Store, *crypto
 	return store, id, err
 }
 
-// datasetKeys looks a key up in the file: another process may have added it.
-func datasetKeys(db string) func(string) (*wire.DatasetKey, error) {
-	return func(dataset string) (*wire.DatasetKey, error) {
+// datasetKeys looks keys up in the file: another process may have added some.
+func datasetKeys(db string) func(string) ([]wire.DatasetKey, error) {
+	return func(dataset string) (list []wire.DatasetKey, err error) {
 		keys, err := crypto.LoadDatasetKeys(DatasetKeysPath(db))
-		key, ok := keys[dataset]
-		if err != nil || !ok {
-			return nil, err
+		for _, key := range keys[dataset] {
+			list = append(list, wire.DatasetKey(key))
 		}
-		return (*wire.DatasetKey)(&key), nil
+		return list, err
 	}
 }
 
@@ -244,6 +243,11 @@ func (s streams) Store(dataset string) (replicate.Store, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Restrict implements replicate.Restricter.
+func (streams) Restrict(s replicate.Store, may func(dataset string) bool) replicate.Store {
+	return s.(*cdc.Stream).For(may)
 }
 
 // Disabled implements replicate.Disabler.
