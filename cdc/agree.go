@@ -12,14 +12,20 @@ import (
 
 // Offers lists the watched tables of the dataset as a peer needs to know them.
 func (d *Stream) Offers(ctx context.Context) ([]wire.TableOffer, error) {
+	if err := d.ArriveLate(ctx); err != nil {
+		return nil, err
+	}
 	var list []wire.TableOffer
 	err := d.s.look(ctx, func(t *tx) error {
 		list = nil
 		for _, tab := range t.cfg.tables {
 			if tab.ds.name == d.name && tab.def != nil {
-				list = append(list, wire.TableOffer{
-					Name: tab.name, Policy: tab.policyText(), Fingerprint: tab.fingerprint(), Shape: schema.Shape(tab.def),
-				})
+				o := wire.TableOffer{Name: tab.name, Policy: tab.policyText(), Fingerprint: tab.fingerprint(), Shape: schema.Shape(tab.def)}
+				var err error
+				if o.Arrivals, err = t.tellArrivals(tab); err != nil {
+					return err
+				}
+				list = append(list, o)
 			}
 		}
 		return nil

@@ -135,7 +135,11 @@ func (t *tx) newApplier(tab *table, ds *dataset, pos int64, h *wire.Header, sec 
 	if a.conflicts, err = t.hasConflicts(tab); err != nil {
 		return nil, err
 	}
-	a.rekeys = a.conflicts && tab.rekeys()
+	if a.rekeys = a.conflicts && tab.rekeys(); !a.rekeys {
+		if a.rekeys, err = t.mayGoAlong(tab); err != nil {
+			return nil, err
+		}
+	}
 	if len(lacking) > 0 && ds.id != tab.ds.id {
 		if err := t.orphaned(tab, ds, pos); err != nil {
 			return nil, err

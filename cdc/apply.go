@@ -378,6 +378,9 @@ func (t *tx) mergeSection(tab *table, ds *dataset, pos int64, h *wire.Header, se
 	if err != nil {
 		return err
 	}
+	if err := t.came(tab, ds); err != nil {
+		return err
+	}
 	return a.mergeAll(sec.Changes)
 }
 

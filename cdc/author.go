@@ -5,9 +5,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"sqlsync/merge"
+	"sqlsync/merge/cell"
 	"sqlsync/wire"
 )
 
@@ -115,6 +118,11 @@ func (t *tx) renew(why string) error {
 	if t.s.makeAuthor == nil {
 		return ErrRolledBack
 	}
+	twice, err := t.tellsTwice()
+	if err != nil {
+		return err
+	}
+	why += twice
 	was := t.author.Node
 	for range saltTries {
 		salt := make([]byte, saltLen)
@@ -139,6 +147,35 @@ func (t *tx) renew(why string) error {
 	}
 	t.renewed = why
 	return nil
+}
+
+// tellsTwice names the tables of which what is pending may have been sealed before
+// by the former author and counts again: what two authors add to a counter is
+// added up, and rows that nodes number themselves are known by who added them.
+// Whatever else is pending merges with itself.
+func (t *tx) tellsTwice() (string, error) {
+	var parts []string
+	for _, tab := range t.cfg.tables {
+		if tab.def == nil || !tab.localIDs() && !tab.counts() {
+			continue
+		}
+		n, err := t.Int(`SELECT count(*) FROM `+tab.ds.oplog()+` WHERE table_id = ?`, tab.id)
+		if err != nil {
+			return "", fmt.Errorf("count marks of %s: %w", tab.name, err)
+		}
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d in %s", n, tab.name))
+		}
+	}
+	if len(parts) == 0 {
+		return "", nil
+	}
+	return "; changes that were pending may count twice: " + strings.Join(parts, ", "), nil
+}
+
+// counts reports whether a column of the table is a counter.
+func (tab *table) counts() bool {
+	return slices.ContainsFunc(tab.cells, func(c tableCell) bool { return c.policy.Kind == cell.Sum })
 }
 
 // succeedSelf gives a file that was put back from before a rotation of its key

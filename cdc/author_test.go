@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"modernc.org/sqlite"
@@ -292,5 +293,47 @@ func TestUnreadableWitness(t *testing.T) {
 	again := renewingNode(t, 1, path, "")
 	if again.Author() != again.Node() {
 		t.Error("it goes on as another author")
+	}
+}
+
+// What was pending in a backup and adds up is told twice, and by which table.
+func TestPutBackTellsWhatCountsTwice(t *testing.T) {
+	a, b := renewingPair(t, items, cdc.WatchOptions{Columns: map[string]string{"qty": "counter"}})
+	a.exec(`INSERT INTO items (id, qty) VALUES (1, 10)`)
+	converge(t, a, b)
+	a.exec(`UPDATE items SET qty = qty + 1`)
+	backup := a.backup()
+	converge(t, a, b)
+	a.shut()
+	move(t, backup, a.path)
+	older := renewingNode(t, 1, a.path, "")
+	converge(t, older, b)
+	_, why, err := older.Renewed(t.Context())
+	if err != nil || !strings.HasSuffix(why, "; changes that were pending may count twice: 1 in items") {
+		t.Errorf("renewed because %q, %v", why, err)
+	}
+	if got := b.text(`SELECT qty FROM items`); got != "12" {
+		t.Errorf("qty is %s: nothing counts twice any more, and it need not be told", got)
+	}
+}
+
+// A copy from before anything was sealed knows least: it is put back, and goes on
+// as another author, too.
+func TestCopyFromBeforeTheFirstSealPutBack(t *testing.T) {
+	a, b := renewingPair(t, items, cdc.WatchOptions{})
+	backup := a.backup()
+	a.exec(`INSERT INTO items (id, qty) VALUES (1, 1)`)
+	converge(t, a, b)
+	a.shut()
+	overwrite(t, backup, a.path)
+	older := renewingNode(t, 1, a.path, "")
+	older.exec(`INSERT INTO items (id, qty) VALUES (2, 1)`)
+	older.seal()
+	if older.Author() == older.Node() {
+		t.Error("it gives numbers that were given")
+	}
+	converge(t, older, b)
+	if got := b.text(`SELECT group_concat(id) FROM items`); got != "1,2" {
+		t.Errorf("rows are %s", got)
 	}
 }

@@ -171,7 +171,7 @@ func (a *applier) only(im image, cells []int) image {
 // logOrphan keeps an update whose row never came: nothing is dropped unseen.
 func (a *applier) logOrphan(act *action) error {
 	return a.list(act, merge.Loss{
-		Kind: merge.KindRow, Winner: act.m.row.Latest, Loser: act.c.Version(a.origin), Incoming: true,
+		Kind: merge.KindRow, Winner: act.m.row.Latest, Loser: act.c.Version(a.origin), Born: act.c.Birth, Incoming: true,
 	}, nil, a.tab.imageOf(act.cells, act.values))
 }
 
@@ -203,11 +203,19 @@ func (t *tx) writeConflict(tab *table, key []wire.Value, l merge.Loss, winner, l
 	if !l.Incoming {
 		shown = int64(t.clock.Next(0))
 	}
+	var born, bornOrigin any
+	if !l.Born.IsZero() {
+		origin, err := t.origin(l.Born.Origin)
+		if err != nil {
+			return err
+		}
+		born, bornOrigin = int64(l.Born.HLC), origin
+	}
 	_, err = t.Exec(`INSERT INTO sqlsync_conflict
-		(id, table_id, kind, key, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin, noted, shown)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		(id, table_id, kind, key, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin, noted, shown, born_hlc, born_origin)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		id, tab.id, string(l.Kind), listed, winner.encode(), loser.encode(),
-		int64(l.Winner.HLC), winnerOrigin, int64(l.Loser.HLC), loserOrigin, t.now.UnixMilli(), shown)
+		int64(l.Winner.HLC), winnerOrigin, int64(l.Loser.HLC), loserOrigin, t.now.UnixMilli(), shown, born, bornOrigin)
 	return err
 }
 

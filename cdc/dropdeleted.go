@@ -18,6 +18,9 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, name string, ranges []w
 	if tab == nil || tab.def == nil || tab.ds.id != ds.id || len(tab.formers) > 0 || tab.waiting != "" || tab.appends() || tab.rule == merge.WholeRow {
 		return nil
 	}
+	if knew, err := t.knewAll(ds, peer, tab); err != nil || !knew { // what the peer does not tell may never have come to it
+		return err
+	}
 	heads, err := t.snapshotHeads(ds, peer)
 	if err != nil {
 		return err

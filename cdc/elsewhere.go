@@ -12,20 +12,26 @@ import (
 )
 
 // Moved lists the tables that were in the dataset and are in another now,
-// ascending by name, for as long as what comes here is still merged.
+// ascending by name, however long ago: a node that has not moved them by then is
+// to hear of it all the more, since what comes here is not merged any more.
 func (d *Stream) Moved(ctx context.Context) ([]wire.MovedTable, error) {
+	rows, err := d.s.query(ctx, `SELECT t.name, now.name FROM sqlsync_moved AS m JOIN sqlsync_dataset AS was ON was.id = m.dataset_id
+		JOIN sqlsync_table AS t ON t.id = m.table_id JOIN sqlsync_dataset AS now ON now.id = t.dataset_id
+		WHERE was.name = ? AND t.watched AND now.id <> was.id`, d.name)
+	if err != nil {
+		return nil, fmt.Errorf("read moved tables: %w", err)
+	}
+	defer rows.Close()
 	var list []wire.MovedTable
-	err := d.s.look(ctx, func(t *tx) error {
-		list = nil
-		for _, tab := range t.cfg.tables {
-			if slices.ContainsFunc(tab.formers, func(f former) bool { return f.ds.name == d.name }) {
-				list = append(list, wire.MovedTable{Name: tab.name, Dataset: tab.ds.name})
-			}
+	for rows.Next() {
+		var m wire.MovedTable
+		if err := rows.Scan(&m.Name, &m.Dataset); err != nil {
+			return nil, fmt.Errorf("read moved tables: %w", err)
 		}
-		return nil
-	})
+		list = append(list, m)
+	}
 	slices.SortFunc(list, func(a, b wire.MovedTable) int { return strings.Compare(a.Name, b.Name) })
-	return list, err
+	return list, rows.Err()
 }
 
 // NoteMoved keeps which tables of the dataset a peer has in others.

@@ -35,6 +35,8 @@ type Examination struct {
 	Blocked []Blocked
 	// Capture is what is wrong with the triggers of watched tables.
 	Capture []Finding
+	// Imports are snapshot files that were taken in part.
+	Imports []Import
 	// Listening is where a serve listens, or listened last.
 	Listening []string
 }
@@ -117,6 +119,9 @@ func (e *Examination) readNode(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if e.Blocked, err = readBlocked(ctx, db, time.Now()); err != nil {
+		return err
+	}
+	if e.Imports, err = readImports(ctx, db); err != nil {
 		return err
 	}
 	if e.Forks, err = readForks(ctx, db); err != nil {

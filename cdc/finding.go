@@ -35,6 +35,9 @@ const (
 	MissingHeld     FindingKind = "held_row_missing"
 	DamagedHeld     FindingKind = "held_row_damaged"
 	DamagedConflict FindingKind = "conflict_damaged"
+
+	// UnfinishedImport is a snapshot file that was taken in part.
+	UnfinishedImport FindingKind = "import_unfinished"
 )
 
 // Row reports whether the finding is a row that was written past the capture.

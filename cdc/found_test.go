@@ -9,8 +9,9 @@ import (
 	"sqlsync/cdc"
 )
 
-// Whatever order nodes hear of one another in, what an application wrote is
-// in the table, was replaced by somebody who read it, or is listed.
+// Whatever order nodes hear of one another in, what an application wrote or
+// somebody restored is in the table, was replaced by somebody who read it, or is
+// listed, unless people took it off a list.
 func TestEveryWriteIsFound(t *testing.T) {
 	unitOnly(t)
 	eachHistory(t, everyWriteIsFound)
@@ -19,12 +20,17 @@ func TestEveryWriteIsFound(t *testing.T) {
 func everyWriteIsFound(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	var nodes []*node
+	written, replaced := make(map[string]bool), make(map[string]bool)
 	for i := range 5 {
 		n := newNode(t, byte(i+1), `CREATE TABLE cells (id INTEGER PRIMARY KEY, a, b)`)
+		if seed%3 == 0 {
+			token := fmt.Sprintf("%c", 'a'+i)
+			n.exec(`INSERT INTO cells VALUES (1, ?, ?)`, token+"a", token+"b")
+			written[token+"a"], written[token+"b"] = true, true
+		}
 		n.watch(cdc.WatchOptions{Policy: []string{"lww", "row"}[seed%2]}, "cells")
 		nodes = append(nodes, n)
 	}
-	written, replaced := make(map[string]bool), make(map[string]bool)
 	var history []string
 	for step := range 40 {
 		i := rng.IntN(len(nodes))
@@ -36,6 +42,10 @@ func everyWriteIsFound(t *testing.T, seed uint64) {
 			continue
 		}
 		token := fmt.Sprintf("%c%d", 'a'+i, step)
+		if list := n.conflicts(); len(list) > 0 && rng.IntN(3) == 0 {
+			history = append(history, settleOne(n, list[rng.IntN(len(list))], rng.IntN(4), replaced))
+			continue
+		}
 		a, b := n.text(`SELECT (SELECT a FROM cells)`), n.text(`SELECT (SELECT b FROM cells)`)
 		op := "update"
 		switch k := rng.IntN(8); {
@@ -80,4 +90,33 @@ func everyWriteIsFound(t *testing.T, seed uint64) {
 		}
 		t.Logf("%v stand or are listed", found)
 	}
+}
+
+// settleOne lets people look at a conflict, and notes what they decide.
+func settleOne(n *node, c cdc.Conflict, how int, replaced map[string]bool) string {
+	n.t.Helper()
+	was := []string{n.text(`SELECT (SELECT a FROM cells)`), n.text(`SELECT (SELECT b FROM cells)`)}
+	var err error
+	done := "dismisses"
+	if how == 0 {
+		err = n.DismissConflict(n.t.Context(), c.ID)
+	} else {
+		done = "restores"
+		err = n.RestoreConflict(n.t.Context(), c.ID)
+	}
+	if err != nil {
+		n.t.Fatalf("%s %+v: %v", done, c, err)
+	}
+	for _, cell := range c.Loser {
+		if s, ok := cell.Value.(string); ok {
+			replaced[s] = how == 0
+		}
+	}
+	is := []string{n.text(`SELECT (SELECT a FROM cells)`), n.text(`SELECT (SELECT b FROM cells)`)}
+	for i := range was {
+		if was[i] != is[i] {
+			replaced[was[i]] = true
+		}
+	}
+	return fmt.Sprintf("%v %s %s %+v over %s: %s", n.Node(), done, c.ID, c.Loser, was, is)
 }

@@ -98,3 +98,13 @@ func (tab *table) imageOf(cells []int, values []wire.Value) image {
 	}
 	return im
 }
+
+// holds reports whether im has the values of another.
+func (im image) holds(other image) bool {
+	for _, c := range other {
+		if v, ok := im.value(c.name); !ok || hashValue(v) != hashValue(c.value) {
+			return false
+		}
+	}
+	return true
+}

@@ -50,13 +50,14 @@ func (t *tx) directions() (list []Remote, err error) {
 				return err
 			}
 		}
+		r.Key = merge.NodeID(row[4].([]byte))
 		text, has := row[3].(string)
 		r.Pull, r.Push = row[1] == int64(1), row[2] == int64(1)
 		var err error
 		r.Directions, err = readDirections(sql.NullString{String: text, Valid: has})
 		list = append(list, r)
 		return err
-	}, `SELECT datasets, pull, push, directions FROM sqlsync_remote`)
+	}, `SELECT datasets, pull, push, directions, key FROM sqlsync_remote`)
 	return list, err
 }
 

@@ -32,6 +32,7 @@ type former struct {
 	at merge.HLC
 	// See sqlsync_moved.
 	replayFrom, orphan, orphanNow int64
+	came                          bool
 }
 
 // formerly returns what is known of a dataset that the table was in, nil if it
@@ -75,6 +76,7 @@ func (t *tx) readFormers(tab *table) error {
 		f.replayFrom, _ = row[2].(int64)
 		f.orphan, _ = row[3].(int64)
 		f.orphanNow, _ = row[4].(int64)
+		f.came = row[5] == int64(1)
 		for _, d := range t.cfg.datasets {
 			if d.id == row[0].(int64) && t.now.Sub(f.at.Time()) < movedFor {
 				f.ds = d
@@ -82,7 +84,7 @@ func (t *tx) readFormers(tab *table) error {
 			}
 		}
 		return nil
-	}, `SELECT dataset_id, at, replay_from, orphan, orphan_now FROM sqlsync_moved WHERE table_id = ? ORDER BY dataset_id`, tab.id)
+	}, `SELECT dataset_id, at, replay_from, orphan, orphan_now, came FROM sqlsync_moved WHERE table_id = ? ORDER BY dataset_id`, tab.id)
 }
 
 // moveTo puts a table into another dataset. Everything is sealed where it was.
@@ -113,15 +115,6 @@ func (t *tx) moveTo(tab *table, to string) error {
 	if err := t.widen(ds, len(tab.key)); err != nil {
 		return err
 	}
-	for _, d := range []*dataset{tab.ds, ds} {
-		if pruned, err := t.pruned(d); err != nil {
-			return err
-		} else if pruned { // what there was for it may not be held any more
-			if err := t.need(tab); err != nil {
-				return err
-			}
-		}
-	}
 	for _, q := range []struct {
 		sql  string
 		args []any
@@ -134,6 +127,9 @@ func (t *tx) moveTo(tab *table, to string) error {
 		if _, err := t.Exec(q.sql, q.args...); err != nil {
 			return fmt.Errorf("move table: %w", err)
 		}
+	}
+	if err := t.moveArrivals(tab, ds); err != nil {
+		return err
 	}
 	moved := *tab
 	moved.ds = ds

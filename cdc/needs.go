@@ -68,7 +68,13 @@ func (t *tx) weighNeeds(ds *dataset, peer merge.NodeID, missed bool) error {
 				err = t.need(tab)
 			}
 		case tab.waiting == "":
-			_, err = t.Exec(`UPDATE sqlsync_table SET needs = NULL WHERE id = ? AND id NOT IN (SELECT table_id FROM sqlsync_disagreement)`, tab.id)
+			var n int64
+			n, err = t.Exec(`UPDATE sqlsync_table SET needs = NULL WHERE id = ? AND needs AND id NOT IN (SELECT table_id FROM sqlsync_disagreement)`, tab.id)
+			if err == nil && n > 0 && len(tab.arrivals) > 0 {
+				if err = t.arrive(tab); err == nil { // others may have settled with what was here before
+					err = t.changed()
+				}
+			}
 		}
 		if err != nil {
 			return err
@@ -78,7 +84,8 @@ func (t *tx) weighNeeds(ds *dataset, peer merge.NodeID, missed bool) error {
 }
 
 // Needs reports whether a table of the dataset that a peer offers is to be had
-// from a snapshot, because what it would have been told is not to be had.
+// from a snapshot, because what it would have been told is not to be had, or
+// because rows came into the dataset with the table when it was moved.
 func (d *Stream) Needs(ctx context.Context, offers []wire.TableOffer) (bool, error) {
 	rows, err := d.s.query(ctx, `SELECT t.name FROM sqlsync_table AS t JOIN sqlsync_dataset AS d ON d.id = t.dataset_id
 		WHERE d.name = ? AND t.watched AND t.needs`, d.name)
@@ -94,5 +101,13 @@ func (d *Stream) Needs(ctx context.Context, offers []wire.TableOffer) (bool, err
 		}
 		needs = needs || slices.ContainsFunc(offers, func(o wire.TableOffer) bool { return equalNames(o.Name, name) })
 	}
-	return needs, rows.Err()
+	if err := rows.Err(); err != nil || needs {
+		return needs, err
+	}
+	err = d.s.look(ctx, func(t *tx) error {
+		ds, err := t.dataset(d.name)
+		needs = err == nil && t.lacksArrivals(ds, offers)
+		return err
+	})
+	return needs, err
 }

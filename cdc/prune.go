@@ -311,7 +311,7 @@ func (t *tx) pruneOld(ds *dataset, out *Pruned) error {
 			continue
 		}
 		for _, p := range points {
-			if tab.rule == merge.WholeRow || len(tab.formers) > 0 {
+			if tab.rule == merge.WholeRow || t.movedLately(tab) {
 				break // a late update may stand against the deletion, or come in another dataset
 			}
 			n, err := t.Exec(`DELETE FROM `+metaName(tab.id)+` WHERE state = 1 AND coalesce(origin, birth_origin) = ? AND coalesce(version, birth) <= ?`, p.origin, p.hlc)

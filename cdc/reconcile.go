@@ -79,6 +79,11 @@ func (d *Stream) beginReconcile(ctx context.Context, peer merge.NodeID) (questio
 			return err
 		}
 		question = request
+		if len(request.Cursor) == 0 {
+			if err := t.askArrivals(ds, peer); err != nil {
+				return err
+			}
+		}
 		if rows, err := t.hasRows(ds); err != nil || !rows || len(request.Cursor) > 0 {
 			return err
 		}
@@ -315,7 +320,7 @@ func (d *Stream) takeRanges(ctx context.Context, peer merge.NodeID, m *wire.Rang
 // takeParts merges rows as a snapshot tells them.
 func (t *tx) takeParts(ds *dataset, peer merge.NodeID, m *wire.Ranges) error {
 	for _, p := range m.Parts {
-		if err := t.takeRows(ds, p); err != nil {
+		if err := t.takeRows(ds, peer, p); err != nil {
 			return err
 		}
 	}

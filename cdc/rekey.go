@@ -3,7 +3,6 @@ package cdc
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"sqlsync/cdc/internal/sqlconn"
 	"sqlsync/merge"
@@ -24,8 +23,12 @@ type keyLoss struct {
 	// equal says that the other row has the same values: it is the same row,
 	// unless what it refers to is not.
 	equal bool
-	birth merge.Version
+	loss  merge.Loss
+	meant meant
 }
+
+// id is that of the conflict.
+func (r *keyLoss) id() string { return conflictID(r.tab.name, r.tab.listedKey(r.key), r.loss) }
 
 // moved is a row some columns of which have other values now.
 type moved struct {
@@ -35,6 +38,12 @@ type moved struct {
 	// A write here that refers to the row's key means this row and not another
 	// that had it if it was made after from and up to upTo, 0 for ever.
 	from, upTo merge.HLC
+	// listed is the conflict by which a row of this node's lost its key, "" for
+	// none; meant is since when it refers to what it does.
+	listed string
+	meant  meant
+	// by is who moved it, where it was not this node.
+	by merge.NodeID
 }
 
 // noteKeyLoss notes a row of this node's that is about to lose its key, if it
@@ -50,8 +59,9 @@ func (a *applier) noteKeyLoss(act *action, l merge.Loss, equal bool) error {
 	if err != nil || im == nil {
 		return err
 	}
-	a.keyLosses = append(a.keyLosses, keyLoss{a.tab, act.m.key, a.tab.withKey(act.m.key, im), equal, l.Loser})
-	return nil
+	since, err := a.meantOf(a.tab, act.m)
+	a.keyLosses = append(a.keyLosses, keyLoss{a.tab, act.m.key, a.tab.withKey(act.m.key, im), equal, l, since})
+	return err
 }
 
 // same reports whether the two rows are one that this node has sealed twice, as
@@ -105,10 +115,13 @@ func (tab *table) keyOf(im image) []wire.Value {
 // refuses under its new key stays in the conflict list, and what refers to it
 // as it was.
 func (t *tx) rekey() error {
-	rows, elsewhere := t.keyLosses, t.rekeyed
-	t.keyLosses, t.rekeyed = nil, nil
-	if len(rows) == 0 && len(elsewhere) == 0 {
+	rows, elsewhere, along := t.keyLosses, t.rekeyed, t.alongside
+	t.keyLosses, t.rekeyed, t.alongside = nil, nil, nil
+	if len(rows) == 0 && len(elsewhere) == 0 && len(along) == 0 {
 		return nil
+	}
+	if err := t.keepMeant(rows); err != nil {
+		return err
 	}
 	moves, err := t.newKeys(rows)
 	if err != nil {
@@ -123,18 +136,59 @@ func (t *tx) rekey() error {
 			moves[i].was, moves[i].now = moves[i].was.with(moves[i].now), moves[i].was.only(moves[i].now)
 		}
 	}
+	if err := t.sealMoved(moves); err != nil {
+		return err
+	}
+	gone, err := t.movedAlong(along)
+	if err != nil {
+		return err
+	}
 	dirty := make(map[*dataset]bool)
-	for moves = append(moves, elsewhere...); len(moves) > 0; {
+	for moves = slices.Concat(moves, elsewhere, gone); len(moves) > 0; {
 		dirty[moves[0].tab.ds] = true
 		more, err := t.follow(moves[0])
 		if err != nil {
 			return err
 		}
-		moves = append(moves[1:], more...)
+		back, err := t.reclaim(moves[0])
+		if err != nil {
+			return err
+		}
+		moves = slices.Concat(moves[1:], more, back)
 	}
 	// A batch that comes later in this transaction must not count as seen.
 	for ds := range dirty {
 		if err := t.sealAll(ds); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sealMoved seals rows that were inserted under new keys, and keeps with their
+// conflicts since when they refer to what they refer to.
+func (t *tx) sealMoved(moves []moved) error {
+	for i := range moves {
+		if err := t.sealAll(moves[i].tab.ds); err != nil {
+			return err
+		}
+	}
+	for i := range moves {
+		m := &moves[i]
+		metas, err := t.lookup(m.tab, [][]wire.Value{m.tab.keyOf(m.was.with(m.now))})
+		if err != nil {
+			return err
+		}
+		if m.listed == "" || !metas[0].exists() || !t.mine(metas[0].row.Birth.Origin) {
+			continue
+		}
+		var stay meant
+		for _, at := range m.meant {
+			if !m.now.has(at.column) {
+				stay = append(stay, at)
+			}
+		}
+		if err := t.writeMeant(m.listed, metas[0].row.Birth.HLC, stay); err != nil {
 			return err
 		}
 	}
@@ -151,6 +205,11 @@ func (t *tx) insertMoved(m *moved, moves []moved) (bool, error) {
 	for _, other := range moves {
 		row = row.with(m.tab.following(row, other))
 	}
+	return t.insertAs(m, row)
+}
+
+// insertAs inserts a row of this node's as it is now.
+func (t *tx) insertAs(m *moved, row image) (bool, error) {
 	key := m.tab.keyOf(row)
 	if keyText(key) == keyText(m.tab.keyOf(m.was)) { // what it refers to stayed
 		return false, nil
@@ -166,23 +225,26 @@ func (t *tx) insertMoved(m *moved, moves []moved) (bool, error) {
 	if err := t.mark(m.tab, key); err != nil {
 		return false, err
 	}
-	_, err = t.noteRekeyed(m.tab, t.author.Node, row, key)
-	return true, err
+	return true, t.nameRekeyed(m.tab, m.listed, key, row)
 }
 
 // insertedAnew looks whether a row that came is one which is listed as lost:
 // its origin has given it another key. What this node wrote to refer to it
 // before it knew of the other follows.
 func (a *applier) insertedAnew(act *action) error {
-	m, err := a.noteRekeyed(a.tab, a.origin, a.tab.imageOf(act.cells, act.values), act.c.Key)
-	if m == nil || err != nil {
+	row := a.tab.imageOf(act.cells, act.values)
+	m, found, err := a.noteRekeyed(a.tab, a.origin, row, act.c.Key)
+	switch {
+	case err != nil:
 		return err
-	}
-	if act.out.Effect != merge.Replace { // it has lost that key too, and is given yet another
+	case !found:
+		a.noteAlongside(act, row)
+	case m == nil:
+	case act.out.Effect != merge.Replace: // it has lost that key too, and is given yet another
 		act.carried = m
-		return nil
+	default:
+		a.rekeyed = append(a.rekeyed, *m)
 	}
-	a.rekeyed = append(a.rekeyed, *m)
 	return nil
 }
 
@@ -197,46 +259,89 @@ func (a *applier) carry(act *action, l merge.Loss) error {
 	return err
 }
 
-// noteRekeyed notes of a row of a node that it is one which is listed as lost,
-// under another key, and returns how it has moved; nil if it is not.
-func (t *tx) noteRekeyed(tab *table, node merge.NodeID, row image, key []wire.Value) (*moved, error) {
-	origin, err := t.origin(node)
+// noteRekeyed notes of a row that came from a node that it is one which is
+// listed as lost, under another key, and returns how it has moved: nil if it was
+// never in the table here.
+func (a *applier) noteRekeyed(tab *table, node merge.NodeID, row image, key []wire.Value) (m *moved, found bool, err error) {
+	origin, err := a.tx.origin(node)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	var id string
-	var m *moved
-	var upTo int64
-	var shown bool
-	err = t.Query(func(r []any) error {
+	err = a.Query(func(r []any) error {
 		lost, err := decodeImage(r[1].([]byte))
+		if err != nil || !tab.sameButReferences(lost, row) {
+			return err
+		}
+		won, _ := a.version(r[4], r[5])
+		was, _ := a.version(r[6], r[7])
+		if was.Origin != node && !(a.saw(was) && a.saw(won)) {
+			return nil
+		}
+		old, err := wire.DecodeRow(r[2].([]byte))
+		if err != nil {
+			return errDamaged
+		}
+		if len(old) != len(tab.key) { // the table had another key
+			return nil
+		}
+		id, found = r[0].(string), true
+		if upTo, shown := r[3].(int64); shown {
+			image := tab.withKey(old, lost)
+			m = &moved{tab: tab, was: image, now: tab.withKey(key, row).changedFrom(image), upTo: merge.HLC(upTo), by: node}
+		}
+		return sqlconn.Stop
+	}, `SELECT id, loser, coalesce(referred, key), shown, winner_hlc, winner_origin, loser_hlc, loser_origin FROM sqlsync_conflict
+		WHERE table_id = ? AND kind = ? AND rekeyed IS NULL ORDER BY loser_origin <> ?, loser_hlc`, tab.id, string(merge.KindKey), origin)
+	if err != nil || !found {
+		return nil, false, err
+	}
+	if err := a.nameRekeyed(tab, id, key, row); err != nil || m == nil {
+		return nil, true, err
+	}
+	m.from, err = a.shownBefore(tab, tab.keyOf(m.was), m.upTo)
+	return m, true, err
+}
+
+// shownBefore is up to when another row was in the table here under a key whose
+// row was there until upTo, 0 for ever.
+func (t *tx) shownBefore(tab *table, key []wire.Value, upTo merge.HLC) (merge.HLC, error) {
+	from, err := t.Int(`SELECT coalesce(max(shown), 0) FROM sqlsync_conflict WHERE table_id = ?1 AND kind = ?2 AND key = ?3 AND (?4 = 0 OR shown < ?4)`,
+		tab.id, string(merge.KindKey), tab.listedKey(key), int64(upTo))
+	return merge.HLC(from), err
+}
+
+// nameRekeyed notes with a conflict where the row is that lost its key, also
+// with those by which it had lost the keys before that, and with those of
+// updates of the row that it has.
+func (t *tx) nameRekeyed(tab *table, id string, key []wire.Value, row image) error {
+	if id == "" {
+		return nil
+	}
+	ids := []string{id}
+	err := t.Query(func(r []any) error {
+		was, err := decodeImage(r[1].([]byte))
 		if err != nil {
 			return err
 		}
-		if !tab.sameButReferences(lost, row) {
-			return nil
+		lost, err := decodeImage(r[2].([]byte))
+		if err != nil {
+			return err
 		}
-		id = r[0].(string)
-		upTo, shown = r[3].(int64)
-		old, err := wire.DecodeRow(r[2].([]byte))
-		if err != nil || len(old) != len(tab.key) {
-			return errDamaged
+		if r[3] == string(merge.KindRow) && row.holds(lost) || r[3] == string(merge.KindKey) && tab.sameButReferences(was, lost) {
+			ids = append(ids, r[0].(string))
 		}
-		was := tab.withKey(old, lost)
-		m = &moved{tab: tab, was: was, now: tab.withKey(key, row).changedFrom(was)}
-		return sqlconn.Stop
-	}, `SELECT id, loser, coalesce(referred, key), shown FROM sqlsync_conflict WHERE table_id = ? AND kind = ? AND loser_origin = ? AND rekeyed IS NULL ORDER BY loser_hlc`,
-		tab.id, string(merge.KindKey), origin)
-	if err != nil || m == nil {
-		return nil, err
+		return nil
+	}, `SELECT e.id, c.loser, e.loser, e.kind FROM sqlsync_conflict AS c JOIN sqlsync_conflict AS e ON e.table_id = c.table_id
+		AND (e.kind = c.kind AND e.rekeyed = c.key AND e.loser_origin = c.loser_origin OR e.kind = ? AND e.key = c.key AND e.rekeyed IS NULL)
+		WHERE c.id = ? AND e.id <> c.id`, string(merge.KindRow), id)
+	now := wire.AppendRow(nil, key)
+	for _, id := range ids {
+		if err == nil {
+			_, err = t.Exec(`UPDATE sqlsync_conflict SET rekeyed = ? WHERE id = ?`, now, id)
+		}
 	}
-	if _, err := t.Exec(`UPDATE sqlsync_conflict SET rekeyed = ? WHERE id = ?`, wire.AppendRow(nil, key), id); err != nil || !shown {
-		return nil, err
-	}
-	from, err := t.Int(`SELECT coalesce(max(shown), 0) FROM sqlsync_conflict WHERE table_id = ? AND kind = ? AND key = ? AND shown < ?`,
-		tab.id, string(merge.KindKey), tab.listedKey(tab.keyOf(m.was)), upTo)
-	m.from, m.upTo = merge.HLC(from), merge.HLC(upTo)
-	return m, err
+	return err
 }
 
 // sameButReferences compares two images of a row without the key and the
@@ -259,7 +364,7 @@ func (tab *table) sameButReferences(a, b image) bool {
 func (t *tx) newKeys(rows []keyLoss) (moves []moved, err error) {
 	// Rows that are alike get their keys in the order of their births, by which
 	// others tell which is which.
-	slices.SortStableFunc(rows, func(a, b keyLoss) int { return a.birth.Compare(b.birth) })
+	slices.SortStableFunc(rows, func(a, b keyLoss) int { return a.loss.Loser.Compare(b.loss.Loser) })
 	next := make(map[int64]int64)
 	give := func(r keyLoss) error {
 		if next[r.tab.id] == 0 {
@@ -267,7 +372,7 @@ func (t *tx) newKeys(rows []keyLoss) (moves []moved, err error) {
 				return err
 			}
 		}
-		moves = append(moves, moved{tab: r.tab, was: r.im, now: image{{r.tab.keyNames()[0], next[r.tab.id]}}})
+		moves = append(moves, moved{tab: r.tab, was: r.im, now: image{{r.tab.keyNames()[0], next[r.tab.id]}}, listed: r.id(), meant: r.meant})
 		next[r.tab.id]++
 		return nil
 	}
@@ -288,7 +393,7 @@ func (t *tx) newKeys(rows []keyLoss) (moves []moved, err error) {
 			now := r.tab.following(r.im, moves[i])
 			switch {
 			case slices.ContainsFunc(r.tab.keyNames(), now.has):
-				moves = append(moves, moved{tab: r.tab, was: r.im, now: now})
+				moves = append(moves, moved{tab: r.tab, was: r.im, now: now, listed: r.id(), meant: r.meant})
 			case len(now) > 0 && r.tab.givesIDs():
 				if err := give(r); err != nil {
 					return nil, err
@@ -300,131 +405,4 @@ func (t *tx) newKeys(rows []keyLoss) (moves []moved, err error) {
 		rest = still
 	}
 	return moves, nil
-}
-
-// following is what changes of a row of tab because a row that it refers to has
-// moved, nil if it refers to none or to another.
-func (tab *table) following(row image, m moved) (now image) {
-	for _, fk := range tab.def.ForeignKeys {
-		parents, ok := m.columnsOf(fk)
-		if !ok {
-			continue
-		}
-		refers := true
-		for i, c := range fk.Columns {
-			v, _ := row.value(tab.def.Columns[c].Name)
-			p, _ := m.was.value(parents[i])
-			refers = refers && v != nil && hashValue(v) == hashValue(p)
-		}
-		if !refers {
-			continue
-		}
-		for i, c := range fk.Columns {
-			if v, ok := m.now.value(parents[i]); ok {
-				now = now.set(tab.def.Columns[c].Name, v)
-			}
-		}
-	}
-	return now
-}
-
-// columnsOf are the columns of the moved row that a foreign key refers to; ok
-// says that it refers to rows of that table by something that has changed.
-func (m *moved) columnsOf(fk schema.ForeignKey) (names []string, ok bool) {
-	if !equalNames(fk.Parent, m.tab.name) {
-		return nil, false
-	}
-	if names = fk.ParentColumns; len(names) == 0 {
-		names = m.tab.keyNames()
-	}
-	return names, len(names) == len(fk.Columns) && slices.ContainsFunc(names, m.now.has)
-}
-
-// follow makes rows that this node wrote refer to a row as it is now, and
-// returns those of them to which others may refer in turn.
-func (t *tx) follow(m moved) (more []moved, err error) {
-	for _, tab := range t.cfg.tables {
-		if tab.def == nil {
-			continue
-		}
-		for _, fk := range tab.def.ForeignKeys {
-			parents, ok := m.columnsOf(fk)
-			if !ok {
-				continue
-			}
-			rows, err := t.referring(tab, fk, parents, m.was)
-			if err != nil {
-				return nil, err
-			}
-			for _, row := range rows {
-				child := moved{tab, row, tab.following(row, m), m.from, m.upTo}
-				if did, err := t.move(child); err != nil {
-					return nil, err
-				} else if did {
-					more = append(more, child)
-				}
-			}
-		}
-	}
-	return more, nil
-}
-
-// referring reads the rows that refer to a parent by a foreign key.
-func (t *tx) referring(tab *table, fk schema.ForeignKey, parents []string, parent image) (rows []image, err error) {
-	names := make([]string, len(parents))
-	values := make([]wire.Value, len(parents))
-	for i, c := range fk.Columns {
-		names[i] = tab.def.Columns[c].Name
-		values[i], _ = parent.value(parents[i])
-	}
-	keys, err := t.keysWith(tab, names, values)
-	if err != nil {
-		return nil, err
-	}
-	all, _ := tab.everything()
-	for _, key := range keys {
-		values, err := t.readRow(tab, key)
-		if err != nil {
-			return nil, err
-		}
-		if values != nil {
-			rows = append(rows, tab.withKey(key, tab.imageOf(all, values)))
-		}
-	}
-	return rows, nil
-}
-
-// move changes columns of a row here that this node wrote them in.
-func (t *tx) move(m moved) (did bool, err error) {
-	key := m.tab.keyOf(m.was)
-	metas, err := t.lookup(m.tab, [][]wire.Value{key})
-	if err != nil || len(m.now) == 0 {
-		return false, err
-	}
-	set := make([]string, len(m.now))
-	var values []wire.Value
-	for i, c := range m.now {
-		wrote := merge.Version{Origin: t.author.Node}
-		if cell := m.tab.cellNamed(c.name); metas[0].exists() {
-			if wrote = metas[0].row.Birth; cell >= 0 && m.tab.cells[cell].key < 0 {
-				wrote = metas[0].row.Cell(m.tab.cells[cell].slot)
-			}
-		}
-		if !t.mine(wrote.Origin) || wrote.HLC <= m.from || m.upTo != 0 && wrote.HLC > m.upTo {
-			return false, nil
-		}
-		set[i], values = schema.Quote(c.name)+` = ?`, append(values, c.value)
-	}
-	n, err := t.Exec(`UPDATE OR ABORT main.`+schema.Quote(m.tab.name)+` SET `+strings.Join(set, ", ")+` WHERE `+m.tab.keyEquals("", "?"),
-		append(values, key...)...)
-	if err != nil || n == 0 {
-		if refusable(err) { // it breaks the reference, which is listed
-			err = nil
-		}
-		return false, err
-	}
-	if err := t.mark(m.tab, key); err != nil {
-		return false, err
-	}
-	return true, t.mark(m.tab, m.tab.keyOf(m.was.with(m.now)))
 }

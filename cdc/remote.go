@@ -214,6 +214,8 @@ func (t *tx) removeRemote(name string) error {
 	for _, q := range []string{
 		`DELETE FROM sqlsync_watermark WHERE remote_id = (SELECT id FROM sqlsync_remote WHERE name = ?)`,
 		`DELETE FROM sqlsync_absent WHERE node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
+		`DELETE FROM sqlsync_arrival WHERE holder = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
+		`DELETE FROM sqlsync_snapshot WHERE peer = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
 		`DELETE FROM sqlsync_elsewhere WHERE node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
 		`DELETE FROM sqlsync_disagreement WHERE kind = 'watch' AND node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
 	} {

@@ -62,6 +62,7 @@ func (s *Store) replay(ctx context.Context, dataset string) error {
 	for more := true; more; {
 		err := s.writeIn(ctx, dataset, func(t *tx) error {
 			more = false
+			ended := false
 			ds, err := t.dataset(dataset)
 			if err != nil {
 				return err
@@ -80,8 +81,12 @@ func (s *Store) replay(ctx context.Context, dataset string) error {
 					return fmt.Errorf("replay %s: %w", tab.name, err)
 				}
 				more = more || tab.late(ds) != 0
+				ended = ended || tab.late(ds) == 0 && len(tab.arrivals) > 0
 			}
-			return t.retryAll(ds)
+			if err := t.retryAll(ds); err != nil || !ended {
+				return err
+			}
+			return t.changed() // more can be told of what has arrived
 		})
 		if err != nil {
 			return err

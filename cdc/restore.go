@@ -48,7 +48,47 @@ func (t *tx) restore(c *Conflict) error {
 	if err := t.sealAll(tab.ds); err != nil {
 		return err
 	}
-	return t.outranked(tab, c)
+	if err := t.outranked(tab, c); err != nil || c.Kind != string(merge.KindBaseline) {
+		return err
+	}
+	return t.insist(tab, c)
+}
+
+// insisted are cells of a row that the next seal emits though they are as they
+// were.
+type insisted struct {
+	table int64
+	key   string
+	cells []int
+}
+
+// insist writes once more what was put back: nodes that list the two baselines
+// turned round then list them no longer.
+func (t *tx) insist(tab *table, c *Conflict) error {
+	t.insisted = &insisted{table: tab.id, key: keyText(c.key())}
+	for _, v := range c.Loser {
+		if i := tab.cellNamed(v.Name); i >= 0 && tab.cells[i].key < 0 {
+			t.insisted.cells = append(t.insisted.cells, i)
+		}
+	}
+	slices.Sort(t.insisted.cells)
+	err := t.mark(tab, c.key())
+	if err == nil {
+		err = t.sealAll(tab.ds)
+	}
+	t.insisted = nil
+	return err
+}
+
+// again are the cells of a row that are emitted as they were, and their slots.
+func (i *insisted) again(tab *table, key []wire.Value) (cells, slots []int) {
+	if i == nil || i.table != tab.id || i.key != keyText(key) {
+		return nil, nil
+	}
+	for _, c := range i.cells {
+		slots = append(slots, tab.cells[c].slot)
+	}
+	return i.cells, slots
 }
 
 // outranked finds a value that was put back and is not there: the policy of its

@@ -224,6 +224,9 @@ func (m *meta) bury(row merge.Row) {
 
 func (s *sealer) updated(tab *table, r *touched) (bool, error) {
 	columns, slots := tab.differences(r.values, r.meta.hashes)
+	if len(columns) == 0 {
+		columns, slots = s.insisted.again(tab, r.key)
+	}
 	if len(columns) == 0 && r.meta.state == alive {
 		return false, nil
 	}

@@ -18,7 +18,8 @@ import (
 //   - its author had not seen the loser, and the write wins: then it is that
 //     write which the loser has lost to, unless the two are equal;
 //   - its author had seen both and writes what was lost: then that is lost no
-//     longer. Of two baselines the other one is.
+//     longer. Of two baselines the other one is, until somebody who has seen both
+//     writes once more what stands: that is how a restore says that it is settled.
 
 // listed is one conflict of a row.
 type listed struct {
@@ -27,6 +28,22 @@ type listed struct {
 	winner, loser image
 	won, lost     merge.Version
 	beaten        beaten
+	// born is the birth of the row that lost, or that a write was lost with; zero
+	// where it is not known.
+	born merge.Version
+}
+
+// versions are those of a row that a node knows of beside what stands.
+type versions struct{ all, births []merge.Version }
+
+func (k *versions) add(l *listed) {
+	k.all = append(append(k.all, l.won, l.lost), l.beaten...)
+	if l.kind == merge.KindKey || l.kind == merge.KindRow {
+		k.births = append(k.births, l.won)
+	}
+	if l.kind == merge.KindKey {
+		k.births = append(k.births, l.lost)
+	}
 }
 
 // settle looks again at what is listed of the row of a change, which has been
@@ -39,16 +56,16 @@ func (a *applier) settle(act *action) error {
 	if err != nil {
 		return err
 	}
-	var versions []merge.Version // of the row that are known beside what stands
+	var others versions
 	for i := range list {
-		versions = append(append(versions, list[i].won, list[i].lost), list[i].beaten...)
+		others.add(&list[i])
 	}
 	for i := range list {
 		l := &list[i]
 		// The author of a delete may have had another baseline than this node.
 		act.otherBaseline = act.otherBaseline || l.lost.HLC.Baseline() && l.lost.Origin == a.origin ||
 			l.won.HLC.Baseline() && l.won.Origin == a.origin
-		if err := a.settleOne(act, l, versions); err != nil {
+		if err := a.settleOne(act, l, &others); err != nil {
 			return err
 		}
 	}
@@ -101,10 +118,11 @@ func (a *applier) listedOf(key []wire.Value) (list []listed, err error) {
 		if l.winner, err = decodeImage(row[1].([]byte)); err != nil {
 			return err
 		}
+		l.born, _ = a.version(row[9], row[10])
 		l.loser, err = decodeImage(row[2].([]byte))
 		list = append(list, l)
 		return err
-	}, `SELECT id, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin, kind, beaten FROM sqlsync_conflict
+	}, `SELECT id, winner, loser, winner_hlc, winner_origin, loser_hlc, loser_origin, kind, beaten, born_hlc, born_origin FROM sqlsync_conflict
 		WHERE table_id = ? AND key = ? AND kind <> ?`, a.tab.id, a.tab.listedKey(key), string(kindUnique))
 	return list, err
 }
@@ -114,7 +132,7 @@ func (a *applier) saw(v merge.Version) bool {
 	return v.Origin == a.origin || v.HLC.Seal() <= a.seen(v.Origin)
 }
 
-func (a *applier) settleOne(act *action, l *listed, versions []merge.Version) error {
+func (a *applier) settleOne(act *action, l *listed, others *versions) error {
 	v := act.c.Version(a.origin)
 	if act.c.Op == merge.Insert {
 		v = act.c.BirthAt(a.origin) // a baseline competes by less
@@ -122,7 +140,7 @@ func (a *applier) settleOne(act *action, l *listed, versions []merge.Version) er
 	switch {
 	case l.lost == v || l.won == v:
 		return nil // it came again
-	case a.saw(l.lost) && !a.saw(l.won) && !a.sawLater(l.lost, versions):
+	case a.saw(l.lost) && !a.saw(l.won) && !a.sawLater(act, l, others):
 		l.loser, l.winner = a.without(l.loser, act), a.without(l.winner, act)
 	case !a.saw(l.lost) && a.wins(act) && v.After(l.won):
 		l.beaten.add(l.won)
@@ -134,6 +152,8 @@ func (a *applier) settleOne(act *action, l *listed, versions []merge.Version) er
 		if l.kind == merge.KindBaseline {
 			return a.turnListed(l.id)
 		}
+		l.loser = nil
+	case l.kind == merge.KindBaseline && a.saw(l.lost) && a.saw(l.won) && a.wins(act) && a.insists(act, l):
 		l.loser = nil
 	case !a.saw(l.lost) && v.After(l.lost) && l.beaten.add(v):
 	default:
@@ -156,11 +176,21 @@ func (a *applier) settleOne(act *action, l *listed, versions []merge.Version) er
 	return err
 }
 
-// sawLater reports whether the change's author had seen a later version of the
-// row than one that lost: then it was lost there, too, and is not what the change
-// replaced.
-func (a *applier) sawLater(lost merge.Version, versions []merge.Version) bool {
-	return slices.ContainsFunc(versions, func(v merge.Version) bool { return v.After(lost) && a.saw(v) })
+// sawLater reports whether a write that lost had lost where the change was made,
+// too, and is not what the change replaced: its author had seen a later version of
+// the row or another row with the key, whose birth is higher.
+func (a *applier) sawLater(act *action, l *listed, others *versions) bool {
+	if slices.ContainsFunc(others.all, func(v merge.Version) bool { return v.After(l.lost) && a.saw(v) }) {
+		return true
+	}
+	if a.tab.rule == merge.WholeRow || l.born.IsZero() {
+		return false
+	}
+	another := func(birth merge.Version) bool {
+		return birth != l.born && !(birth.HLC.Baseline() && l.born.HLC.Baseline())
+	}
+	return act.c.Op != merge.Insert && another(act.c.Birth) ||
+		slices.ContainsFunc(others.births, func(v merge.Version) bool { return another(v) && v.After(l.born) && a.saw(v) })
 }
 
 // putsBack reports whether after a change the row has what was lost.
@@ -180,9 +210,24 @@ func (a *applier) putsBack(act *action, l *listed) bool {
 	return writes
 }
 
+// insists reports whether a change writes what stands.
+func (a *applier) insists(act *action, l *listed) bool {
+	for _, c := range l.loser {
+		cell := a.tab.cellNamed(c.name)
+		if cell >= 0 && a.tab.cells[cell].policy.Ordered() {
+			continue // the values decide
+		}
+		at := slices.Index(act.cells, cell)
+		if v, ok := l.winner.value(c.name); at < 0 || !ok || hashValue(act.values[at]) != hashValue(v) {
+			return false
+		}
+	}
+	return true
+}
+
 // wins reports whether something of the change stands.
 func (a *applier) wins(act *action) bool {
-	return act.out.Effect == merge.Replace || act.out.Effect == merge.Set && len(act.out.Columns) > 0
+	return act.out.Effect == merge.Replace || act.out.Effect == merge.Set && len(act.out.Columns)+len(act.out.Merged) > 0
 }
 
 // without drops what the change writes, which is everything for a delete.

@@ -128,6 +128,16 @@ func (t *tx) whole(tab *table) (bool, error) {
 	if tab.waiting != "" {
 		return false, nil
 	}
+	if ok, err := t.caughtUp(tab); err != nil || !ok {
+		return false, err
+	}
+	needs, err := t.Int(`SELECT needs FROM sqlsync_table WHERE id = ?`, tab.id)
+	return err == nil && needs == 0, err
+}
+
+// caughtUp reports whether everything that is held for a table was merged, and
+// nothing of it is still to come.
+func (t *tx) caughtUp(tab *table) (bool, error) {
 	for _, ds := range tab.sources() {
 		if tab.late(ds) != 0 {
 			return false, nil
@@ -136,8 +146,7 @@ func (t *tx) whole(tab *table) (bool, error) {
 			return false, err
 		}
 	}
-	needs, err := t.Int(`SELECT needs FROM sqlsync_table WHERE id = ?`, tab.id)
-	return err == nil && needs == 0, err
+	return true, nil
 }
 
 // keyBytes is a key as a part's bound, empty for none.

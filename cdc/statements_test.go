@@ -28,6 +28,7 @@ var ofAll = map[string]string{
 	`count(*) FROM sqlsync_watermark WHERE remote_id = ?`:     "whether a remote has confirmed anything",
 	`DELETE FROM sqlsync_absent WHERE node = (SELECT`:         "a remote is removed",
 	`DELETE FROM sqlsync_hook_cursor WHERE hook_id`:           "a hook is removed",
+	`DELETE FROM sqlsync_snapshot WHERE peer = (SELECT`:       "a remote is removed",
 	`SELECT dataset_id, origin_id FROM sqlsync_vector UNION`:  "verify goes through all chains",
 	`FROM sqlsync_absent AS a JOIN sqlsync_dataset`:           "status lists those of all datasets",
 	`SELECT name FROM sqlsync_table UNION SELECT name`:        "tables of any dataset, of which a log may be asked for",
@@ -41,7 +42,9 @@ var scans = map[string]string{
 	`SELECT dataset_id, origin_id FROM sqlsync_vector UNION`: "verify goes through all chains",
 	`FROM sqlsync_absent AS a JOIN sqlsync_dataset`:          "a few rows, for status",
 	`DELETE FROM sqlsync_absent WHERE node = (SELECT`:        "a few rows, once",
+	`DELETE FROM sqlsync_snapshot WHERE peer = (SELECT`:      "a few rows, once",
 	`SELECT name FROM sqlsync_table UNION SELECT name`:       "a few rows, for a person",
+	`SELECT d.name, s.file FROM sqlsync_dataset AS d`:        "a few rows, for status and verify",
 }
 
 // statements are the texts of SQL in this package, each with where it is. whole

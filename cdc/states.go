@@ -70,7 +70,7 @@ func (s *sealer) writeStates(tab *table, r *touched, columns, slots []int, v mer
 			keptColumns, keptSlots = append(keptColumns, i), append(keptSlots, slots[n])
 			continue
 		}
-		if r.meta.hashes.at(tc.slot) == hashValue(r.values[i]) {
+		if r.meta.hashes.at(tc.slot) == hashValue(r.values[i]) && (s.insisted == nil || tc.policy.Ordered()) {
 			continue // of a row inserted anew: nobody has added anything
 		}
 		_, begun := r.meta.states[tc.slot]

@@ -51,6 +51,11 @@ type Status struct {
 	// Lacking lists the columns that peers have and the tables here have not,
 	// as table.column.
 	Lacking []string
+	// Arriving lists the tables that came to their datasets with rows which
+	// a remote and this node have not exchanged.
+	Arriving []Arriving
+	// Imports are the snapshot files that were taken in part.
+	Imports []Import
 	// Overdue lists the datasets that hold what would have been pruned.
 	Overdue []Overdue
 }
@@ -83,7 +88,7 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 	st := &Status{Waiting: make(map[string]string)}
 	var list []dataset
 	tables := make(map[int64]int64) // by dataset
-	err := s.look(ctx, func(t *tx) error {
+	err := s.look(ctx, func(t *tx) (err error) {
 		list = nil
 		clear(tables)
 		for _, d := range t.cfg.datasets {
@@ -105,6 +110,9 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 				st.Lacking = append(st.Lacking, tab.name+"."+name)
 			}
 		}
+		if st.Arriving, err = t.readArriving(); err != nil {
+			return err
+		}
 		return st.readAbsent(t)
 	})
 	if err != nil {
@@ -121,6 +129,9 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 		}
 		ds.Tables = tables[d.id]
 		st.Datasets = append(st.Datasets, *ds)
+	}
+	if st.Imports, err = readImports(ctx, s.db); err != nil {
+		return nil, err
 	}
 	err = s.db.QueryRowxContext(ctx, `SELECT (SELECT count(*) FROM sqlsync_conflict WHERE dismissed IS NULL AND rekeyed IS NULL), (SELECT count(*) FROM sqlsync_violation),
 		(SELECT count(*) FROM sqlsync_held)`).Scan(&st.Conflicts, &st.Violations, &st.Held)

@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,6 +34,8 @@ type table struct {
 	landing               map[int]bool
 	// formers are datasets that it was in.
 	formers []former
+	// arrivals are what is in it that did not come with batches of its dataset.
+	arrivals wire.Arrivals
 
 	def *schema.Table // nil when the table is not there
 	key schema.Key
@@ -103,6 +106,9 @@ func (t *tx) readTables() error {
 		if err := t.readFormers(tab); err != nil {
 			return fmt.Errorf("read table %s: %w", tab.name, err)
 		}
+		if err := t.readArrivals(tab); err != nil {
+			return fmt.Errorf("read table %s: %w", tab.name, err)
+		}
 		if err := t.describe(tab); err != nil {
 			return fmt.Errorf("read table %s: %w", tab.name, err)
 		}
@@ -134,6 +140,12 @@ func (t *tx) describe(tab *table) error {
 		tab.waiting = err.Error()
 		return nil
 	}
+	if same, err := t.sameIdentity(tab, def); err != nil {
+		return err
+	} else if !same {
+		tab.waiting = "its key compares otherwise than when it was watched; watch it again, with the same --key if it had one"
+		return nil
+	}
 	tab.def = def
 	if err := t.readCells(tab); err != nil {
 		return err
@@ -156,6 +168,27 @@ func (t *tx) describe(tab *table) error {
 		return err
 	}
 	return t.markAll(tab, opCheck)
+}
+
+// sameIdentity reports whether the metadata takes the same keys for one as the
+// table does: an application may have rebuilt it with a key of another type or
+// collation.
+func (t *tx) sameIdentity(tab *table, def *schema.Table) (same bool, err error) {
+	own := make(map[string]*schema.Column, len(tab.key))
+	for i, c := range tab.key {
+		own[fmt.Sprintf("k%d", i)] = &def.Columns[c]
+	}
+	same = true
+	err = t.Query(func(row []any) error {
+		if c := own[row[0].(string)]; c != nil {
+			same = same && c.Affinity.Kind() == row[1].(string) && schema.Same(cmp.Or(c.Collation, "BINARY"), row[2].(string))
+		}
+		return nil
+	}, `SELECT c.name, CASE c.type WHEN 'INTEGER' THEN 'NUMERIC' WHEN 'REAL' THEN 'NUMERIC' ELSE c.type END, coalesce(x.coll, 'BINARY')
+		FROM pragma_table_xinfo(?1, 'main') AS c
+		LEFT JOIN (SELECT x.name, x.coll FROM pragma_index_list(?1, 'main') AS l, pragma_index_xinfo(l.name, 'main') AS x WHERE l.origin = 'pk' AND x.key) AS x ON x.name = c.name
+		WHERE c.pk`, metaName(tab.id))
+	return same, err
 }
 
 func keyPlace(key schema.Key, column int) int {

@@ -25,7 +25,9 @@ func (d *Stream) TakeSnapshot(ctx context.Context, peer merge.NodeID, part *wire
 			}
 			if part == nil {
 				more = false
-				next, err = t.resumeSnapshot(ds, peer)
+				if next, err = t.resumeSnapshot(ds, peer); err == nil && len(next.Cursor) == 0 {
+					err = t.askArrivals(ds, peer)
+				}
 				return err
 			}
 			if more, err = t.sealSome(ds); err != nil || more {
@@ -62,7 +64,10 @@ func (t *tx) beginSnapshot(ds *dataset, peer merge.NodeID, heads []wire.ChainHea
 	if err != nil {
 		return err
 	}
-	_, err = t.Exec(`INSERT OR REPLACE INTO sqlsync_snapshot (dataset_id, peer, cursor, heads) VALUES (?, ?, x'', ?)`, ds.id, peer[:], text)
+	if _, err := t.Exec(`INSERT OR IGNORE INTO sqlsync_snapshot (dataset_id, peer, cursor, heads) VALUES (?, ?, x'', x'5b5d')`, ds.id, peer[:]); err != nil {
+		return err
+	}
+	_, err = t.Exec(`UPDATE sqlsync_snapshot SET cursor = x'', heads = ?, told = NULL WHERE dataset_id = ? AND peer = ?`, text, ds.id, peer[:])
 	return err
 }
 
@@ -73,7 +78,7 @@ func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (
 		}
 	}
 	for _, p := range part.Parts {
-		if err := t.takeRows(ds, p); err != nil {
+		if err := t.takeRows(ds, peer, p); err != nil {
 			return nil, err
 		}
 	}
@@ -107,7 +112,7 @@ func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (
 }
 
 // takeRows merges rows that one origin has written.
-func (t *tx) takeRows(ds *dataset, p *wire.Sealed) error {
+func (t *tx) takeRows(ds *dataset, peer merge.NodeID, p *wire.Sealed) error {
 	b, err := p.Open(wire.Limits{})
 	if err != nil {
 		return err
@@ -128,9 +133,19 @@ func (t *tx) takeRows(ds *dataset, p *wire.Sealed) error {
 			if err := t.need(tab); err != nil {
 				return err
 			}
+			if err := t.notArriving(ds, peer); err != nil {
+				return err
+			}
 			continue
 		}
-		if err := t.takeSection(tab, &b.Header, sec); err != nil {
+		if err := t.came(tab, ds); err != nil {
+			return err
+		}
+		brings, err := t.arriving(ds, peer, tab)
+		if err != nil {
+			return err
+		}
+		if err := t.takeSection(tab, &b.Header, sec, tab.arrivals.Cover(brings)); err != nil {
 			return fmt.Errorf("table %s: %w", tab.name, err)
 		}
 		if err := t.adoptOrphans(tab, ds); err != nil {
@@ -140,7 +155,9 @@ func (t *tx) takeRows(ds *dataset, p *wire.Sealed) error {
 	return nil
 }
 
-func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section) error {
+// takeSection merges rows. told says that this node was told of all rows that
+// ever were where they come from.
+func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section, told bool) error {
 	a, err := t.newApplier(tab, tab.ds, 0, h, &wire.Section{Table: sec.Table, Key: sec.Key, Columns: known(tab, sec.Columns), Changes: nil})
 	if err != nil {
 		return err
@@ -149,8 +166,10 @@ func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section) error {
 		return errDamaged
 	}
 	a.fromSnapshot, a.remerging = true, false
-	if a.forgotten, err = t.forgottenUpTo(tab, h.Origin); err != nil {
-		return err
+	if told {
+		if a.forgotten, err = t.forgottenUpTo(tab, h.Origin); err != nil {
+			return err
+		}
 	}
 	open, err := t.endsUntold(tab)
 	if err != nil {
@@ -238,7 +257,13 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 	if err := t.weighNeeds(ds, peer, missed); err != nil {
 		return err
 	}
+	if err := t.joinArrivals(ds, peer); err != nil {
+		return err
+	}
 	t.work.grown = true
+	if err := t.endImport(ds, peer); err != nil {
+		return err
+	}
 	_, err = t.Exec(`DELETE FROM sqlsync_snapshot WHERE dataset_id = ? AND peer = ?`, ds.id, peer[:])
 	return err
 }

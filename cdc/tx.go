@@ -39,7 +39,11 @@ type tx struct {
 	rekeyed []moved
 	// keyLosses are rows that lost their keys in this transaction.
 	keyLosses []keyLoss
+	// alongside are rows of others that may have gone along with rekeyed ones.
+	alongside []alongside
 	suspects  suspects
+	// insisted is what a restore writes once more.
+	insisted *insisted
 	// claimBuf is room for a claim's name.
 	claimBuf []byte
 	// work is what the transaction did of which subscribers are told.
@@ -55,6 +59,10 @@ type begin string
 
 const (
 	immediately begin = `BEGIN IMMEDIATE`
+	// alone is immediately on a file with a rollback journal, when nobody reads
+	// it: an application that has read and goes on to write would be refused
+	// at once, whatever its busy_timeout, if we had begun meanwhile.
+	alone begin = `BEGIN EXCLUSIVE`
 	// whenWriting is for a transaction that reads much before it writes, on a
 	// file with a write-ahead log: until its first write the application may
 	// write. If it has, SQLite refuses that first write as busy, because what
@@ -184,7 +192,11 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 	if err := s.present(); err != nil {
 		return did, locked, err
 	}
-	if _, err := s.w.Exec(string(when)); err != nil {
+	how := when
+	if when == immediately && !s.writesAhead() {
+		how = alone
+	}
+	if _, err := s.w.Exec(string(how)); err != nil {
 		return did, locked, s.explainWrite(err)
 	}
 	begun := time.Now()

@@ -73,6 +73,9 @@ func (v *verifier) run(ctx context.Context) error {
 	if v.o.Tables != nil {
 		return nil
 	}
+	if err := v.verifyImports(ctx); err != nil {
+		return err
+	}
 	return v.s.verifyChains(ctx, v.found, func(n int) {
 		v.result.Batches += int64(n)
 		v.progress()

@@ -332,6 +332,7 @@ func (t *tx) unwatch(tab *table) error {
 		`DELETE FROM sqlsync_conflict WHERE table_id = ?`,
 		`DELETE FROM sqlsync_differing WHERE table_id = ?`,
 		`DELETE FROM sqlsync_disagreement WHERE table_id = ?`,
+		`DELETE FROM sqlsync_arrival WHERE table_id = ?`,
 		// What comes from now on is not merged: see rebuild.
 		`UPDATE sqlsync_table SET watched = 0, replay_from = coalesce(replay_from,
 			(SELECT pos + 1 FROM sqlsync_dataset WHERE id = dataset_id)) WHERE id = ?`,

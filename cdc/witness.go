@@ -129,7 +129,7 @@ func (s *Store) newWitness(t *tx) error {
 		if err != nil {
 			return err
 		}
-		if sealed != 0 {
+		if sealed != 0 || had != nil && had.hlc > t.clock.Last { // it may have sealed what it does not know of
 			if err := t.renew(why); err != nil {
 				return err
 			}

@@ -110,6 +110,8 @@ const (
 type Loss struct {
 	Kind          Kind
 	Winner, Loser Version
+	// Born is the birth of the incarnation that the loser was written to.
+	Born Version
 	// Incoming says that the write lost; otherwise the row as it was did.
 	Incoming bool
 	// Columns are those that were lost, nil for the whole row.
@@ -167,7 +169,7 @@ func (m merger) born() Row {
 
 // incoming is the loss of the write, or of some of its columns, to winner.
 func (m merger) incoming(kind Kind, winner Version, columns []int) Loss {
-	return Loss{Kind: kind, Winner: winner, Loser: m.w.Rank(), Incoming: true, Columns: columns}
+	return Loss{Kind: kind, Winner: winner, Loser: m.w.Rank(), Born: m.w.Birth, Incoming: true, Columns: columns}
 }
 
 func (m merger) lww() Outcome {
@@ -202,16 +204,16 @@ func (m merger) newer() Outcome {
 func (m merger) overwritten(kind Kind) []Loss {
 	var losses lossList
 	if same := sameIncarnation(m.w.Birth, m.local.Birth); !same && m.unseen(m.local.Birth) {
-		losses = append(losses, Loss{Kind: kind, Winner: m.w.Rank(), Loser: m.local.Birth})
+		losses = append(losses, Loss{Kind: kind, Winner: m.w.Rank(), Loser: m.local.Birth, Born: m.local.Birth})
 	} else if same && m.w.Birth != m.local.Birth && m.unseen(m.local.Birth) {
-		losses = append(losses, Loss{Kind: KindBaseline, Winner: m.w.Rank(), Loser: m.local.Birth})
+		losses = append(losses, Loss{Kind: KindBaseline, Winner: m.w.Rank(), Loser: m.local.Birth, Born: m.local.Birth})
 	}
 	if kind == KindKey {
 		kind = KindRow
 	}
 	for _, c := range m.local.Cells {
 		if m.unseen(c.Version) {
-			losses.add(Loss{Kind: kind, Winner: m.w.Rank(), Loser: c.Version}, c.Column)
+			losses.add(Loss{Kind: kind, Winner: m.w.Rank(), Loser: c.Version, Born: m.local.Birth}, c.Column)
 		}
 	}
 	return losses
@@ -282,14 +284,14 @@ func (m merger) rebase(out *Outcome) {
 	for _, c := range m.w.Columns {
 		if have := m.local.Cell(c); have.HLC.Baseline() {
 			out.Columns = append(out.Columns, c)
-			losses.add(Loss{Kind: KindBaseline, Winner: m.w.Birth, Loser: have}, c)
+			losses.add(Loss{Kind: KindBaseline, Winner: m.w.Birth, Loser: have, Born: m.local.Birth}, c)
 		} else {
 			losses.add(m.incoming(KindBaseline, have, nil), c)
 		}
 	}
 	for _, c := range m.w.Merged {
 		if have := m.local.Cell(c); have.HLC.Baseline() {
-			losses.add(Loss{Kind: KindBaseline, Winner: m.w.Birth, Loser: have}, c)
+			losses.add(Loss{Kind: KindBaseline, Winner: m.w.Birth, Loser: have, Born: m.local.Birth}, c)
 		}
 	}
 	out.Effect = Set
@@ -305,7 +307,7 @@ func (m merger) cells(out *Outcome) {
 		case order > 0:
 			out.Columns = append(out.Columns, c)
 			if !have.HLC.Baseline() && m.unseen(have) {
-				losses.add(Loss{Kind: KindCell, Winner: m.w.Version, Loser: have}, c)
+				losses.add(Loss{Kind: KindCell, Winner: m.w.Version, Loser: have, Born: m.local.Birth}, c)
 			}
 		case order < 0:
 			losses.add(m.incoming(KindCell, have, nil), c)
@@ -346,7 +348,7 @@ func (m merger) wholeRow() Outcome {
 			out.Effect = Remove
 		}
 		if m.local.Exists() && !m.local.Dead && m.unseen(m.local.Latest) {
-			out.Losses = []Loss{{Kind: KindRow, Winner: rank, Loser: m.local.Latest}}
+			out.Losses = []Loss{{Kind: KindRow, Winner: rank, Loser: m.local.Latest, Born: m.local.Birth}}
 		}
 		return out
 	case order < 0 && m.w.Op != Delete:

@@ -23,9 +23,9 @@ type agreement struct {
 }
 
 // learn takes the peer's tables. One that may not change ours has no say in
-// whether they wait.
+// whether they wait: of it is noted only what it has.
 func (s *session) learn(tables []wire.TableOffer) {
-	if !s.receives {
+	if !s.receives && !s.sends {
 		return
 	}
 	s.tellings.offers, s.tellings.due = tables, true
@@ -37,7 +37,7 @@ func (s *session) startAgree() {
 		return
 	}
 	a.due, a.asking = false, true
-	s.do(agree{a.offers, a.moved})
+	s.do(agree{a.offers, a.moved, s.receives})
 }
 
 // agreeing reports whether the store may not know of the peer's tables yet.
@@ -73,7 +73,7 @@ func (s *session) reoffer(now offered) {
 		s.end(errRestarted)
 		return
 	}
-	if slices.Equal(now.tables, s.tables) {
+	if slices.EqualFunc(now.tables, s.tables, wire.TableOffer.Equal) {
 		return
 	}
 	s.tables = now.tables

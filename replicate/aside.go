@@ -31,8 +31,8 @@ func Greet(ctx context.Context, nc net.Conn, dataset, software string) (*wire.He
 // maxAsides bounds a peer's sessions beside the one of its link.
 const maxAsides = 4
 
-// serveAside runs a session whose peer neither pulls nor pushes, but asks
-// something. It leaves the link's session alone.
+// serveAside runs a session beside the link's, which it leaves alone: one whose
+// peer only asks something, or syncs once.
 func (l *link) serveAside(ctx context.Context, c *conn, first *wire.Hello) error {
 	if err := l.enterAside(c); err != nil {
 		turnAway(c.stream, err)
@@ -54,7 +54,7 @@ func (l *link) enterAside(c *conn) error {
 	case l.removed:
 		return fmt.Errorf("%w: not a remote", ErrRefused)
 	case len(l.asides) == maxAsides:
-		return fmt.Errorf("%w: more than %d sessions that only ask", ErrRefused, maxAsides)
+		return fmt.Errorf("%w: more than %d sessions at a time", ErrRefused, maxAsides)
 	}
 	if l.asides == nil {
 		l.asides = make(map[*conn]bool)

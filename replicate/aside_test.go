@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -33,6 +34,35 @@ func TestDigestsBesideASession(t *testing.T) {
 			t.Errorf("status %+v", s)
 		}
 	})
+}
+
+// A program that syncs beside a serve whose peer has dialed it is heard, whose
+// key is lower or not.
+func TestSyncBesideASession(t *testing.T) {
+	for _, ids := range [][2]int{{1, 2}, {2, 1}} {
+		inWorld(t, func(t *testing.T, w *world) {
+			serve, far := w.join(ids[0], "serve"), w.join(ids[1], "far")
+			serve.knows(false, far)
+			far.knows(true, serve)
+			serve.run()
+			far.run()
+			w.settles(time.Second, serve, far)
+			beside := w.join(ids[0], "beside")
+			beside.store = serve.store
+			beside.sets["primary"] = serve.store
+			beside.knows(true, far)
+			for range 2 {
+				serve.store.write(1)
+				far.store.write(1)
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				if err := beside.Sync(ctx, "far"); err != nil {
+					t.Errorf("node %d beside itself: %v", ids[0], err)
+				}
+				cancel()
+			}
+			w.until(lateRetry, "connected", func() bool { return serve.state(0).State == Connected && far.state(0).State == Connected })
+		})
+	}
 }
 
 // A remote is asked over a connection of its own; what ends the questions is told.

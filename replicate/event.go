@@ -113,10 +113,11 @@ type (
 	// gotComparison answers comparisonWanted.
 	gotComparison struct{ answer wire.Message }
 	// agree tells the store how the peer watches its tables, and which it has
-	// moved.
+	// moved. receives says that the peer may change ours.
 	agree struct {
-		tables []wire.TableOffer
-		moved  []wire.MovedTable
+		tables   []wire.TableOffer
+		moved    []wire.MovedTable
+		receives bool
 	}
 	// adopt makes tables and columns that the peer has and this side does not.
 	adopt struct{ schema *wire.Schema }

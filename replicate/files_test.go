@@ -17,7 +17,8 @@ var (
 )
 
 const (
-	fileBudget = 20 * time.Second
+	fileBudget    = 20 * time.Second
+	putBackBudget = 4 * time.Second
 	// fileSteps is how much happens in a history at most before it may settle.
 	fileSteps = 500
 )
@@ -72,14 +73,46 @@ func fileHistory(t *testing.T, seed uint64) (trace uint64, steps int, counts rep
 	return trace, steps, counts
 }
 
-func newFileSim(t *testing.T, seed uint64) *sim {
+// TestFilesPutBack runs histories in which older copies are put in place of a file
+// at any time, while applications write, there too. No number of a batch is given
+// twice, and all are equal in the end.
+func TestFilesPutBack(t *testing.T) {
+	first, last := uint64(1), uint64(math.MaxUint64)
+	switch {
+	case *fileSeed != 0:
+		first, last = *fileSeed, *fileSeed
+	case *fileRuns != 0:
+		last = *fileRuns
+	}
+	began, seed, losses := time.Now(), first, 0
+	for ; seed <= last && !t.Failed() && (last < math.MaxUint64 || time.Since(began) < putBackBudget); seed++ {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			s := newFileSimOf(t, seed, true)
+			s.redial()
+			s.life(1 + s.rand.IntN(fileSteps))
+			s.run(time.Hour, func() bool { return s.calm })
+			s.settle()
+			s.world.Check()
+			losses += s.world.Counts.Losses
+			if t.Failed() {
+				t.Logf("again: go test ./replicate -run 'TestFilesPutBack$' -replicatetest.seed=%d", seed)
+			}
+		})
+	}
+	t.Logf("%d histories, %d files were put back", seed-first, losses)
+}
+
+func newFileSim(t *testing.T, seed uint64) *sim { return newFileSimOf(t, seed, false) }
+
+func newFileSimOf(t *testing.T, seed uint64, putsBack bool) *sim {
 	r := rand.New(rand.NewPCG(seed, 3))
 	nodes := 2 + r.IntN(4)
 	s := newSim(t, seed, nodes, edgesOf(r, nodes))
 	s.rand = r
 	s.limit.pingEvery, s.limit.deadAfter, s.limit.helloWithin = 300*time.Millisecond, time.Second, time.Second
 	s.prunes = seed%3 == 0
-	s.world = replicatetest.New(t, replicatetest.Options{Rand: r, Now: func() time.Time { return s.now }, Nodes: nodes})
+	s.world = replicatetest.New(t, replicatetest.Options{Rand: r, Now: func() time.Time { return s.now }, Nodes: nodes, PutsBack: putsBack})
+	s.putsBack = putsBack
 	for i, n := range s.nodes {
 		n.file = s.world.Nodes[i]
 		n.store, n.mem = n.file, nil
@@ -116,9 +149,13 @@ func (s *sim) life(steps int) {
 	s.steps++
 	n := s.nodes[s.rand.IntN(len(s.nodes))]
 	switch r := s.rand.IntN(100); {
+	case r < 57:
+		if s.putsBack || n.file.Whole() {
+			n.file.Write()
+		}
 	case r < 60:
 		if n.file.Whole() {
-			n.file.Write()
+			s.sealed(n, n.file.Settle())
 		}
 	case r < 86:
 		s.sealFile(n)
@@ -136,10 +173,16 @@ func (s *sim) fault(n *simNode, kind int) {
 	case 1:
 		n.file.Break()
 		s.sealFile(n)
-	case 2:
-		n.file.Copy()
-	case 3:
-		s.losePower(n)
+	case 2, 3:
+		switch {
+		case s.putsBack && n == s.nodes[0] && n.file.PutBack(): // what two have lost at once may be lost for good
+			s.crash(n)
+		case s.putsBack:
+		case kind == 2:
+			n.file.Copy()
+		default:
+			s.losePower(n)
+		}
 	case 4, 5:
 		s.down[edge] = true
 	case 6, 7, 8:
@@ -170,11 +213,16 @@ func (s *sim) skew() time.Duration {
 
 func (s *sim) sealFile(n *simNode) {
 	_, err := n.file.Seal(nil)
+	s.sealed(n, err)
+}
+
+// sealed is what follows a call that sealed.
+func (s *sim) sealed(n *simNode, err error) {
 	switch {
 	case err == replicatetest.ErrCrashed, s.dies(n):
 		s.crash(n)
 	case err != nil:
-		s.t.Errorf("node %d: seal: %v", n.id, err)
+		s.t.Errorf("node %d: %v", n.id, err)
 	default:
 		s.grown(n)
 	}

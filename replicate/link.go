@@ -21,7 +21,7 @@ type link struct {
 	remote  Remote
 	removed bool
 	live    *conn
-	// asides are sessions that neither pull nor push.
+	// asides are sessions beside the one.
 	asides map[*conn]bool
 	// freed is closed when live ends; it is nil while there is none.
 	freed chan struct{}
@@ -129,14 +129,19 @@ func (l *link) conn(s stream, dialed bool) (*conn, error) {
 }
 
 // serve runs a session as the link's only one. It returns errReplaced if there
-// is one that stays.
+// is one that stays, unless the peer has dialed beside it: then it may be another
+// program of the same node that syncs once.
 func (l *link) serve(ctx context.Context, c *conn, first *wire.Hello) error {
-	if err := l.claim(ctx, c); err != nil {
+	err := l.claim(ctx, c)
+	if err == errReplaced && !c.dialed {
+		return l.serveAside(ctx, c, first)
+	}
+	if err != nil {
 		turnAway(c.stream, err)
 		c.finish(err)
 		return err
 	}
-	err := c.run(ctx, first)
+	err = c.run(ctx, first)
 	l.release(c, err)
 	return err
 }

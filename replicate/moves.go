@@ -15,6 +15,10 @@ type Mover interface {
 	// of Reoffers gets a signal.
 	Moved(ctx context.Context) ([]wire.MovedTable, error)
 
+	// NoteArrivals keeps what a peer has told of arrivals, also one that gives
+	// nothing. news says that Offers has more to say by that.
+	NoteArrivals(ctx context.Context, peer merge.NodeID, offers []wire.TableOffer) (news bool, err error)
+
 	// NoteMoved keeps what a peer has told of its own, for status.
 	NoteMoved(ctx context.Context, peer merge.NodeID, moved []wire.MovedTable) error
 }
@@ -40,6 +44,22 @@ func (l *loop) restate() {
 	} else if !slices.Equal(now, l.config.moved) {
 		l.post(stopped{errRestarted})
 	}
+}
+
+// noteArrivals is to be called before the session goes on: a sync is over only
+// when the peer has been told.
+func (l *loop) noteArrivals(ctx context.Context, offers []wire.TableOffer) error {
+	s, ok := l.store.(Mover)
+	if !ok {
+		return nil
+	}
+	news, err := try(ctx, func(ctx context.Context) (bool, error) {
+		return s.NoteArrivals(ctx, l.config.peer, offers)
+	})
+	if err == nil && news {
+		l.reoffer()
+	}
+	return err
 }
 
 func (l *loop) noteMoved(ctx context.Context, moved []wire.MovedTable) error {

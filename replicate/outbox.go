@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"slices"
 	"time"
 
 	"sqlsync/merge"
@@ -49,6 +50,9 @@ func (s *session) next() wire.Message {
 	case len(o.posted) > 0 && (s.isOpen || isHello(o.posted[0])):
 		m := o.posted[0]
 		o.posted = o.posted[1:]
+		if offers, ok := m.(*wire.Offers); ok && s.digests.protocol < wire.ArrivalProtocol {
+			return withoutArrivals(offers)
+		}
 		return m
 	case !s.isOpen:
 		return nil
@@ -68,6 +72,15 @@ func (s *session) next() wire.Message {
 		return &wire.Batches{Sealed: b}
 	}
 	return nil
+}
+
+// withoutArrivals is what a peer of an earlier version can read.
+func withoutArrivals(m *wire.Offers) *wire.Offers {
+	list := slices.Clone(m.Tables)
+	for i := range list {
+		list[i].Arrivals = nil
+	}
+	return &wire.Offers{Tables: list}
 }
 
 // news is what the peer was not told yet of the own vector.

@@ -380,7 +380,7 @@ func (s *session) end(err error) {
 // inSync reports whether both sides have everything that either may have of
 // the other.
 func (s *session) inSync() bool {
-	return s.isOpen && (s.sends || s.receives) && (!s.receives || s.has(s.theirs)) && (!s.sends || s.theirs.Covers(s.own))
+	return s.isOpen && (s.sends || s.receives) && !s.agreeing() && !s.snapshots.taking && (!s.receives || s.has(s.theirs)) && (!s.sends || s.theirs.Covers(s.own))
 }
 
 // resume is the hint for the next session with the peer.

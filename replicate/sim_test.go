@@ -28,9 +28,12 @@ type sim struct {
 	prunes bool            // nodes drop what they hold
 	met    int             // so many edges are there yet, of a gradual world
 	grad   bool            // the world is one
-	calm   bool            // no more writes and faults
-	quiet  bool            // writes, but no faults
-	limit  limits
+	// putsBack says that older copies of files are put in their place.
+	putsBack bool
+	moves    bool // tables are moved to other datasets and back
+	calm     bool // no more writes and faults
+	quiet    bool // writes, but no faults
+	limit    limits
 	// world is where the stores are that are files, nil if they are in memory.
 	world *replicatetest.World
 	bytes passage

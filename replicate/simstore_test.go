@@ -6,9 +6,15 @@ import (
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/merge"
 	"sqlsync/replicate/replicatetest"
 	"sqlsync/wire"
 )
+
+// arrivalNoter is what a store of files has of Mover.
+type arrivalNoter interface {
+	NoteArrivals(ctx context.Context, peer merge.NodeID, offers []wire.TableOffer) (bool, error)
+}
 
 // later does something to the store and gives the session the answer after it.
 // A crash in between may come before or after the store's part. What fails is
@@ -29,7 +35,9 @@ func (s *sim) attempt(e *simEnd, do func() (event, error), n int, within time.Du
 		case errors.Is(err, replicatetest.ErrCrashed), s.dies(e.node):
 			s.crash(e.node)
 			return
-		case s.grad && errors.Is(err, wire.ErrGap): // sent before the peer was told what is wanted
+		case (s.grad || s.putsBack) && errors.Is(err, wire.ErrGap): // sent before the peer was told what is wanted, or is here again
+			ev = stopped{err}
+		case s.moves && errors.Is(err, wire.ErrInvalid): // a table is gone, or another connection has ended the snapshot
 			ev = stopped{err}
 		case err != nil && !errors.Is(err, cdc.ErrRolledBack):
 			s.t.Errorf("node %d: %v", e.node.id, err)
@@ -59,6 +67,12 @@ func (s *sim) perform(e *simEnd, a action) {
 		s.later(e, func() (event, error) {
 			wants, err := store.Agree(ctx, e.session.peer, a.tables)
 			needs := false
+			if m, ok := store.(arrivalNoter); err == nil && ok && s.grad {
+				var news bool
+				if news, err = m.NoteArrivals(ctx, e.session.peer, a.tables); news {
+					s.reoffer(e.node)
+				}
+			}
 			if err == nil && s.grad {
 				needs, err = store.(Snapshotter).Needs(ctx, a.tables)
 			}
@@ -73,6 +87,9 @@ func (s *sim) perform(e *simEnd, a action) {
 		s.later(e, func() (event, error) {
 			next, err := a.take(ctx, store.(Snapshotter), e.session.peer, &e.reconcile)
 			s.grown(e.node)
+			if next == nil && s.grad {
+				s.reoffer(e.node)
+			}
 			return snapshotTaken{next}, err
 		})
 	case compare:

@@ -186,6 +186,9 @@ func (l *loop) takeSnapshot(ctx context.Context, a takeSnapshot) {
 		l.fail("take snapshot", err)
 		return
 	}
+	if next == nil {
+		l.reoffer() // what has arrived by it is to be told before a sync may be over
+	}
 	l.post(snapshotTaken{next})
 	if next == nil {
 		v, err := try(ctx, l.store.Vector)

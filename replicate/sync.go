@@ -30,7 +30,9 @@ func (s *session) startSeal() {
 	if q.running || len(q.waiting.peers) == 0 && !q.waiting.own {
 		return
 	}
-	if s.agreeing() { // if we want the peer's schema, it is to be asked for before the peer may go
+	// If the peer's schema or rows are wanted, they are to be had before the peer
+	// may go.
+	if s.agreeing() || s.snapshots.taking {
 		return
 	}
 	q.running, q.answering, q.waiting = true, q.waiting, sealers{}
@@ -108,7 +110,7 @@ func (s *session) finishSync() {
 	if !s.hasTold(y.theirs) || s.outbox.busy || s.readingSchema {
 		return // the peer is to hear of it before the connection may go
 	}
-	if s.agreeing() || s.tellings.adopting {
+	if s.agreeing() || s.tellings.adopting || s.snapshots.taking {
 		return
 	}
 	y.on = false

@@ -106,18 +106,24 @@ func (l *loop) reoffer() (other bool) {
 }
 
 func (l *loop) agree(ctx context.Context, a agree) {
-	wants, err := try(ctx, func(ctx context.Context) (bool, error) {
-		return l.store.Agree(ctx, l.config.peer, a.tables)
-	})
+	wants := false
+	var err error
+	if a.receives {
+		if wants, err = try(ctx, func(ctx context.Context) (bool, error) {
+			return l.store.Agree(ctx, l.config.peer, a.tables)
+		}); err == nil {
+			err = l.noteMoved(ctx, a.moved)
+		}
+	}
 	if err == nil {
-		err = l.noteMoved(ctx, a.moved)
+		err = l.noteArrivals(ctx, a.tables)
 	}
 	if err != nil {
 		l.fail("compare tables", err)
 		return
 	}
 	needs := false
-	if s, ok := l.store.(Snapshotter); ok {
+	if s, ok := l.store.(Snapshotter); ok && a.receives {
 		if needs, err = try(ctx, func(ctx context.Context) (bool, error) { return s.Needs(ctx, a.tables) }); err != nil {
 			l.fail("compare tables", err)
 			return

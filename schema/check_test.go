@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,6 +108,20 @@ func TestWhatOnlyTheApplicationHas(t *testing.T) {
 			defer db.Close()
 			checkRefusal(t, verdict(t, db, "t", nil), "t", c.cause, "")
 		})
+	}
+}
+
+// A column may be in a key several times.
+func TestColumnTwiceInKey(t *testing.T) {
+	for _, c := range []string{"(a, a, b))", "(a, b, a))", "(a, b, b, a)) WITHOUT ROWID"} {
+		db := open(t, `CREATE TABLE t (x, a, b, PRIMARY KEY `+c)
+		if _, k := load(t, db, "t"); !slices.Equal(k, schema.Key{1, 2}) {
+			t.Errorf("%s: the key is %v", c, k)
+		}
+		capture(t, db, "t")
+		exec(t, db, `INSERT INTO t VALUES (1, 2, 3)`)
+		exec(t, db, `UPDATE t SET b = 4`)
+		exec(t, db, `REPLACE INTO t VALUES (5, 2, 4)`)
 	}
 }
 

@@ -38,4 +38,6 @@ func ExampleTriggers() {
 	// sqlsync_1_update false
 	// sqlsync_1_rekey false
 	// sqlsync_1_delete false
+	// sqlsync_1_displace_rowid_insert false
+	// sqlsync_1_displace_rowid_update false
 }

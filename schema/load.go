@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -57,7 +58,7 @@ func Load(ctx context.Context, q Queryer, name string) (*Table, error) {
 	case reserved(t.Name):
 		return nil, t.refuse("it is SQLite's or sqlsync's own", "watch tables of the application only")
 	}
-	for _, step := range []func(context.Context, Queryer) error{t.readKind, t.readColumns, t.readUnique, t.readIndexes, t.readForeignKeys, t.readTriggers} {
+	for _, step := range []func(context.Context, Queryer) error{t.readKind, t.readColumns, t.readUnique, t.readCollations, t.readIndexes, t.readForeignKeys, t.readTriggers} {
 		if err := step(ctx, q); err != nil {
 			return nil, fmt.Errorf("read schema of %s: %w", t.Name, err)
 		}
@@ -94,8 +95,9 @@ func (t *Table) readColumns(ctx context.Context, q Queryer) error {
 		t.Columns = append(t.Columns, c)
 		return nil
 	}, `SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?, 'main') ORDER BY cid`, t.Name)
-	for i := range len(places) {
-		t.PrimaryKey = append(t.PrimaryKey, places[i+1])
+	// Places are left out where PRIMARY KEY names a column again.
+	for _, place := range slices.Sorted(maps.Keys(places)) {
+		t.PrimaryKey = append(t.PrimaryKey, places[place])
 	}
 	return err
 }
@@ -127,6 +129,37 @@ func (t *Table) readUnique(ctx context.Context, q Queryer) error {
 	return nil
 }
 
+// readCollations takes the columns' collations out of the table's text; no
+// PRAGMA tells them. What is in brackets is an expression's.
+func (t *Table) readCollations(context.Context, Queryer) error {
+	if t.Virtual {
+		return nil
+	}
+	terms, _ := indexParts(t.SQL)
+	for _, term := range terms {
+		tokens := scan(term)
+		if len(tokens) == 0 || slices.ContainsFunc(constraintWords, tokens[0].is) {
+			continue
+		}
+		c := t.column(tokens[0].name())
+		if c < 0 || c == t.RowidAlias {
+			continue
+		}
+		depth := 0
+		for i, tok := range tokens {
+			switch {
+			case tok.is("("):
+				depth++
+			case tok.is(")"):
+				depth--
+			case tok.is("COLLATE") && depth == 0 && i > 0 && i+1 < len(tokens):
+				t.Columns[c].Collation = tokens[i+1].name()
+			}
+		}
+	}
+	return nil
+}
+
 func (t *Table) readIndex(ctx context.Context, q Queryer, ix *Index) error {
 	err := each(ctx, q, func(r *sql.Rows) error {
 		var column int
@@ -139,17 +172,8 @@ func (t *Table) readIndex(ctx context.Context, q Queryer, ix *Index) error {
 	if err != nil {
 		return err
 	}
-	err = each(ctx, q, func(r *sql.Rows) error { return r.Scan(&ix.SQL) },
+	return each(ctx, q, func(r *sql.Rows) error { return r.Scan(&ix.SQL) },
 		`SELECT coalesce(sql, '') FROM main.sqlite_master WHERE type = 'index' AND name = ?`, ix.Name)
-	// A constraint's index has the columns' own collations.
-	if ix.SQL == "" {
-		for i, c := range ix.Columns {
-			if c >= 0 {
-				t.Columns[c].Collation = ix.Collations[i]
-			}
-		}
-	}
-	return err
 }
 
 func (t *Table) readIndexes(ctx context.Context, q Queryer) error {

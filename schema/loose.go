@@ -52,3 +52,9 @@ func (t *Table) named(text string) []int {
 	}
 	return list
 }
+
+// namesRowid reports whether a piece of SQL names the rowid by one of its
+// names.
+func (t *Table) namesRowid(text, name string) bool {
+	return !t.WithoutRowid && !t.Has(name) && slices.ContainsFunc(scan(text), func(tok token) bool { return Same(tok.name(), name) })
+}

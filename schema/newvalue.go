@@ -63,6 +63,8 @@ func constant(text string) string {
 	case t.text[0] == '\'', t.text[0] == '.', '0' <= t.text[0] && t.text[0] <= '9':
 		return t.text
 	default:
-		return "'" + strings.ReplaceAll(t.name(), "'", "''") + "'"
+		return quoteText(t.name())
 	}
 }
+
+func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

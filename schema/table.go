@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"math"
@@ -38,7 +39,7 @@ type Table struct {
 type Column struct {
 	Name, Type string
 	Affinity   Affinity
-	// Collation is known of columns that are in an index, "" of others.
+	// Collation is the column's own, "" for BINARY and of a RowidAlias.
 	Collation string
 	NotNull   bool
 	// Default is the text of the default, if HasDefault.
@@ -64,6 +65,15 @@ const (
 // TypeName returns a declared type with the affinity.
 func (a Affinity) TypeName() string {
 	return [...]string{"", "TEXT", "NUMERIC", "INTEGER", "REAL"}[a]
+}
+
+// Kind is TypeName where affinities that make the same comparisons have one
+// name.
+func (a Affinity) Kind() string {
+	if a > Numeric {
+		a = Numeric
+	}
+	return a.TypeName()
 }
 
 // affinity follows the rules of datatype3.html §3.1, in their order.
@@ -153,11 +163,16 @@ func (t *Table) Key(names []string) (Key, error) {
 		key = append(key, i)
 	}
 	if sameColumns(key, t.PrimaryKey) {
-		return Key(t.PrimaryKey), nil
+		return t.primaryKey()
 	}
+	var other *Index
 	for i := range t.Unique {
 		ix := &t.Unique[i]
 		if !ix.plain() || !sameColumns(ix.Columns, key) {
+			continue
+		}
+		if !t.comparesAs(ix) {
+			other = ix
 			continue
 		}
 		for _, c := range key {
@@ -167,21 +182,42 @@ func (t *Table) Key(names []string) (Key, error) {
 		}
 		return Key(ix.Columns), nil
 	}
+	if other != nil {
+		return nil, t.refuseIdentity(other)
+	}
 	return nil, t.refuse(fmt.Sprintf("no UNIQUE index is on exactly %s", strings.Join(names, ", ")), "create one: CREATE UNIQUE INDEX … ON "+t.Name+" ("+strings.Join(names, ", ")+")")
 }
 
 func (t *Table) primaryKey() (Key, error) {
 	if len(t.PrimaryKey) > 0 {
+		for i := range t.Unique {
+			if ix := &t.Unique[i]; ix.Primary && !t.comparesAs(ix) {
+				return nil, t.refuseIdentity(ix)
+			}
+		}
 		return Key(t.PrimaryKey), nil
 	}
 	for i := range t.Unique {
 		ix := &t.Unique[i]
-		if ix.plain() && !slices.ContainsFunc(ix.Columns, func(c int) bool { return !t.Columns[c].NotNull }) {
+		if ix.plain() && t.comparesAs(ix) && !slices.ContainsFunc(ix.Columns, func(c int) bool { return !t.Columns[c].NotNull }) {
 			return nil, t.refuse("it has no primary key", "use its unique index: --key "+strings.ReplaceAll(t.columnNames(ix.Columns), ", ", ","))
 		}
 	}
 	return nil, t.refuse("it has no primary key, so its rows cannot be told apart on other nodes",
 		"give it a PRIMARY KEY, or a UNIQUE index on NOT NULL columns and name those with --key")
+}
+
+// refuseIdentity refuses a key by which the index takes other rows for the same
+// than a comparison of its columns does.
+func (t *Table) refuseIdentity(ix *Index) error {
+	for i, c := range ix.Columns {
+		col := &t.Columns[c]
+		if own, by := cmp.Or(col.Collation, "BINARY"), cmp.Or(ix.Collations[i], "BINARY"); !strings.EqualFold(own, by) {
+			return t.refuse(fmt.Sprintf("its index compares column %s of the key by %s, the column itself compares by %s", col.Name, by, own),
+				fmt.Sprintf("declare the column %s COLLATE %s, or choose another key with --key", col.Name, by))
+		}
+	}
+	return nil
 }
 
 func sameColumns(a, b []int) bool {

@@ -42,7 +42,29 @@ func Triggers(t *Table, k Key, c Capture) []Trigger {
 		b.add("displace_insert", "BEFORE INSERT", "", rows...)
 		b.add("displace_update", "BEFORE UPDATE", anyOf(changes), rows...)
 	}
+	// It does so by the rowid as well, which an application may give.
+	if r := t.rowid(); r != "" {
+		row := b.displacedBy(r + " = NEW." + r)
+		b.add("displace_rowid_insert", "BEFORE INSERT", "NEW."+r+" <> -1", row) // SQLite is still to choose one that is -1
+		b.add("displace_rowid_update", "BEFORE UPDATE OF "+strings.Join(rowidNames, ", "), "OLD."+r+" <> NEW."+r, row)
+	}
 	return b.list
+}
+
+var rowidNames = []string{"rowid", "oid", "_rowid_"}
+
+// rowid is a name by which the table has a rowid that is no column, "" if it
+// has none.
+func (t *Table) rowid() string {
+	if t.RowidAlias >= 0 || t.WithoutRowid {
+		return ""
+	}
+	for _, name := range rowidNames {
+		if !t.Has(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 type builder struct {
@@ -52,6 +74,9 @@ type builder struct {
 	list []Trigger
 }
 
+// add spells a trigger. It is not ON main.…: so it would stand ALTER TABLE
+// beside a TEMP table of the name, but ALTER TABLE of any table would fail
+// where the file is attached, which then is not main.
 func (b *builder) add(name, event, when string, statements ...string) {
 	name = fmt.Sprintf("%s%d_%s", Prefix, b.c.TableID, name)
 	if when != "" {
@@ -98,7 +123,7 @@ func (b *builder) changed(columns []int, collate string) string {
 		name := Quote(b.t.Columns[c].Name)
 		terms[i] = fmt.Sprintf("OLD.%s IS NOT NEW.%s%s", name, name, collate)
 	}
-	condition := strings.Join(terms, " OR ")
+	condition := joined(terms, " OR ")
 	if loose := b.loose(columns); len(loose) > 0 {
 		// One within the other: of two in one FROM SQLite makes a temporary table for each row.
 		return fmt.Sprintf("(SELECT (SELECT (SELECT %s) FROM %s) FROM %s)", condition, b.absent(loose, "NEW"), b.absent(loose, "OLD"))
@@ -110,7 +135,16 @@ func anyOf(conditions []string) string {
 	if slices.Contains(conditions, "") {
 		return "" // always
 	}
-	return strings.Join(conditions, " OR ")
+	return joined(conditions, " OR ")
+}
+
+// joined puts conditions together, many of them as a tree: a library may be
+// told to take no deep expressions, and then finds the schema malformed.
+func joined(terms []string, op string) string {
+	if half := len(terms) / 2; len(terms) > 6 {
+		return "(" + joined(terms[:half], op) + ")" + op + "(" + joined(terms[half:], op) + ")"
+	}
+	return strings.Join(terms, op)
 }
 
 // others are the UNIQUE indexes besides the key, and the rowid alias where it
@@ -137,8 +171,7 @@ func (b *builder) uniqueChanged(ix Index) string {
 	return b.changed(ix.Columns, " COLLATE BINARY") // an index may tell apart what its column does not
 }
 
-// comparesAs reports whether an index compares as its columns do, as far as
-// their collations are known.
+// comparesAs reports whether an index on columns compares as they do.
 func (t *Table) comparesAs(ix *Index) bool {
 	for i, c := range ix.Columns {
 		if !strings.EqualFold(cmp.Or(ix.Collations[i], "BINARY"), cmp.Or(t.Columns[c].Collation, "BINARY")) {
@@ -151,14 +184,22 @@ func (t *Table) comparesAs(ix *Index) bool {
 // displaced marks the rows that hold the new row's values in an index.
 func (b *builder) displaced(ix Index) string {
 	terms := make([]string, len(ix.Columns))
+	columns := b.t.within(&ix)
 	texts, where := indexParts(ix.SQL)
+	where = b.t.restated(where)
 	for i, c := range ix.Columns {
 		if c < 0 {
+			texts[i] = b.t.restated(texts[i])
 			// Outside of a partial index its expression may not even be
 			// evaluated: it can fail there.
 			filter, named := "", texts[i]
 			if ix.Partial {
 				filter, named = " WHERE "+where, named+" "+where
+			}
+			if guard := b.guard(named); guard != "" {
+				filter = " WHERE CASE WHEN " + guard + " THEN " + cmp.Or(where, "1") + " END"
+				named += " " + guard
+				columns = append(columns, b.t.named(guard)...)
 			}
 			terms[i] = fmt.Sprintf("%s = (SELECT %s FROM %s%s)", texts[i], texts[i], b.asRow(named), filter)
 			continue
@@ -169,15 +210,19 @@ func (b *builder) displaced(ix Index) string {
 	if ix.Partial {
 		terms = append(terms, "("+where+")")
 	}
-	columns := b.t.within(&ix)
 	for _, c := range b.bases(ix) {
 		name := Quote(b.t.Columns[c].Name)
 		terms = append(terms, fmt.Sprintf("NEW.%s IS NEW.%s", name, name))
 		columns = append(columns, c)
 	}
+	return b.displacedBy(joined(terms, " AND "), columns...)
+}
+
+// displacedBy marks the rows for which a condition on columns holds.
+func (b *builder) displacedBy(where string, columns ...int) string {
 	// The alias keeps a table that is called "new" apart from the new row.
-	from := fmt.Sprintf("FROM %s AS %srow WHERE %s", Quote(b.t.Name), Prefix, strings.Join(terms, " AND "))
-	loose := b.loose(columns)
+	from := fmt.Sprintf("FROM %s AS %srow WHERE %s", Quote(b.t.Name), Prefix, where)
+	loose := b.loose(slices.Concat(columns, b.k))
 	if len(loose) == 0 {
 		return fmt.Sprintf("%s SELECT %d, %d, julianday('now'), %s %s", b.into(), b.c.TableID, OpDisplaced, b.key(""), from)
 	}
@@ -192,7 +237,7 @@ func (b *builder) displaced(ix Index) string {
 // collate names the collation of an index, which a constraint may give it too,
 // so that the comparison is the index's and can use it.
 func (b *builder) collate(ix Index, i int) string {
-	if ix.Collations[i] == "" || ix.SQL == "" && b.t.Columns[ix.Columns[i]].Collation == "" {
+	if ix.Collations[i] == "" {
 		return ""
 	}
 	return " COLLATE " + ix.Collations[i]
@@ -207,12 +252,16 @@ func (b *builder) collate(ix Index, i int) string {
 func (b *builder) asRow(text string) string {
 	var names, values []string
 	for _, c := range b.t.named(text) {
-		value := newValue(&b.t.Columns[c])
+		value, name := newValue(&b.t.Columns[c]), Quote(b.t.Columns[c].Name)
 		if c == b.t.RowidAlias {
-			value = b.newRowid(value)
+			value = b.newRowid(name)
 		}
-		name := Quote(b.t.Columns[c].Name)
 		names, values = append(names, name+" AS "+name), append(values, value)
+	}
+	for _, name := range rowidNames {
+		if b.t.namesRowid(text, name) {
+			names, values = append(names, name+" AS "+name), append(values, b.newRowid(name))
+		}
 	}
 	if len(names) == 0 {
 		return "(SELECT 1)"
@@ -221,10 +270,13 @@ func (b *builder) asRow(text string) string {
 		strings.Join(names, ", "), Quote(b.t.Name), Prefix, strings.Join(values, ", "))
 }
 
-// newRowid spells the INTEGER PRIMARY KEY of a new row, which before an insert
-// is -1 where SQLite is still to choose it: the next after the last, then.
-func (b *builder) newRowid(value string) string {
-	name := Quote(b.t.Columns[b.t.RowidAlias].Name)
-	return fmt.Sprintf("CASE %s WHEN -1 THEN (SELECT coalesce(max(%s), 0) + 1 FROM %s AS %srow) ELSE %s END",
-		value, name, Quote(b.t.Name), Prefix, value)
+// newRowid spells the rowid of a new row, under one of its names. Before an
+// insert it is -1 where SQLite is still to choose it: the next after the last,
+// then, or after the last that AUTOINCREMENT remembers.
+func (b *builder) newRowid(name string) string {
+	last := fmt.Sprintf("SELECT coalesce(max(%s), 0) + 1 FROM %s AS %srow", name, Quote(b.t.Name), Prefix)
+	if b.t.Autoincrement() {
+		last = fmt.Sprintf("SELECT max((%s), coalesce((SELECT seq + 1 FROM sqlite_sequence WHERE name = %s), 1))", last, quoteText(b.t.Name))
+	}
+	return fmt.Sprintf("CASE NEW.%s WHEN -1 THEN (%s) ELSE NEW.%s END", name, last, name)
 }

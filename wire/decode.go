@@ -21,7 +21,7 @@ func (r *reader) message(kind byte) Message {
 	case kindHello:
 		return r.hello()
 	case kindOffers:
-		return &Offers{Tables: r.offers()}
+		return r.offersAnew()
 	case kindBatches:
 		return &Batches{Sealed: r.sealedList()}
 	case kindBehind:
@@ -95,8 +95,56 @@ func (r *reader) hello() *Hello {
 		},
 		fieldMoved:     func(f *reader) { m.Moved = f.moved() },
 		fieldExchanges: func(*reader) { m.Exchanges = true },
+		fieldArrivals:  func(f *reader) { f.arrivals(m.Tables) },
 	})
 	return m
+}
+
+func (r *reader) offersAnew() *Offers {
+	m := &Offers{Tables: r.offers()}
+	r.fields(map[uint64]func(*reader){
+		fieldOffersArrivals: func(f *reader) { f.arrivals(m.Tables) },
+	})
+	return m
+}
+
+// arrivals reads those of some of the tables, in the tables' order, ascending by
+// author.
+func (r *reader) arrivals(tables []TableOffer) {
+	if len(r.b) == 0 {
+		r.fail("no arrivals")
+	}
+	for next := uint64(0); r.err == nil && len(r.b) > 0; {
+		i := r.uvarint()
+		if r.err == nil && (i < next || i >= uint64(len(tables))) {
+			r.fail("arrivals of no table")
+			return
+		}
+		n := r.count(33, maxHorizons)
+		if r.err == nil && n == 0 {
+			r.fail("arrivals of nobody")
+		}
+		if r.err != nil {
+			return
+		}
+		next = i + 1
+		list := make(Arrivals, n)
+		var last merge.NodeID
+		for k := range n {
+			var author merge.NodeID
+			copy(author[:], r.take(len(author)))
+			at := r.hlc(0)
+			switch {
+			case r.err != nil:
+				return
+			case at == 0 || k > 0 && author.Compare(last) <= 0:
+				r.fail("arrivals are not in order")
+				return
+			}
+			last, list[author] = author, at
+		}
+		tables[i].Arrivals = list
+	}
 }
 
 // moved reads the tables that are elsewhere, ascending by name.

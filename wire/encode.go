@@ -46,7 +46,11 @@ const (
 	fieldProof     = 3
 	fieldMoved     = 8
 	fieldExchanges = 9
+	fieldArrivals  = 10
 )
+
+// Numbers of the fields that follow Offers.
+const fieldOffersArrivals = 1
 
 func known(kind byte) bool {
 	return kind >= kindHello && kind <= kindRanges || kind == kindKnown || kind == kindAddresses
@@ -58,7 +62,7 @@ func appendMessage(b []byte, m Message) (kind byte, body []byte, err error) {
 	case *Hello:
 		return kindHello, appendHello(b, m), nil
 	case *Offers:
-		return kindOffers, appendOffers(b, m.Tables), nil
+		return kindOffers, appendArrivals(appendOffers(b, m.Tables), fieldOffersArrivals, m.Tables), nil
 	case *Behind:
 		return kindBehind, b, nil
 	case *SnapshotRequest:
@@ -136,7 +140,25 @@ func appendHello(b []byte, m *Hello) []byte {
 	if m.Exchanges {
 		b = appendBytes(binary.AppendUvarint(b, fieldExchanges), "")
 	}
-	return b
+	return appendArrivals(b, fieldArrivals, m.Tables)
+}
+
+// appendArrivals appends the arrivals of the tables as a field, if there are any.
+func appendArrivals(b []byte, field uint64, tables []TableOffer) []byte {
+	var list []byte
+	for i, t := range tables {
+		if len(t.Arrivals) == 0 {
+			continue
+		}
+		list = binary.AppendUvarint(binary.AppendUvarint(list, uint64(i)), uint64(len(t.Arrivals)))
+		for _, author := range slices.SortedFunc(maps.Keys(t.Arrivals), merge.NodeID.Compare) {
+			list = binary.AppendUvarint(append(list, author[:]...), uint64(t.Arrivals[author]))
+		}
+	}
+	if len(list) == 0 {
+		return b
+	}
+	return appendBytes(binary.AppendUvarint(b, field), list)
 }
 
 func appendMoved(list []MovedTable) []byte {

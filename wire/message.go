@@ -1,11 +1,15 @@
 package wire
 
-import "sqlsync/merge"
+import (
+	"maps"
+
+	"sqlsync/merge"
+)
 
 // Protocol versions that this package speaks.
 const (
 	MinProtocol = 1
-	MaxProtocol = 4
+	MaxProtocol = 5
 
 	// DigestProtocol is the first version with DigestRequest and Digests.
 	DigestProtocol = 2
@@ -17,6 +21,9 @@ const (
 	// RangeProtocol is the first version in which tables are compared by ranges
 	// of keys.
 	RangeProtocol = 4
+	// ArrivalProtocol is the first version in which Offers may have arrivals.
+	// Hello may have them in any.
+	ArrivalProtocol = 5
 )
 
 // Message is one of the types below. A session begins with one Hello from
@@ -65,6 +72,29 @@ type TableOffer struct {
 	Fingerprint string
 	// Shape stands for all of the table's columns. They may differ.
 	Shape string
+	// Arrivals say what is in the table that did not come into the dataset with
+	// its batches: by author, up to when the rows are here that it had. Empty
+	// where no node has moved the table, as far as the sender knows.
+	Arrivals Arrivals
+}
+
+// Arrivals are times by author.
+type Arrivals map[merge.NodeID]merge.HLC
+
+// Cover reports whether everything that others say is in a table is in one that
+// says this.
+func (a Arrivals) Cover(others Arrivals) bool {
+	for author, at := range others {
+		if a[author] < at {
+			return false
+		}
+	}
+	return true
+}
+
+// Equal reports whether two offers say the same.
+func (o TableOffer) Equal(p TableOffer) bool {
+	return o.Name == p.Name && o.Policy == p.Policy && o.Fingerprint == p.Fingerprint && o.Shape == p.Shape && maps.Equal(o.Arrivals, p.Arrivals)
 }
 
 // Offers says anew which tables its sender watches, after that has changed.

@@ -42,14 +42,23 @@ func TestMessagesHaveOneForm(t *testing.T) {
 		}
 		return v
 	})
+	arrivals := rapid.Custom(func(t *rapid.T) (a Arrivals) {
+		for range rapid.IntRange(0, 3).Draw(t, "authors") {
+			if a == nil {
+				a = make(Arrivals)
+			}
+			a[merge.NodeID{rapid.Byte().Draw(t, "author")}] = merge.HLC(rapid.Int64Min(1).Draw(t, "at"))
+		}
+		return a
+	})
 	rapid.Check(t, func(t *rapid.T) {
 		var m Message
-		switch rapid.IntRange(0, 4).Draw(t, "type") {
+		switch rapid.IntRange(0, 5).Draw(t, "type") {
 		case 0:
 			m = &Hello{
 				MinProtocol: rapid.Uint32().Draw(t, "min"), MaxProtocol: rapid.Uint32().Draw(t, "max"), Software: text.Draw(t, "software"),
 				Dataset: text.Draw(t, "dataset"), Pull: rapid.Bool().Draw(t, "pull"), Push: rapid.Bool().Draw(t, "push"),
-				Vector: vector.Draw(t, "vector"), Tables: []TableOffer{{text.Draw(t, "name"), text.Draw(t, "policy"), text.Draw(t, "fingerprint"), text.Draw(t, "shape")}},
+				Vector: vector.Draw(t, "vector"), Tables: []TableOffer{{text.Draw(t, "name"), text.Draw(t, "policy"), text.Draw(t, "fingerprint"), text.Draw(t, "shape"), arrivals.Draw(t, "arrivals")}},
 				Now: merge.HLC(rapid.Int64Min(0).Draw(t, "now")),
 			}
 			if rapid.Bool().Draw(t, "narrow") {
@@ -74,6 +83,8 @@ func TestMessagesHaveOneForm(t *testing.T) {
 			}
 		case 3:
 			m = &Bye{Code: text.Draw(t, "code"), Text: text.Draw(t, "text")}
+		case 5:
+			m = &Offers{Tables: []TableOffer{{Name: "a"}, {Name: text.Draw(t, "name"), Arrivals: arrivals.Draw(t, "arrivals")}, {Name: "z", Arrivals: arrivals.Draw(t, "more")}}}
 		case 4:
 			m = &Batches{Sealed: []*Sealed{{Head: []byte(text.Draw(t, "head")), Signature: make([]byte, signatureSize), Sections: [][]byte{nil, {}, {1}}}}}
 		}

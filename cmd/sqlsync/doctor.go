@@ -98,6 +98,7 @@ func (d *doctor) run() {
 	d.checkForks()
 	d.checkTables()
 	d.checkCapture()
+	d.checkImports()
 	d.checkRemotes()
 	d.checkBlocked()
 }

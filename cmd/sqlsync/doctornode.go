@@ -121,6 +121,13 @@ func (d *doctor) checkCapture() {
 	}
 }
 
+// checkImports looks for snapshot files that were taken in part.
+func (d *doctor) checkImports() {
+	for _, i := range d.ex.Imports {
+		d.warn("import into "+i.Dataset, importRemedy(i), "only a part of %s is in it: its import was broken off", cell(i.File))
+	}
+}
+
 func needless(function string) string {
 	return ifTrue(function != "", "; a trigger calls "+function+", which only the application has, and nobody needs it here")
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"golang.org/x/crypto/blake2b"
@@ -168,6 +169,20 @@ func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer store.Close()
+	from, err := filepath.Abs(c.File)
+	if err != nil {
+		return err
+	}
+	for _, name := range found {
+		if len(c.Dataset) > 0 && !slices.Contains(c.Dataset, name) {
+			continue
+		}
+		switch err := store.Stream(name).BeginImport(ctx, file, from); {
+		case errors.Is(err, cdc.ErrNoDataset): // it is made when it is its turn
+		case err != nil:
+			return explain(path, err)
+		}
+	}
 	n := 0
 	var merged []byte // the cursor behind which a dataset goes on, nil for none
 	err = c.read(func(dataset string, m wire.Message) error {
@@ -178,6 +193,9 @@ func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 		case *wire.Schema:
 			n++
 			if _, err := store.Create(ctx, dataset, m); err != nil {
+				return err
+			}
+			if err := store.Stream(dataset).BeginImport(ctx, file, from); err != nil {
 				return err
 			}
 			begun, err := store.Stream(dataset).TakeSnapshot(ctx, file, nil)
@@ -206,6 +224,15 @@ func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 		return nil
 	}
 	return a.printJSON(map[string]any{"file": c.File, "datasets": n})
+}
+
+// importRemedy is the command that settles an import that was broken off.
+func importRemedy(i cdc.Import) string {
+	return fmt.Sprintf("sqlsync snapshot import %s --dataset %s goes on; so does a newer snapshot of it", cell(i.File), i.Dataset)
+}
+
+func importWarning(i cdc.Import) string {
+	return fmt.Sprintf("dataset %s has only a part of %s, whose import was broken off: %s", i.Dataset, cell(i.File), importRemedy(i))
 }
 
 // check reads the file, makes sure of its checksum, and lists its datasets.

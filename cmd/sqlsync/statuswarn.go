@@ -51,6 +51,9 @@ func (st *status) warn(have *cdc.Status) {
 	for _, column := range have.Lacking {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("column %s is on another node and not here: its values are kept and land when it is added", column))
 	}
+	for _, i := range have.Imports {
+		st.Warnings = append(st.Warnings, importWarning(i))
+	}
 	for _, o := range have.Overdue {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("batches of %s since %s are kept for %s, which has not confirmed them: bring it back, or sqlsync remote set %s --max-offline 30d, or remote remove",
 			o.Dataset, o.Since.UTC().Format(time.RFC3339), o.Remote, o.Remote))

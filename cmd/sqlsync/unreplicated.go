@@ -56,6 +56,12 @@ func readUnreplicated(ctx context.Context, store *cdc.Store, have *cdc.Status) (
 				list = append(list, u)
 			}
 		}
+		for _, a := range have.Arriving {
+			own := r.Direction(a.Dataset)
+			if a.Remote == r.Name && (r.Datasets == nil || slices.Contains(r.Datasets, a.Dataset)) && (a.There && own.Push || a.Here && own.Pull) {
+				list = append(list, arriving(a))
+			}
+		}
 		for _, t := range have.Absent {
 			if t.In != "" && t.Peer == r.Name {
 				list = append(list, halfMoved(t, inClear(have, t)))
@@ -112,6 +118,21 @@ func halfMoved(t cdc.AbsentTable, inClear string) unreplicated {
 	}
 	u.Reason = fmt.Sprintf("it is in %s there and in %s here, where what is written there waits", cell(t.Dataset), cell(t.In))
 	u.Remedy = fmt.Sprintf("sqlsync watch %s --dataset %s moves it%s", t.Name, t.Dataset, inClear)
+	return u
+}
+
+// arriving tells of a table whose rows were not exchanged since it was moved.
+func arriving(a cdc.Arriving) unreplicated {
+	u := unreplicated{Dataset: a.Dataset, Table: a.Table, Remote: a.Remote}
+	switch {
+	case !a.Heard:
+		u.Reason = fmt.Sprintf("it was moved to %s, and %s has not come for the rows that were in it", cell(a.Dataset), cell(a.Remote))
+	case a.There:
+		u.Reason = fmt.Sprintf("it was moved to %s, and %s does not have all rows yet that were in it", cell(a.Dataset), cell(a.Remote))
+	default:
+		u.Reason = fmt.Sprintf("it was moved to %s, and the rows that were in it there are still to come", cell(a.Dataset))
+	}
+	u.Remedy = "they are exchanged by themselves with the next connection: sqlsync sync " + a.Remote + "; if it stays so, upgrade sqlsync there and look at its status"
 	return u
 }
 

@@ -20,6 +20,8 @@ const (
 type verifyCmd struct {
 	Remote  string        `arg:"" optional:"" complete:"remote" help:"Compare rows with this remote's; without it, with the metadata here."`
 	Timeout time.Duration `default:"10m" help:"How long a remote may take; 0 is as long as it takes."`
+
+	columns int64 // findings of columns that only one side has
 }
 
 // Run compares rows with metadata, triggers with what they should be, and
@@ -78,6 +80,8 @@ type findingRow struct {
 	Key    row    `json:"key"`
 	Kind   string `json:"kind"`
 	Detail string `json:"detail"`
+	// Columns are those that differ, or that only one side has.
+	Columns []string `json:"columns,omitempty"`
 }
 
 func (a *app) findings() *findings {
@@ -151,13 +155,14 @@ func (f *findings) failure() error {
 
 // remedies are for what repair does not mend.
 var remedies = map[cdc.FindingKind]string{
-	cdc.DamagedBatch:    batchRemedy,
-	cdc.MissingBatch:    batchRemedy,
-	cdc.MissingHeld:     heldRemedy,
-	cdc.DamagedHeld:     heldRemedy,
-	cdc.DamagedMeta:     "unwatch the table and watch it again: its metadata is made anew from the batches",
-	cdc.DamagedConflict: "the conflict cannot be shown; nothing else depends on it",
-	cdc.NullKey:         "give the rows without a key one",
+	cdc.DamagedBatch:     batchRemedy,
+	cdc.MissingBatch:     batchRemedy,
+	cdc.MissingHeld:      heldRemedy,
+	cdc.DamagedHeld:      heldRemedy,
+	cdc.DamagedMeta:      "unwatch the table and watch it again: its metadata is made anew from the batches",
+	cdc.DamagedConflict:  "the conflict cannot be shown; nothing else depends on it",
+	cdc.UnfinishedImport: "go on with the import: sqlsync snapshot import FILE; or import another snapshot of the dataset",
+	cdc.NullKey:          "give the rows without a key one",
 }
 
 const (

@@ -51,17 +51,30 @@ func (c *verifyCmd) remote(ctx context.Context, a *app) error {
 	v := &cdc.Verification{Tables: tables, Findings: f.total}
 	if a.JSON {
 		err = a.printJSON(f.report(v))
-	} else {
+	} else if len(tables) > 0 {
 		f.printMore()
 		a.printf("compared %s with %s: %s\n", countOf(int64(len(tables)), "table"), c.Remote, countOf(f.total, "finding"))
 	}
 	if err == nil && len(tables) == 0 {
-		err = hint(fmt.Errorf("there is no table that can be compared with %s's", c.Remote), "sqlsync status and sqlsync tables, here and there, say what is watched and what waits")
+		err = hint(fmt.Errorf("nothing was compared: there is no table that can be compared with %s's", c.Remote), "sqlsync status and sqlsync tables, here and there, say what is watched and what waits")
 	}
 	if err != nil || f.total == 0 {
 		return err
 	}
-	return hint(fmt.Errorf("%s", countOf(f.total, "finding")), "run sqlsync verify on both nodes: it finds rows that were written past the capture; sqlsync status tells of rows that cannot be in a table")
+	return hint(fmt.Errorf("%s", countOf(f.total, "finding")), "%s", c.hint(f))
+}
+
+// hint says what to do about what was found.
+func (c *verifyCmd) hint(f *findings) string {
+	rows := "run sqlsync verify on both nodes: it finds rows that were written past the capture; sqlsync status tells of rows that cannot be in a table"
+	columns := "add the columns where they are not: ALTER TABLE … ADD COLUMN; the values are kept, and come then"
+	switch {
+	case c.columns == 0:
+		return rows
+	case c.columns == f.total:
+		return columns
+	}
+	return columns + "; " + rows
 }
 
 // datasets are those that the remote may have.
@@ -87,7 +100,10 @@ func (c *verifyCmd) differ(ctx context.Context, f *findings, m *mesh.Member, dat
 	var result *cdc.Comparison
 	err = m.Node.Compare(ctx, c.Remote, dataset, func(ask replicate.Asker) error {
 		result, err = m.Store.Stream(dataset).Differ(ctx, cdc.DifferOptions{Ask: ask, Found: func(d cdc.Difference) error {
-			f.add(findingRow{Table: d.Table, Key: rowOf(d.Key), Kind: string(d.Kind), Detail: c.detail(&d)})
+			if d.Kind == cdc.ColumnsHere || d.Kind == cdc.ColumnsThere {
+				c.columns++
+			}
+			f.add(findingRow{Table: d.Table, Key: rowOf(d.Key), Kind: string(d.Kind), Detail: c.detail(&d), Columns: d.Columns})
 			return nil
 		}})
 		return err
@@ -126,14 +142,22 @@ func (c *verifyCmd) detail(d *cdc.Difference) string {
 	case cdc.MissingThere:
 		return c.Remote + " does not have it"
 	case cdc.ColumnsHere:
-		return cells(d.Columns) + " not at " + c.Remote
+		return columnsOf(d.Columns) + " here and not at " + c.Remote
 	case cdc.ColumnsThere:
-		return cells(d.Columns) + " only at " + c.Remote
+		return columnsOf(d.Columns) + " at " + c.Remote + " and not here"
 	}
 	if len(d.Key) == 0 {
 		return c.counts(int64(d.Here), int64(d.There))
 	}
 	return "differs in " + cells(d.Columns)
+}
+
+// columnsOf names columns as what there is.
+func columnsOf(names []string) string {
+	if len(names) == 1 {
+		return "column " + cells(names) + " is"
+	}
+	return "columns " + cells(names) + " are"
 }
 
 // counts says how many rows both sides have.

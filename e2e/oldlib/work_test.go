@@ -49,6 +49,8 @@ var stages = []stage{
 		`UPDATE items SET id = 40 WHERE id = 9`,
 		`INSERT INTO notes (body) VALUES ('third'), ('fourth')`,
 		`UPDATE notes SET body = body || '!' WHERE id > 1`,
+		`REPLACE INTO audit (rowid, note, edit, was) SELECT min(rowid), 900, 1, 'in the place of another' FROM audit`,
+		`UPDATE OR REPLACE audit SET rowid = (SELECT max(rowid) FROM audit) WHERE note = 900`, // and of the last
 		`UPDATE notes SET id = -id WHERE id = 3`,
 		`DELETE FROM notes WHERE id = 4`,
 		`INSERT INTO stock WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400) SELECT 'bulk', i, i * 0.1 FROM n`,

@@ -73,6 +73,9 @@ type Policy struct {
 	Eval func(local, remote Value, localHLC, remoteHLC merge.HLC) (Value, error)
 }
 
+// Ordered reports whether the values alone decide which stands.
+func (p Policy) Ordered() bool { return p.Kind == Largest || p.Kind == Smallest }
+
 // New returns the state of a cell as its row was born, or as it was when the
 // policy came.
 func (p Policy) New(value Value, v merge.Version) State {

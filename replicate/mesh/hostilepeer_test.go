@@ -462,7 +462,7 @@ func TestPermissionTakenDuringASnapshot(t *testing.T) {
 func TestOlderVersionsAskForNoMore(t *testing.T) {
 	f := newFort(t)
 	friend := f.befriend("friend", true, true)
-	for version := uint32(1); version < wire.MaxProtocol; version++ {
+	for version := uint32(1); version < wire.RangeProtocol; version++ {
 		for _, ask := range []wire.Message{&wire.ContentsRequest{}, &wire.RangesRequest{Table: "orders", Ranges: []wire.KeyRange{{}}}, &wire.SnapshotRequest{}} {
 			name := fmt.Sprintf("%T in version %d", ask, version)
 			v := f.visit(f.befriend(name, true, true))

@@ -72,7 +72,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer cancel(nil)
 	m := s.member
 	parts := []func(context.Context) error{
-		m.Store.Follow, m.Node.Run, m.reload, m.report, m.roll, m.prune, m.noteStrangers,
+		m.Store.Follow, m.Node.Run, m.reload, m.report, m.roll, m.prune, m.arrive, m.noteStrangers,
 		func(ctx context.Context) error { return m.noteListening(ctx, s.options.Port) },
 		func(ctx context.Context) error {
 			<-ctx.Done()
@@ -186,6 +186,27 @@ func peerDatasets(p replicate.Status, ending bool) map[string]cdc.PeerDataset {
 		out[name] = cdc.PeerDataset{State: string(d.State), Error: d.Error, Denied: d.Denied}
 	}
 	return out
+}
+
+// arriveEvery is how often peers are told of what came in a dataset that a table
+// was moved from.
+const arriveEvery = time.Minute
+
+func (m *Member) arrive(ctx context.Context) error {
+	tick := time.NewTicker(arriveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		for _, dataset := range m.Store.Datasets() {
+			if err := m.Store.Stream(dataset).ArriveLate(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, cdc.ErrLocked) {
+				m.log.Warn("cannot tell of what came in a former dataset", "dataset", dataset, "err", err)
+			}
+		}
+	}
 }
 
 // pruneEvery is how often a running serve drops what is older than the

@@ -21,7 +21,7 @@ func refused(err error) bool {
 func (n *Node) Write() {
 	n.enter()
 	t := &n.w.tables[n.w.rand.IntN(len(n.w.tables))]
-	if !n.watches[t.Name] { // what is written before does not matter here
+	if !n.watches[t.Name] && !n.away[t.Name] { // what is written before does not matter here
 		return
 	}
 	list := t.Write(&n.draw)
@@ -29,6 +29,7 @@ func (n *Node) Write() {
 	err := n.run(list)
 	n.w.Note("write %d %v %v", n.index, list, err)
 	switch {
+	case err == nil && n.away[t.Name]: // it is sealed elsewhere
 	case err == nil:
 		n.touch(t.Name)
 		for _, name := range t.Touches {

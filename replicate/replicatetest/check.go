@@ -18,6 +18,9 @@ func (w *World) Equal() bool {
 			return false
 		}
 	}
+	if w.moves && slices.ContainsFunc(w.Nodes, func(n *Node) bool { return n.arrived() != w.Nodes[0].arrived() }) {
+		return false
+	}
 	return !w.gradual || !w.pruned || !slices.ContainsFunc(w.Nodes, (*Node).needs)
 }
 
@@ -27,8 +30,10 @@ func (w *World) Settled() bool {
 }
 
 // pending reports whether there are marks.
-func (n *Node) pending() (some bool) {
-	if err := n.app.QueryRowContext(background, `SELECT EXISTS (SELECT 1 FROM sqlsync_oplog)`).Scan(&some); err != nil {
+func (n *Node) pending() bool { return n.marked(``) }
+
+func (n *Node) marked(where string) (some bool) {
+	if err := n.app.QueryRowContext(background, `SELECT EXISTS (SELECT 1 FROM sqlsync_oplog `+where+`)`).Scan(&some); err != nil {
 		n.w.tb.Errorf("node %d: %v", n.index, err)
 	}
 	return some
@@ -51,7 +56,7 @@ func (w *World) Check() {
 	}
 	for _, n := range w.Nodes {
 		n.checkFile()
-		if !w.pruned { // what was deleted before all had heard of it may stand
+		if !w.pruned && !w.moves && !w.putBack { // what was deleted before all had heard of it may stand
 			for i := range w.tables {
 				n.checkTable(m, &w.tables[i])
 			}
@@ -79,9 +84,11 @@ func (w *World) keep(n *Node) {
 }
 
 // Prune lets a node drop its batches and tombstones, if all others have them but
-// the first node, which is taken for long gone and gets rows instead.
+// the first node, which is taken for long gone and gets rows instead. What that
+// one began with it must have: a row of a copy that was deleted elsewhere would
+// come back here and not where the deletion is remembered.
 func (n *Node) Prune() {
-	if n.index == 0 {
+	if first := n.w.Nodes[0]; n == first || n.vector()[first.id].Seq < first.began {
 		return
 	}
 	for _, o := range n.w.Nodes[1:] {
@@ -178,9 +185,11 @@ func (n *Node) checkMetadata() {
 	if _, err := n.Stream.Seal(background); err != nil {
 		n.w.tb.Error(err)
 	}
-	if n.have = n.vector(); n.have[n.id] != before[n.id] {
-		n.w.tb.Errorf("node %d: a seal of untouched rows found %+v", n.index, n.ownSince(before)[0].Sections)
+	if me := n.store.Author(); n.vector()[me] != before[me] {
+		n.have = n.vector()
+		n.w.tb.Errorf("node %d: a seal of untouched rows found %+v", n.index, n.ownSince(before))
 	}
+	n.have = n.vector()
 }
 
 // checkConflicts looks at what is listed, and at what is not.
@@ -189,7 +198,7 @@ func (n *Node) checkConflicts(m *model) {
 	if err != nil {
 		n.w.tb.Fatal(err)
 	}
-	lost := make(map[stamp]bool)
+	lost := maps.Clone(n.settled)
 	unique := make(map[string]bool)
 	for _, c := range list {
 		if c.Kind == "unique" {
@@ -201,8 +210,8 @@ func (n *Node) checkConflicts(m *model) {
 		lost[l.unsigned()] = true
 		t := n.w.table(c.Table)
 		putBack := t.Policies != nil && c.Kind == "cell"
-		supplanted := t.Unique != nil && c.Kind == "key"                    // a held row, which the winner's author could not see
-		if !n.w.gradual && !putBack && !supplanted && !m.concurrent(w, l) { // a gap makes batches say that less was seen
+		supplanted := (t.Unique != nil || t.Refuses != nil) && c.Kind == "key" // a held row, which the winner's author could not see
+		if !n.w.gradual && !putBack && !supplanted && !m.concurrent(w, l) {    // a gap makes batches say that less was seen
 			n.w.tb.Errorf("node %d lists conflict %+v, but its writes are not concurrent", n.index, c)
 		}
 	}

@@ -31,8 +31,12 @@ func (n *Node) create(begin int) {
 		n.build(begin)
 		n.open()
 		for i := range n.w.tables {
-			if n.w.rand.IntN(2) == 0 {
-				n.watch(&n.w.tables[i])
+			switch t := &n.w.tables[i]; {
+			case n.w.rand.IntN(2) == 0:
+				n.watch(t)
+			case n.w.moves:
+				n.watchIn(t, awayFrom)
+				n.away[t.Name] = true
 			}
 		}
 	} else if file, ok := templates[what]; ok {
@@ -57,6 +61,7 @@ func (n *Node) create(begin int) {
 		templates[what] = file
 	}
 	n.look(true)
+	n.began = n.have[n.id].Seq
 }
 
 // build makes a database of an application that has not met us.
@@ -90,15 +95,19 @@ func (n *Node) build(begin int) {
 }
 
 func (n *Node) watch(t *Table) {
+	n.watchIn(t, cdc.DefaultDataset)
+	n.watches[t.Name] = true
+}
+
+func (n *Node) watchIn(t *Table, dataset string) {
 	n.enter()
-	list, err := n.store.Watch(background, []string{t.Name}, cdc.WatchOptions{Policy: t.Policy, Columns: t.Policies})
+	list, err := n.store.Watch(background, []string{t.Name}, cdc.WatchOptions{Dataset: dataset, Policy: t.Policy, Columns: t.Policies})
 	if err == nil {
 		err = list[0].Refused
 	}
 	if err != nil {
 		n.w.tb.Fatalf("watch %s: %v", t.Name, err)
 	}
-	n.watches[t.Name] = true
 }
 
 func (n *Node) exec(q string) {

@@ -25,19 +25,27 @@ func (n *Node) WatchMore() (more bool, err error) {
 		return false, nil
 	}
 	next := &n.w.tables[i]
+	if n.away[next.Name] {
+		n.fuse = false // see Move
+	}
 	_, err = n.watched(nil, func() (merge.Vector, error) {
 		n.watch(next)
 		return nil, nil
 	})
-	n.watches[next.Name] = n.isWatched(next)
+	n.watches[next.Name] = n.isIn(next, cdc.DefaultDataset)
+	if n.watches[next.Name] {
+		delete(n.away, next.Name)
+	}
 	n.w.Note("watch %d %s %v", n.index, next.Name, err)
 	return true, err
 }
 
-// isWatched asks the file: a crash may have come before or after the commit.
-func (n *Node) isWatched(t *Table) bool {
+// isIn asks the file in which dataset a table is: a crash may have come before or
+// after the commit.
+func (n *Node) isIn(t *Table, dataset string) bool {
 	var yes bool
-	if err := n.app.QueryRowContext(background, `SELECT EXISTS (SELECT 1 FROM sqlsync_table WHERE name = ? AND watched)`, t.Name).Scan(&yes); err != nil {
+	if err := n.app.QueryRowContext(background, `SELECT EXISTS (SELECT 1 FROM sqlsync_table AS t JOIN sqlsync_dataset AS d ON d.id = t.dataset_id
+		WHERE t.name = ? AND t.watched AND d.name = ?)`, t.Name, dataset).Scan(&yes); err != nil {
 		n.w.tb.Errorf("node %d: %v", n.index, err)
 	}
 	return yes

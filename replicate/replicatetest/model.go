@@ -149,7 +149,7 @@ func whole(list []*write) *standing {
 
 // expect returns the rows that are in a table, and the keys of those that
 // stand but are not: another row has a unique value of theirs. The row born
-// first is placed first.
+// first is placed first. What a trigger refuses is neither.
 func (m *model) expect(t *Table) (in rows, held map[string]bool) {
 	type candidate struct {
 		key  string
@@ -171,7 +171,9 @@ func (m *model) expect(t *Table) (in rows, held map[string]bool) {
 				c.row[i] = m.keyValue(t, key, name)
 			}
 		}
-		list = append(list, c)
+		if t.Refuses == nil || !t.Refuses(c.row) {
+			list = append(list, c)
+		}
 	}
 	slices.SortFunc(list, func(a, b candidate) int { return cmp.Or(a.born.compare(b.born), cmp.Compare(a.key, b.key)) })
 	in, held = make(rows), make(map[string]bool)

@@ -32,6 +32,11 @@ type Node struct {
 	// watches are the tables that are watched, knows the nodes that are remotes.
 	watches map[string]bool
 	knows   map[int]bool
+	// away are the tables that are in another dataset now, which has no peers.
+	away map[string]bool
+	// authors are whom the file was sealed as after it was put back, by salt.
+	authors map[string]merge.NodeID
+	backup  string
 
 	store *cdc.Store
 	pool  *sql.DB
@@ -42,6 +47,10 @@ type Node struct {
 	fuse    bool // the next look at key or clock is the end
 	copied  string
 	quietTo time.Time
+	// began is up to where its chain tells what was there when it began.
+	began uint64
+	// settled are the writes that somebody took off the list of conflicts.
+	settled map[stamp]bool
 	capture
 }
 
@@ -53,7 +62,7 @@ var ErrCrashed = errors.New("node crashed")
 type crash struct{}
 
 func (w *World) newNode(i int, now func() time.Time) *Node {
-	n := &Node{w: w, index: i, clock: clock{world: now}, capture: newCapture(), watches: make(map[string]bool), knows: make(map[int]bool)}
+	n := &Node{w: w, index: i, clock: clock{world: now}, capture: newCapture(), watches: make(map[string]bool), away: make(map[string]bool), authors: make(map[string]merge.NodeID), knows: make(map[int]bool), settled: make(map[stamp]bool)}
 	n.id = merge.NodeID{byte(i + 1)}
 	n.draw = Draw{Rand: w.rand, name: fmt.Sprintf("n%d", i)}
 	return n
@@ -75,10 +84,14 @@ func (n *Node) open() {
 		n.app, err = app.Conn(background)
 	}
 	if err == nil {
-		n.store, err = cdc.Open(background, cdc.Options{
+		o := cdc.Options{
 			Path: n.path, Node: n.id, Sign: n.sign, Verify: n.verify, Now: n.now, LockWait: time.Second,
 			MaxDrift: 10 * 365 * 24 * time.Hour, // clocks are set at will
-		})
+		}
+		if n.w.putBack {
+			o.Author, o.Witness = n.authorOf, n.witness()
+		}
+		n.store, err = cdc.Open(background, o)
 	}
 	if err != nil {
 		n.w.tb.Fatalf("node %d: %v", n.index, err)

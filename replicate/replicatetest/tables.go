@@ -21,6 +21,8 @@ type Table struct {
 	// Deletes is the table of which its triggers delete rows, also when what
 	// was written elsewhere is merged.
 	Deletes string
+	// Refuses says which rows its triggers refuse, nil for none.
+	Refuses func(row []any) bool
 	// Write makes the next statements, which are one transaction.
 	Write func(*Draw) []Statement
 }

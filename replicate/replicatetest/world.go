@@ -21,13 +21,17 @@ type Options struct {
 	// Now is the world's clock.
 	Now   func() time.Time
 	Nodes int
-	// Tables is Tables if nil, in some worlds with bins.
+	// Tables is Tables if nil, in some worlds with bins, slots and vetoed.
 	Tables []Table
 	// Gradual nodes watch some tables at first, and know nobody; the rest is
 	// WatchMore's and Meet's.
 	Gradual bool
-	// Prunes says that Prune will be called.
-	Prunes bool
+	// Prunes says that Prune will be called, Moves that Move will: some tables of
+	// a gradual world begin in another dataset then.
+	Prunes, Moves bool
+	// PutsBack says that PutBack will be called. Files have witnesses then, and
+	// every one that is opened anew is taken for a copy, as it is one.
+	PutsBack bool
 }
 
 // World is some databases, and what is known of them from outside.
@@ -47,10 +51,12 @@ type World struct {
 	batches map[string]*wire.Sealed
 	pruned  bool
 	gradual bool
+	moves   bool
+	putBack bool
 }
 
 // Counts are of one world.
-type Counts struct{ Statements, Refused, Seals, Applies, Reconciles, Crashes, Losses int }
+type Counts struct{ Statements, Refused, Seals, Applies, Reconciles, Crashes, Losses, Settled int }
 
 // New makes the databases: empty, as copies of one file with rows, or each
 // with rows of its own, as the random source decides.
@@ -61,15 +67,18 @@ func New(tb testing.TB, o Options) *World {
 		if o.Tables = Tables; o.Rand.IntN(3) == 0 {
 			o.Tables = append(slices.Clone(Tables), bins)
 		}
+		if o.Rand.IntN(2) == 0 {
+			o.Tables = append(slices.Clone(o.Tables), slots, vetoed)
+		}
 	}
-	w := &World{batches: make(map[string]*wire.Sealed), tb: tb, rand: o.Rand, tables: o.Tables, gradual: o.Gradual, wal: o.Rand.IntN(2) == 0, trace: fnv.New64a()}
+	w := &World{batches: make(map[string]*wire.Sealed), tb: tb, rand: o.Rand, tables: o.Tables, gradual: o.Gradual, moves: o.Moves, putBack: o.PutsBack, wal: o.Rand.IntN(2) == 0, trace: fnv.New64a()}
 	var err error
 	if w.dir, err = os.MkdirTemp(memoryDir(), "sqlsync-sim"); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(w.close)
 	begin := o.Rand.IntN(3)
-	if o.Gradual && o.Prunes { // a deleted row of a copy is watched as one that is there
+	if o.Gradual && (o.Prunes || o.Moves) { // a deleted row of a copy is watched as one that is there
 		begin = empty
 	}
 	for i := range o.Nodes {
@@ -135,4 +144,5 @@ func (c *Counts) Add(o Counts) {
 	c.Reconciles += o.Reconciles
 	c.Crashes += o.Crashes
 	c.Losses += o.Losses
+	c.Settled += o.Settled
 }

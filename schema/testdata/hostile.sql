@@ -22,3 +22,11 @@ CREATE TRIGGER sqlsync_7_displace_update BEFORE UPDATE ON "odd ""table""; DROP T
   INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0, k1) SELECT 7, 4, julianday('now'), "se lect", "a.b" FROM "odd ""table""; DROP TABLE x; --" AS sqlsync_row WHERE "é'""" = NEW."é'""" COLLATE BINARY;
 END;
 
+CREATE TRIGGER sqlsync_7_displace_rowid_insert BEFORE INSERT ON "odd ""table""; DROP TABLE x; --" WHEN NEW.rowid <> -1 BEGIN
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0, k1) SELECT 7, 4, julianday('now'), "se lect", "a.b" FROM "odd ""table""; DROP TABLE x; --" AS sqlsync_row WHERE rowid = NEW.rowid;
+END;
+
+CREATE TRIGGER sqlsync_7_displace_rowid_update BEFORE UPDATE OF rowid, oid, _rowid_ ON "odd ""table""; DROP TABLE x; --" WHEN OLD.rowid <> NEW.rowid BEGIN
+  INSERT INTO sqlsync_oplog_1 (table_id, op, at, k0, k1) SELECT 7, 4, julianday('now'), "se lect", "a.b" FROM "odd ""table""; DROP TABLE x; --" AS sqlsync_row WHERE rowid = NEW.rowid;
+END;
+
