@@ -27,7 +27,10 @@ type Examination struct {
 	HLC     merge.HLC
 	Forks   []Fork
 	Remotes []Remote
-	Tables  []ExaminedTable
+	// Passes says that there is a remote to take a dataset from and another to
+	// give it to.
+	Passes bool
+	Tables []ExaminedTable
 	// Blocked are the remotes that keep datasets from being pruned.
 	Blocked []Blocked
 	// Capture is what is wrong with the triggers of watched tables.
@@ -110,6 +113,9 @@ func (e *Examination) readNode(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if e.Remotes, err = readRemotes(ctx, db); err != nil {
+		return err
+	}
+	if e.Passes, err = readPasses(ctx, db); err != nil {
 		return err
 	}
 	if e.Blocked, err = readBlocked(ctx, db, time.Now()); err != nil {

@@ -136,6 +136,9 @@ func (f *follower) soon() time.Duration {
 
 // moved reports whether the database was written to since it was asked last.
 func (f *follower) moved() bool {
+	if f.s.present() != nil {
+		return false // look says so
+	}
 	version, err := f.conn.Int(`PRAGMA main.data_version`)
 	was := f.seen
 	f.seen = version

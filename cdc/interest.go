@@ -84,6 +84,34 @@ func passesOn(remotes []Remote, dataset string) bool {
 	return from > 0 && to > 0 && !(from == 1 && to == 1 && both == 1)
 }
 
+// Passes reports whether there is a dataset with a remote to take it from and
+// another to give it to: what is not watched here is then passed on.
+func (s *Store) Passes(ctx context.Context) (bool, error) {
+	return readPasses(ctx, s.db.DB)
+}
+
+func readPasses(ctx context.Context, db *sql.DB) (bool, error) {
+	remotes, err := readRemotes(ctx, db)
+	if err != nil || len(remotes) < 2 {
+		return false, err
+	}
+	rows, err := db.QueryContext(ctx, `SELECT name FROM sqlsync_dataset WHERE enabled`)
+	if err != nil {
+		return false, fmt.Errorf("read datasets: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return false, fmt.Errorf("read datasets: %w", err)
+		}
+		if passesOn(remotes, name) {
+			return true, nil
+		}
+	}
+	return false, rows.Err()
+}
+
 // watchedIn lists the tables that take changes from a dataset, as Hello does.
 func (t *tx) watchedIn(ds *dataset) []string {
 	names := []string{}

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,8 +16,10 @@ import (
 type DatasetStatus struct {
 	Name    string
 	Enabled bool
-	// Pending counts marks that are not sealed yet.
-	Pending int64
+	// Pending counts marks that are not sealed yet, PendingSince is when the
+	// oldest was made.
+	Pending      int64
+	PendingSince time.Time
 	// Batches and Bytes are what is held.
 	Batches, Bytes int64
 	Vector         merge.Vector
@@ -186,11 +189,15 @@ func (st *Status) readAbsent(t *tx) error {
 
 func (s *Store) datasetStatus(ctx context.Context, d *dataset) (*DatasetStatus, error) {
 	ds := &DatasetStatus{Name: d.name, Enabled: d.enabled, Confirmed: make(map[string]merge.Vector)}
-	err := s.db.QueryRowxContext(ctx, `SELECT (SELECT count(*) FROM `+d.oplog()+`),
+	var since sql.NullFloat64
+	err := s.db.QueryRowxContext(ctx, `SELECT (SELECT count(*) FROM `+d.oplog()+`), (SELECT at FROM `+d.oplog()+` ORDER BY rowid LIMIT 1),
 		(SELECT count(*) FROM sqlsync_batch WHERE dataset_id = ?), (SELECT coalesce(sum(length(sealed)), 0) FROM sqlsync_batch WHERE dataset_id = ?)`,
-		d.id, d.id).Scan(&ds.Pending, &ds.Batches, &ds.Bytes)
+		d.id, d.id).Scan(&ds.Pending, &since, &ds.Batches, &ds.Bytes)
 	if err != nil {
 		return nil, err
+	}
+	if since.Valid {
+		ds.PendingSince = ofJulian(since.Float64)
 	}
 	if ds.Vector, err = s.vector(ctx, d.name); err != nil {
 		return nil, err

@@ -116,9 +116,10 @@ func (s *session) startConfirm() {
 	s.do(confirm{s.theirs.Clone()})
 }
 
-// watermark returns what of the peer's vector was not recorded, nil if all was.
+// watermark returns what of the peer's vector may not have been recorded, nil if
+// all was. What is being recorded may come to nothing: the end breaks it off.
 func (s *session) watermark() merge.Vector {
-	if !s.life.unconfirmed {
+	if !s.life.unconfirmed && !s.life.confirming {
 		return nil
 	}
 	return s.theirs.Clone()

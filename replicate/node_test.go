@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sqlsync/merge"
 )
 
 // pair is two nodes of which a dials b.
@@ -141,6 +143,34 @@ func TestSync(t *testing.T) {
 		}
 		if s := a.state(0); s.State != Idle || s.LastSync.IsZero() {
 			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+// slowConfirms takes its time to record a watermark.
+type slowConfirms struct{ *memStore }
+
+func (s slowConfirms) Confirm(ctx context.Context, peer merge.NodeID, v merge.Vector) error {
+	Wait(ctx, 100*time.Millisecond)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return s.memStore.Confirm(ctx, peer, v)
+}
+
+// A watermark that is being recorded when the session ends is recorded.
+func TestConfirmedWhileEnding(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		a, b := pair(w)
+		b.sets["primary"] = slowConfirms{b.store}
+		b.store.write(4)
+		if err := a.Sync(t.Context(), "b"); err != nil {
+			t.Fatal(err)
+		}
+		Wait(t.Context(), 10*time.Second)
+		synctest.Wait()
+		if got := b.store.confirmed[a.Self][b.Self].Seq; got != 4 {
+			t.Errorf("watermark %v", got)
 		}
 	})
 }

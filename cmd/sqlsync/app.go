@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -36,6 +38,8 @@ type app struct {
 	// unlocked is the identity that a verb about keys has at hand, so that
 	// nobody is asked for its passphrase again.
 	unlocked *crypto.Identity
+	// lost is the first error of printing data.
+	lost error
 }
 
 // lockWait is how long a verb that ends waits for other programs' locks.
@@ -95,7 +99,12 @@ func (a *app) tell(format string, args ...any) {
 	}
 }
 
-func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.stdout, format, args...) }
+// printf prints data. What could not be printed fails the verb when it is done.
+func (a *app) printf(format string, args ...any) {
+	if _, err := fmt.Fprintf(a.stdout, format, args...); a.lost == nil {
+		a.lost = err
+	}
+}
 
 // printJSON prints v as indented JSON.
 func (a *app) printJSON(v any) error {
@@ -121,6 +130,9 @@ func (a *app) path() (string, error) {
 	case 0:
 		return "", usage("no database named", "use --db FILE, or set $SQLSYNC_DB")
 	case 1:
+		if isPattern(a.DB[0]) && strings.ContainsAny(a.DB[0], "*?") { // brackets may name a file to be made
+			return "", usage(a.DB[0]+" is a pattern, or no file", "only serve takes a pattern; name one database")
+		}
 		return a.DB[0], nil
 	}
 	return "", usage("more than one --db", "only serve takes several")
@@ -161,6 +173,7 @@ func (a *app) meshOptions(ctx context.Context, path string, wait time.Duration) 
 
 // explain adds what to do to the errors that opening a database ends with.
 func explain(path string, err error) error {
+	var file *fs.PathError
 	switch {
 	case errors.Is(err, mesh.ErrServed):
 		return hint(fmt.Errorf("%s is already being served", path), "stop the other sqlsync serve first")
@@ -169,8 +182,12 @@ func explain(path string, err error) error {
 			"put the key file back beside the database; for a copy, or where the key is lost: sqlsync --db %s key new --yes", path)
 	case errors.Is(err, fs.ErrNotExist):
 		return hint(fmt.Errorf("no database at %s", path), "check --db; sqlsync init --db %s makes a new one", path)
+	case errors.Is(err, cdc.ErrNotDatabase) && isFolder(path):
+		return hint(fmt.Errorf("%s is a folder", path), "name the database in it; serve also takes a pattern: --db '%s'", filepath.Join(path, "*.db"))
 	case errors.Is(err, cdc.ErrNotDatabase):
 		return hint(fmt.Errorf("%s is not a SQLite database", path), "check --db")
+	case errors.As(err, &file) && errors.Is(err, fs.ErrPermission) && slices.Contains([]string{path, mesh.KeyPath(path), mesh.DatasetKeysPath(path)}, file.Path):
+		return hint(fmt.Errorf("%s cannot be opened by this user", file.Path), "run sqlsync as the file's owner, as which everything that is done with the database has to run")
 	case errors.Is(err, cdc.ErrReadOnly), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return hint(fmt.Errorf("%s is read-only", path), "sqlsync needs to write to the database and its folder: check their owner and permissions")
 	case errors.Is(err, cdc.ErrPruned):
@@ -181,10 +198,17 @@ func explain(path string, err error) error {
 		return hint(fmt.Errorf("%s is locked by another program", path), "end the program's transaction or its exclusive lock, then try again")
 	case errors.Is(err, cdc.ErrIdentity):
 		return hint(err, "put back the key file that belongs to it, or make the copy a node of its own: sqlsync --db %s key new --yes", path)
+	case cdc.Damaged(err):
+		return hint(fmt.Errorf("%s is damaged: %w", path, err), "%s; sqlsync doctor says more", damageRemedy)
 	case errors.Is(err, migrations.ErrNewer):
 		return hint(err, "upgrade this sqlsync")
 	}
 	return explainKey(path, err)
+}
+
+func isFolder(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.IsDir()
 }
 
 // explainKey does so for the errors of reading its key file.
@@ -213,7 +237,7 @@ func (a *app) confirm(yes bool, question string) error {
 		return nil
 	}
 	if f, ok := a.stdin.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
-		return usage(question+" was not confirmed", "add --yes")
+		return usage("this would "+question+": nobody was asked, and nothing was done", "add --yes")
 	}
 	fmt.Fprintf(a.stderr, "%s? [y/N] ", question)
 	line, _ := bufio.NewReader(a.stdin).ReadString('\n')

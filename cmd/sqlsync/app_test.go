@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -68,6 +69,34 @@ func TestExitUsage(t *testing.T) {
 		code := run(t.Context(), append([]string{"--db", path}, args...), strings.NewReader(""), &out, &errs)
 		if code != exitUsage || out.Len() > 0 || !strings.Contains(errs.String(), "\nhint: ") {
 			t.Errorf("%q: exit %d, stdout %q, stderr %q", args, code, out.String(), errs.String())
+		}
+	}
+}
+
+// A key file of somebody else's is not the database's fault.
+func TestExplainWhoseFile(t *testing.T) {
+	for file, want := range map[string]string{
+		"a.db-sqlsync.key": "a.db-sqlsync.key cannot be opened by this user",
+		"a.db":             "a.db cannot be opened by this user",
+		"a.db-journal":     "a.db is read-only",
+	} {
+		err := explain("a.db", fmt.Errorf("load identity: %w", &fs.PathError{Op: "open", Path: file, Err: fs.ErrPermission}))
+		if err.Error() != want {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
+type fullWriter struct{}
+
+func (fullWriter) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// Who asks for a key and does not get it is told so.
+func TestOutputThatIsLost(t *testing.T) {
+	for _, args := range [][]string{{"version"}, {"version", "--json"}, {"completion", "bash"}, {"man"}} {
+		var errs strings.Builder
+		if code := run(t.Context(), args, strings.NewReader(""), fullWriter{}, &errs); code != exitFailed || errs.String() != "sqlsync: no space left on device\n" {
+			t.Errorf("%v: exit %d, %q", args, code, errs.String())
 		}
 	}
 }

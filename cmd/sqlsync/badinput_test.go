@@ -206,7 +206,7 @@ func TestNearestNames(t *testing.T) {
 		{"serve --listen 1", `--listen "1"`, "HOST:PORT", exitUsage},
 		{"serve --http 1", `--http "1"`, "HOST:PORT", exitUsage},
 		{"service install --name a/b --print", `--name "a/b"`, "letters", exitUsage},
-		{"snapshot import nofile --yes", "no such file", "sqlsync snapshot import --help", exitUsage},
+		{"snapshot import nofile --yes", "no snapshot at ", "snapshot export", exitUsage},
 	} {
 		refuses(t, c.code, c.message, c.remedy, append([]string{"--db", "a.db"}, strings.Fields(c.line)...)...)
 	}

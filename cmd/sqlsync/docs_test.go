@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"net"
@@ -86,6 +87,48 @@ func blocksOf(page, text string) (list []docBlock) {
 	}
 	end()
 	return list
+}
+
+// A heading has something below it, and a link to a heading finds it.
+func TestDocHeadings(t *testing.T) {
+	odd := regexp.MustCompile(`[^\w -]`)
+	link := regexp.MustCompile(`\]\((?:docs/)?([\w.-]*)#([\w-]+)\)`)
+	anchors, pages := make(map[string]bool), make(map[string]string)
+	for _, pattern := range docs {
+		files, _ := filepath.Glob(pattern)
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			page := filepath.Base(f)
+			pages[page] = string(b)
+			fenced, last := false, ""
+			for line := range strings.Lines(string(b)) {
+				line = strings.TrimSpace(line)
+				mark, title, is := strings.Cut(line, " ")
+				if fenced = fenced != strings.HasPrefix(line, "```"); fenced || line == "" {
+					continue
+				}
+				if is = is && strings.Trim(mark, "#") == ""; !is {
+					last = ""
+					continue
+				}
+				if last != "" && len(mark) <= len(last) {
+					t.Errorf("%s: nothing is above %q and below the heading before it", f, title)
+				}
+				last = mark
+				anchors[page+"#"+strings.ReplaceAll(strings.ToLower(odd.ReplaceAllString(title, "")), " ", "-")] = true
+			}
+		}
+	}
+	for page, text := range pages {
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			if to := cmp.Or(m[1], page) + "#" + m[2]; !anchors[to] {
+				t.Errorf("%s links to %s, which is not there", page, to)
+			}
+		}
+	}
 }
 
 // docRun runs blocks of pages, and keeps which it has run.

@@ -98,7 +98,11 @@ func (d *doctor) checkTables() {
 			d.ok(name, "not watched; it can be%s", needless(t.Function))
 		}
 	}
-	if d.ex.IsNode && d.ex.Watched() == 0 {
+	switch {
+	case !d.ex.IsNode || d.ex.Watched() > 0:
+	case d.ex.Passes:
+		d.ok("tables", "no table is watched; what remotes have is passed on")
+	default:
 		d.warn("tables", "sqlsync watch --all, or watch TABLE…; on a new replica, sqlsync clone", "no table is watched")
 	}
 }

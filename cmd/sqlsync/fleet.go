@@ -79,8 +79,12 @@ func (f *fleet) name(dbs []string) error {
 	for _, db := range dbs {
 		switch {
 		case !isPattern(db):
-			if !slices.Contains(f.files, db) {
+			i := slices.IndexFunc(f.files, func(had string) bool { return sameFile(had, db) })
+			switch {
+			case i < 0:
 				f.files = append(f.files, db)
+			case f.files[i] != db:
+				return usage(fmt.Sprintf("--db %s and --db %s are one file", f.files[i], db), "leave one of them out")
 			}
 		default:
 			if err := checkPattern(db); err != nil {
@@ -92,12 +96,19 @@ func (f *fleet) name(dbs []string) error {
 	return nil
 }
 
+// sameFile reports whether two names are of one file, as far as it is there.
+func sameFile(a, b string) bool {
+	fa, erra := os.Stat(a)
+	fb, errb := os.Stat(b)
+	return a == b || erra == nil && errb == nil && os.SameFile(fa, fb)
+}
+
 func (f *fleet) openPorts(addrs []string) error {
 	for _, addr := range addrs {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			f.closePorts()
-			return hint(fmt.Errorf("listen on %s: %w", addr, mesh.WithoutAddr(err)), "choose another --listen address, or end the program that has it")
+			return hint(fmt.Errorf("listen on %s: %w", addr, mesh.WithoutAddr(err)), "%s", listenRemedy("--listen", err))
 		}
 		f.ports = append(f.ports, mesh.NewPort(l, f.log))
 	}

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"sqlsync/cdc"
 )
@@ -15,9 +18,21 @@ import (
 func checkListen(addr string) error {
 	_, port, err := net.SplitHostPort(addr)
 	if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
-		return usage(fmt.Sprintf("--listen %q", addr), "use HOST:PORT, e.g. 0.0.0.0:7117")
+		return usage(fmt.Sprintf("--listen %q is no address to listen on", addr), "use HOST:PORT with a port up to 65535, such as 0.0.0.0:7117")
 	}
 	return nil
+}
+
+// listenRemedy is what to do where an address cannot be listened on.
+func listenRemedy(flag string, err error) string {
+	var name *net.DNSError
+	switch {
+	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.As(err, &name):
+		return "choose an address that this machine has: " + flag + " 0.0.0.0:PORT is all of them, 127.0.0.1:PORT is reached from here alone"
+	case errors.Is(err, fs.ErrPermission):
+		return "choose a port above 1023 for " + flag + ": those below are for root, or for a service that sqlsync service install made"
+	}
+	return "choose another " + flag + " address, or end the program that has it"
 }
 
 // warnUnreachable warns of addresses that are announced to the local network and
@@ -36,12 +51,20 @@ func (s *service) warnIdle(ctx context.Context, listens, discovers bool) error {
 	if err != nil {
 		return err
 	}
+	passes, err := s.Store.Passes(ctx)
+	if err != nil {
+		return err
+	}
 	datasets, err := s.Store.DatasetSettings(ctx)
 	if err != nil {
 		return err
 	}
-	relays := slices.ContainsFunc(datasets, func(d cdc.DatasetSettings) bool { return d.Private && !d.Keyed })
-	if watched == 0 && !relays {
+	unread := slices.ContainsFunc(datasets, func(d cdc.DatasetSettings) bool { return d.Private && !d.Keyed })
+	switch {
+	case watched > 0:
+	case passes || unread:
+		s.log.Info("no table is watched: what remotes have is passed on")
+	default:
 		s.log.Warn("no table is watched yet: sqlsync watch TABLE")
 	}
 	remotes, err := s.Store.Remotes(ctx)

@@ -11,7 +11,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -102,7 +104,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage
 	}
 	k.BindTo(ctx, (*context.Context)(nil))
-	err = k.Run(a)
+	if err = k.Run(a); err == nil {
+		err = a.lost
+	}
 	switch {
 	case err == nil:
 		return exitDone
@@ -122,6 +126,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // helpFor says where to look, as far as the command line was understood.
 func helpFor(err error) string {
 	var e *kong.ParseError
+	if rest, ok := strings.CutPrefix(err.Error(), "unexpected argument "); ok {
+		file, _, _ := strings.Cut(rest, ", did you mean ")
+		if _, err := os.Stat(file); err == nil && !strings.HasPrefix(file, "-") {
+			return "--db takes one file: repeat it for more, and quote a pattern, or the shell replaces it: --db '" + filepath.Join(filepath.Dir(file), "*.db") + "'"
+		}
+	}
 	if !errors.As(err, &e) || e.Context == nil || e.Context.Selected() == nil {
 		return "sqlsync --help shows the verbs and their flags"
 	}

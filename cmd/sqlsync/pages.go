@@ -57,7 +57,7 @@ func (p *pages) open(a *app, trouble func() []string) (*paging, error) {
 	}
 	l, err := net.Listen("tcp", p.HTTP)
 	if err != nil {
-		return nil, hint(fmt.Errorf("listen on %s: %w", p.HTTP, err), "choose another --http address, or end the program that has it")
+		return nil, hint(fmt.Errorf("listen on %s: %w", p.HTTP, err), "%s", listenRemedy("--http", err))
 	}
 	counters := web.NewCounters()
 	a.observe = counters.Observe
@@ -79,7 +79,7 @@ func (p *paging) add(m *mesh.Member) (remove func()) {
 			Key:          nodeKey,
 			Change:       func(e *cdc.Entry) any { return logLineOf(e, m.Store.Mine) },
 			Status:       func(ctx context.Context) (any, error) { return readStatus(ctx, m.Store) },
-			Unreplicated: func(ctx context.Context) ([]string, error) { return unreplicatedText(ctx, m.Store) },
+			Unreplicated: func(ctx context.Context) ([]web.Unreplicated, error) { return shownUnreplicated(ctx, m.Store) },
 			Tables: func(ctx context.Context) (any, error) {
 				list, err := m.Store.Tables(ctx)
 				return tableRows(list), explain(m.Store.Path(), err)

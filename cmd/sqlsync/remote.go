@@ -134,7 +134,15 @@ func (c *remoteAddCmd) Run(ctx context.Context, a *app) error {
 	if key == store.Node() {
 		return usage("the key is this node's own", "take the key that sqlsync key prints on the other machine")
 	}
+	list, err := store.Remotes(ctx)
+	if err != nil {
+		return explain(store.Path(), err)
+	}
 	r := cdc.Remote{Name: c.Name, Key: key, Pull: true, Push: true}
+	had := slices.IndexFunc(list, func(r cdc.Remote) bool { return r.Name == c.Name && r.Key == key })
+	if had >= 0 {
+		r = list[had] // of which what is not said stays
+	}
 	c.apply(&r)
 	if c.Readmit {
 		if err := store.Readmit(ctx, key); err != nil {
@@ -151,16 +159,14 @@ func (c *remoteAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return explain(store.Path(), err)
 	}
-	list, err := store.Remotes(ctx)
-	if err != nil {
-		return explain(store.Path(), err)
+	switch {
+	case had >= 0 && r.Disabled:
+		return shut(&r)
+	case had >= 0:
+		a.tell("%s was there already", cell(c.Name))
+	default:
+		a.tell("added %s", cell(c.Name))
 	}
-	for _, have := range list { // it was there already
-		if have.Key == key && have.Disabled {
-			return shut(&have)
-		}
-	}
-	a.tell("added %s", cell(c.Name))
 	return c.noteDatasets(ctx, a, store)
 }
 

@@ -51,6 +51,7 @@ func TestMain(m *testing.M) {
 //	fetch STATUS URL [HEADER VALUE]…
 //	                      ask until the answer has the status, print its body
 //	conflict NAME FILE KIND   set $NAME to the id of the first conflict of a kind
+//	answers TEXT URL      ask until the answer has the text, print it
 //	unpack FILE           print the files of a .tar.gz, each after its name
 //	secrets FILE          fail if the last output has a line of a file
 //	until TEXT ARGS       run sqlsync until its output has the text
@@ -61,7 +62,7 @@ func TestScript(t *testing.T) {
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sql": scriptSQL, "shop": scriptShop, "lock": scriptLock, "port": scriptPort, "taken": scriptTaken, "listening": scriptListening, "logged": scriptLogged, "past": scriptPast, "warned": scriptWarned(true), "unwarned": scriptWarned(false), "keyof": scriptKeyOf, "served": scriptServed, "conflict": scriptConflict, "until": scriptUntil, "invited": scriptInvited, "holds": scriptHolds,
-			"fetch": scriptFetch, "unpack": scriptUnpack, "secrets": scriptSecrets,
+			"fetch": scriptFetch, "answers": scriptAnswers, "unpack": scriptUnpack, "secrets": scriptSecrets,
 		},
 		Setup: scriptSetup,
 		Condition: func(c string) (bool, error) {
@@ -259,6 +260,21 @@ func scriptFetch(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s: %s %s %v", args[1], status, text, err)
+		}
+	}
+}
+
+func scriptAnswers(ts *testscript.TestScript, _ bool, args []string) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); ; <-tick.C {
+		_, text, err := fetch(args[1], nil)
+		if err == nil && strings.Contains(text, args[0]) {
+			ts.Stdout().Write([]byte(text))
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s has no %q: %s %v", args[1], args[0], text, err)
 		}
 	}
 }

@@ -32,6 +32,11 @@ func (c *serviceInstallCmd) spec(a *app, k *kong.Context) (*unit, error) {
 		return nil, usage("--user: Windows has no services of users", "leave it out")
 	}
 	var err error
+	if c.User {
+		if u.Home, err = os.UserHomeDir(); err != nil {
+			return nil, fmt.Errorf("find your folder: %w", err)
+		}
+	}
 	if u.Program, err = program(); err != nil {
 		return nil, err
 	}

@@ -37,9 +37,15 @@ type snapshotExportCmd struct {
 
 // Run writes a snapshot file, whole or not at all.
 func (c *snapshotExportCmd) Run(ctx context.Context, a *app) (err error) {
-	store, err := a.open(ctx)
+	if c.File == "-" {
+		return usage("a snapshot is written to a file, not to standard output", "name a file: it is there when it is whole, and not before")
+	}
+	store, err := a.look(ctx)
 	if err != nil {
 		return err
+	}
+	if store == nil {
+		return hint(fmt.Errorf("there is nothing to export: %s is not set up for sqlsync yet", a.DB[0]), "sqlsync watch TABLE begins")
 	}
 	defer store.Close()
 	names := c.Dataset
@@ -52,7 +58,7 @@ func (c *snapshotExportCmd) Run(ctx context.Context, a *app) (err error) {
 	part := c.File + ".part"
 	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("write snapshot: %w", err)
+		return hint(fmt.Errorf("write %s: %w", c.File, errors.Unwrap(err)), "check that its folder is there and can be written to")
 	}
 	defer os.Remove(part)
 	defer f.Close()
@@ -125,7 +131,7 @@ func export(ctx context.Context, store *cdc.Store, names []string, to io.Writer)
 }
 
 type snapshotImportCmd struct {
-	File    string   `arg:"" type:"existingfile" help:"The file."`
+	File    string   `arg:"" type:"path" help:"The file."`
 	Dataset []string `sep:"none" placeholder:"NAME" help:"A dataset of the file; may be repeated. All of them if left out."`
 	Yes     bool     `hidden:"" help:"Do not ask; a merge replaces nothing, so nothing is asked."`
 }
@@ -139,6 +145,12 @@ func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	file, found, err := c.check()
+	if errors.Is(err, fs.ErrNotExist) {
+		return usage("no snapshot at "+c.File, "name a file that sqlsync snapshot export made")
+	}
+	if opening := (*fs.PathError)(nil); errors.As(err, &opening) {
+		return hint(fmt.Errorf("read snapshot: %w", err), "check its permissions")
+	}
 	if err != nil {
 		return hint(fmt.Errorf("%s is not a whole snapshot: %w", c.File, err), "copy it again, or make another: sqlsync snapshot export")
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sqlsync/cdc"
-	"sqlsync/cmd/sqlsync/plural"
 	"sqlsync/merge"
 	"sqlsync/replicate"
 	"sqlsync/replicate/mesh"
@@ -37,14 +36,20 @@ type datasetStatus struct {
 	Blocked []string `json:"blocked_by"`
 	Private bool     `json:"private"`
 	Keyed   bool     `json:"key"`
+	// PendingSeconds is the age of the oldest mark that is not sealed.
+	PendingSeconds float64 `json:"pending_seconds"`
+
+	tables int64 // that are watched
 	// relay says that it is passed on unread.
 	relay bool
 }
 
 type remoteStatus struct {
-	Name      string                       `json:"name"`
-	Key       string                       `json:"key"`
-	Addr      string                       `json:"addr"`
+	Name string `json:"name"`
+	Key  string `json:"key"`
+	Addr string `json:"addr"`
+	// Learned are where it says itself that it is, as peers told.
+	Learned   []string                     `json:"learned,omitempty"`
 	Datasets  []string                     `json:"datasets"`
 	State     string                       `json:"state"`
 	Lag       map[string]int64             `json:"lag"`
@@ -80,6 +85,9 @@ type status struct {
 
 	watched int64
 	waiting int64 // tables
+	passes  bool  // changes on, from one remote to another
+	// troubles are of the serve that runs.
+	troubles []trouble
 }
 
 // Run shows how everything stands.
@@ -128,70 +136,29 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		Node: nodeKey(store.Node()), Serving: mesh.Served(store.Path()), Datasets: []datasetStatus{}, Remotes: []remoteStatus{},
 		Conflicts: have.Conflicts, Violations: have.Violations, Quarantined: have.Held, Warnings: []string{},
 	}
+	if st.watched, err = store.Watched(ctx); err != nil {
+		return nil, err
+	}
+	if st.passes, err = store.Passes(ctx); err != nil {
+		return nil, err
+	}
 	for _, d := range have.Datasets {
-		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position), []string{}, d.Private, d.Keyed, d.Private && !d.Keyed && d.Tables == 0}
+		ds := datasetStatus{d.Name, d.Enabled, d.Pending, d.Batches, d.Bytes, make(map[string]position), []string{}, d.Private, d.Keyed, 0, d.Tables, d.Private && !d.Keyed && d.Tables == 0}
+		if !d.PendingSince.IsZero() {
+			ds.PendingSeconds = max(0, time.Since(d.PendingSince).Seconds())
+		}
 		for origin, p := range d.Vector {
 			ds.Vector[nodeKey(origin)] = position{p.Seq, p.HLC}
 		}
 		st.Datasets = append(st.Datasets, ds)
 	}
 	if st.Serving {
-		for _, t := range readTroubles(store.Path()) {
+		st.troubles = readTroubles(store.Path())
+		for _, t := range st.troubles {
 			st.Warnings = append(st.Warnings, t.String())
 		}
 	}
-	st.waiting = int64(len(have.Waiting))
-	for _, table := range slices.Sorted(maps.Keys(have.Waiting)) {
-		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: %s", table, have.Waiting[table]))
-	}
-	for _, table := range have.Gaps {
-		if have.Waiting[table] == "" {
-			st.waiting++
-		}
-		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s waits: changes from before it was watched are still to come; they do with the next connection to a remote that has them", table))
-	}
-	for _, d := range have.Datasets {
-		if d.Private && !d.Keyed && d.Tables > 0 {
-			st.Warnings = append(st.Warnings, fmt.Sprintf("dataset %s is private and its key is not here: its changes are held and passed on unread", d.Name))
-		}
-	}
-	for _, dataset := range have.Passing {
-		st.Warnings = append(st.Warnings, fmt.Sprintf("dataset %s: changes to tables that are not watched here are still to come, to be passed on; they do with the next connection to a remote that has them, and remotes that want them get nothing newer before", dataset))
-	}
-	for _, t := range have.Absent {
-		if t.Left {
-			continue // the verdict says so
-		}
-		if t.In != "" {
-			st.Warnings = append(st.Warnings, fmt.Sprintf("table %s comes from %s in dataset %s and is in %s here: what is written there waits; sqlsync watch %s --dataset %s moves it%s",
-				t.Name, t.Peer, t.Dataset, t.In, t.Name, t.Dataset, inClear(have, t)))
-			continue
-		}
-		todo := "create it, then sqlsync watch " + t.Name
-		if t.Exists {
-			todo = "sqlsync watch " + t.Name + " takes it"
-		}
-		if t.Dataset != cdc.DefaultDataset {
-			todo += " --dataset " + t.Dataset
-		}
-		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s comes from %s and is not watched here: %s", t.Name, t.Peer, todo))
-	}
-	for _, column := range have.Lacking {
-		st.Warnings = append(st.Warnings, fmt.Sprintf("column %s is on another node and not here: its values are kept and land when it is added", column))
-	}
-	for _, i := range have.Imports {
-		st.Warnings = append(st.Warnings, importWarning(i))
-	}
-	for _, o := range have.Overdue {
-		st.Warnings = append(st.Warnings, fmt.Sprintf("batches of %s since %s are kept for %s, which has not confirmed them: bring it back, or sqlsync remote set %s --max-offline 30d, or remote remove",
-			o.Dataset, o.Since.UTC().Format(time.RFC3339), o.Remote, o.Remote))
-	}
-	for _, name := range have.NullKeys {
-		st.Warnings = append(st.Warnings, fmt.Sprintf("table %s has rows with NULL in the key: they are not replicated; give them a key", name))
-	}
-	if have.Held > 0 {
-		st.Warnings = append(st.Warnings, plural.Of(have.Held, "row")+plural.Choose(have.Held, " cannot be in its table for now; it is kept and comes back by itself", " cannot be in their tables for now; they are kept and come back by themselves"))
-	}
+	st.warn(have)
 	if err := st.readForks(ctx, store); err != nil {
 		return nil, err
 	}
@@ -215,9 +182,6 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 		}
 	}
 	if err := st.readBlocked(ctx, store); err != nil {
-		return nil, err
-	}
-	if st.watched, err = store.Watched(ctx); err != nil {
 		return nil, err
 	}
 	if err := st.readRemotes(ctx, store, have); err != nil {
@@ -246,6 +210,7 @@ func (st *status) readRemotes(ctx context.Context, store *cdc.Store, have *cdc.S
 			State: p.State, Error: oneLine(p.Error), Lag: make(map[string]int64), Confirmed: make(map[string]map[string]uint64),
 			Pull: r.Takes(), Push: r.Gets(), LagSeconds: make(map[string]float64),
 		}
+		rs.Learned = r.Dialed(time.Now())[len(r.Addrs):]
 		rs.Remedy = remedyFor(rs.Error, r.Name, st.Node)
 		// A state of a serve that runs no more; what it or a sync met last stays.
 		if rs.State == "" || !st.Serving && rs.State != string(replicate.Refused) {
@@ -280,6 +245,9 @@ func (st *status) readRemotes(ctx context.Context, store *cdc.Store, have *cdc.S
 			if !since.IsZero() {
 				rs.LagSeconds[d.Name] = max(0, time.Since(since).Seconds())
 			}
+		}
+		if st.Serving && rs.State == string(replicate.Idle) && rs.Error == "" && rs.nowhere() && !rs.seen() {
+			rs.Remedy = "see that sqlsync serve runs there and has this node's address, or give its own here: sqlsync remote set " + r.Name + " --addr HOST:PORT"
 		}
 		st.Remotes = append(st.Remotes, rs)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -32,7 +33,7 @@ func (st *status) write(out io.Writer) error {
 	}
 	for i := range st.Remotes {
 		r := &st.Remotes[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cell(r.Name), dash(r.Addr), r.since(), st.lacks(r), r.behindFor(), dash(r.LastSync))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cell(r.Name), r.where(), r.since(), st.lacks(r), st.behindFor(r), dash(r.LastSync))
 	}
 	w.Flush() // into memory
 	for _, r := range st.Remotes {
@@ -56,6 +57,15 @@ func (st *status) write(out io.Writer) error {
 	}
 	_, err := out.Write(b.Bytes())
 	return err
+}
+
+// where is the address of a remote, one that it was learned from peers in
+// parentheses.
+func (r *remoteStatus) where() string {
+	if r.Addr == "" && len(r.Learned) > 0 {
+		return "(" + strings.Join(r.Learned, ",") + ")"
+	}
+	return dash(r.Addr)
 }
 
 // since is a remote's state, and for how long there is no connection, as far as
@@ -83,11 +93,17 @@ func (st *status) lacks(r *remoteStatus) string {
 	return countOf(sealed, "change")
 }
 
-// behindFor is the age of the oldest change that a remote lacks.
-func (r *remoteStatus) behindFor() string {
+// behindFor is the age of the oldest change that a remote lacks, be it sealed or
+// not.
+func (st *status) behindFor(r *remoteStatus) string {
 	var most float64
 	for _, s := range r.LagSeconds {
 		most = max(most, s)
+	}
+	for _, d := range st.Datasets {
+		if _, gets := r.Lag[d.Dataset]; gets && d.Enabled {
+			most = max(most, d.PendingSeconds)
+		}
 	}
 	if most == 0 || !r.Push {
 		return "-"

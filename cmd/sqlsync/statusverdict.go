@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"sqlsync/cmd/sqlsync/plural"
 	"sqlsync/replicate"
@@ -13,7 +14,7 @@ import (
 func (st *status) verdict() (text string, replicated bool) {
 	unread := st.unread()
 	switch {
-	case st.watched == 0 && unread == "" && !st.passesOn():
+	case st.watched == 0 && !st.relays():
 		return "nothing is replicated: no table is watched", false
 	case len(st.Remotes) == 0:
 		return "nothing is replicated: there is no remote", false
@@ -29,11 +30,13 @@ func (st *status) verdict() (text string, replicated bool) {
 		}
 	} else if others := st.others(nil); others != "" {
 		text = others
+	} else if alone := st.alone(); alone != "" {
+		text = fmt.Sprintf("dataset %s is not replicated: no remote has it; sqlsync remote set NAME --dataset %s gives it to one", cell(alone), cell(alone))
 	} else {
 		text, replicated = "everything is replicated", true
 		r := st.cutOff()
 		switch {
-		case st.watched == 0:
+		case st.relays():
 			text = "everything held is passed on"
 		case r != nil:
 			text = "everything written here is replicated"
@@ -43,10 +46,10 @@ func (st *status) verdict() (text string, replicated bool) {
 		}
 	}
 	switch {
-	case st.watched == 0 && unread == "":
-		text += "; no table is watched here"
 	case unread != "":
 		text += "; " + unread
+	case st.relays():
+		text += "; no table is watched here"
 	}
 	for _, x := range []struct {
 		n    int64
@@ -63,14 +66,9 @@ func (st *status) verdict() (text string, replicated bool) {
 	return text, replicated
 }
 
-// passesOn reports whether there is something to pass on from one remote to
-// another.
-func (st *status) passesOn() bool {
-	holds := slices.ContainsFunc(st.Datasets, func(d datasetStatus) bool { return len(d.Vector) > 0 })
-	return holds && slices.ContainsFunc(st.Remotes, func(from remoteStatus) bool {
-		return from.Pull && slices.ContainsFunc(st.Remotes, func(to remoteStatus) bool { return to.Push && to.Key != from.Key })
-	})
-}
+// relays says that changes are only passed on here, from one remote to another
+// or unread.
+func (st *status) relays() bool { return st.watched == 0 && (st.passes || st.unread() != "") }
 
 // missing counts what a remote lacks: changes, and marks that are not sealed.
 func (st *status) missing(r *remoteStatus) (sealed, pending int64) {
@@ -98,6 +96,17 @@ func (st *status) behind() []*remoteStatus {
 	return list
 }
 
+// alone is a dataset with tables that is exchanged with no remote, empty if there
+// is none.
+func (st *status) alone() string {
+	for _, d := range st.Datasets {
+		if d.Enabled && d.tables > 0 && !slices.ContainsFunc(st.Remotes, func(r remoteStatus) bool { return len(r.Datasets) == 0 || slices.Contains(r.Datasets, d.Dataset) }) {
+			return d.Dataset
+		}
+	}
+	return ""
+}
+
 // cutOff is a remote from which nothing comes for now, nil if there is none.
 func (st *status) cutOff() *remoteStatus {
 	for i := range st.Remotes {
@@ -111,6 +120,7 @@ func (st *status) cutOff() *remoteStatus {
 // why says why a remote does not have everything, or nothing comes from it.
 func (st *status) why(r *remoteStatus) string {
 	u := st.denied(r)
+	unsealed := st.unsealed(r)
 	switch {
 	case u != nil:
 		return "dataset " + cell(u.Dataset) + ": " + u.Reason
@@ -118,14 +128,51 @@ func (st *status) why(r *remoteStatus) string {
 		return oneLine(r.Error)
 	case !st.Serving:
 		return "sqlsync serve is not running here"
+	case unsealed != "":
+		return unsealed
 	case r.State == string(replicate.Connected):
-		return "they are on their way"
+		return "on the way"
 	case r.State == string(replicate.Retrying):
 		return "it is being dialed"
-	case r.Addr == "":
+	case r.nowhere() && r.seen():
+		return "it has no address here and has not come back"
+	case r.nowhere():
 		return "it has no address here and has not connected"
 	}
 	return "there is no connection"
+}
+
+// sealedWithin is how long a serve may need to seal without a word about it.
+const sealedWithin = 10 * time.Second
+
+// unsealed says why what was written here is not even sealed, as far as that is
+// out of the ordinary.
+func (st *status) unsealed(r *remoteStatus) string {
+	for _, d := range st.Datasets {
+		if _, gets := r.Lag[d.Dataset]; !gets || d.Pending == 0 || !d.Enabled {
+			continue
+		}
+		if i := slices.IndexFunc(st.troubles, func(t trouble) bool { return strings.HasPrefix(t.What, "seal") }); i >= 0 {
+			return "cannot " + st.troubles[i].What + ": " + oneLine(st.troubles[i].Error)
+		}
+		if age := time.Duration(d.PendingSeconds * float64(time.Second)); age >= sealedWithin {
+			return fmt.Sprintf("sqlsync serve has not sealed what was written %v ago; its log may say why", age.Round(time.Second))
+		}
+	}
+	return ""
+}
+
+// nowhere says that no address is known, by people here or by peers' word.
+func (r *remoteStatus) nowhere() bool { return r.Addr == "" && len(r.Learned) == 0 }
+
+// seen says that it has connected at some time.
+func (r *remoteStatus) seen() bool {
+	for _, confirmed := range r.Confirmed {
+		if len(confirmed) > 0 {
+			return true
+		}
+	}
+	return r.LastSync != "" || r.State == string(replicate.Connected)
 }
 
 const otherKeyRemedy = "where it was rotated: sqlsync dataset rotate D --with KEYS on the side that has not got the new key; where one of the two made a key of its own and nothing is in it yet: sqlsync join with a ticket of the other to read it, or sqlsync dataset relay D to pass it on only"

@@ -16,6 +16,9 @@ import (
 // wait returns when a remote has confirmed everything that was written here
 // before the call.
 func (c *statusCmd) wait(ctx context.Context, a *app) error {
+	if err := checkTimeout(c.Timeout); err != nil {
+		return err
+	}
 	store, err := a.open(ctx)
 	if err != nil {
 		return err

@@ -97,10 +97,13 @@ func (s *screen) show(st *status) error {
 	if err := st.write(&text); err != nil {
 		return err
 	}
-	lines := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
 	width, height, err := s.size()
 	if err != nil {
 		width, height = 80, 24
+	}
+	var lines []string
+	for line := range strings.Lines(text.String()) {
+		lines = append(lines, fitted(strings.TrimSuffix(line, "\n"), width)...)
 	}
 	// One line more would make the terminal scroll, and the next text would
 	// begin in another place.
@@ -111,10 +114,19 @@ func (s *screen) show(st *status) error {
 		fmt.Fprintf(&b, "\x1b[%dA\r", min(s.lines, max(1, height-1)))
 	}
 	for _, line := range lines {
-		b.WriteString(runewidth.Truncate(line, width, "…") + toLineEnd + "\n")
+		b.WriteString(line + toLineEnd + "\n")
 	}
 	b.WriteString(toScreenEnd)
 	s.lines = len(lines)
 	_, err = s.out.Write(b.Bytes())
 	return err
+}
+
+// fitted makes lines of a width of one: of a table's row, which has columns, what
+// is too much is cut off; what is said goes on in the next line.
+func fitted(line string, width int) []string {
+	if strings.Contains(line, "  ") {
+		return []string{runewidth.Truncate(line, width, "…")}
+	}
+	return strings.Split(runewidth.Wrap(line, width), "\n")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/xml"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,8 +16,9 @@ type unit struct {
 	Args    []string
 	// User is who it runs as; empty is whoever the service manager has.
 	User string
-	// PerUser says that it is a service of one user.
+	// PerUser says that it is a service of one user, whose folder is Home.
 	PerUser   bool
+	Home      string
 	Databases []string
 	// Folders are all that it writes to.
 	Folders []string
@@ -70,8 +72,8 @@ func (u *unit) Command() string {
 // Temporary says that a database is in a folder that PrivateTmp would hide.
 func (u *unit) Temporary() bool { return u.under("/tmp", "/var/tmp") }
 
-// Home says that a database is in a folder that ProtectHome would hide.
-func (u *unit) Home() bool { return u.under("/home", "/root", "/run/user") }
+// AtHome says that a database is in a folder that ProtectHome would hide.
+func (u *unit) AtHome() bool { return u.under("/home", "/root", "/run/user") }
 
 func (u *unit) under(roots ...string) bool {
 	return slices.ContainsFunc(u.Folders, func(dir string) bool {
@@ -80,6 +82,9 @@ func (u *unit) under(roots ...string) bool {
 		})
 	})
 }
+
+// Log is the file that launchd has it log to.
+func (u *unit) Log() string { return path.Join(u.Home, "/Library/Logs", u.Name+".log") }
 
 // systemdPath quotes a path: specifiers begin with a percent sign.
 func systemdPath(s string) string {
@@ -134,7 +139,7 @@ ProtectSystem=strict
 {{- range .Folders}}
 ReadWritePaths={{path .}}
 {{- end}}
-ProtectHome={{if .Home}}read-only{{else}}yes{{end}}
+ProtectHome={{if .AtHome}}read-only{{else}}yes{{end}}
 PrivateTmp={{if .Temporary}}no{{else}}yes{{end}}
 PrivateDevices=yes
 ProtectClock=yes
@@ -188,7 +193,7 @@ const launchdList = `{{define "launchd"}}<?xml version="1.0" encoding="UTF-8"?>
 	<key>Umask</key>
 	<integer>63</integer>
 	<key>StandardErrorPath</key>
-	<string>{{if .PerUser}}/tmp/{{xml .Name}}.log{{else}}/Library/Logs/{{xml .Name}}.log{{end}}</string>
+	<string>{{xml .Log}}</string>
 </dict>
 </plist>
 {{end}}`

@@ -7,25 +7,28 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"howett.net/plist"
 )
 
 var update = flag.Bool("update", false, "write the golden files of units")
 
 var unitCases = []struct {
-	name string
-	unit unit
+	name, log string
+	unit      unit
 }{
-	{"shop", unit{
+	{"shop", "/Library/Logs/sqlsync.log", unit{
 		Name: "sqlsync", Program: "/usr/bin/sqlsync", Args: []string{"serve", "--db", "/srv/shop/shop.db", "--listen", "0.0.0.0:7117"},
 		User: "shop", Databases: []string{"/srv/shop/shop.db"}, Folders: []string{"/srv/shop"},
 	}},
-	{"tenants", unit{
+	{"tenants", "/Library/Logs/tenants.log", unit{
 		Name: "tenants", Program: "/opt/100% sure/sqlsync", User: "www-data", LowPort: true,
 		Args:    []string{"serve", "--db", "/home/www/$HOME & <co>/*.db", "--db", "/tmp/b.db", "--listen", ":443", "--respond-only=true"},
 		Folders: []string{"/home/www/$HOME & <co>", "/tmp"},
 	}},
-	{"own", unit{
-		Name: "sqlsync", Program: "/usr/bin/sqlsync", PerUser: true,
+	{"own", "/home/me/Library/Logs/sqlsync.log", unit{
+		Name: "sqlsync", Program: "/usr/bin/sqlsync", PerUser: true, Home: "/home/me",
 		Args: []string{"serve", "--db", "/home/me/notes.db"}, Folders: []string{"/home/me"},
 	}},
 }
@@ -46,6 +49,32 @@ func TestUnits(t *testing.T) {
 			if text != string(want) {
 				t.Errorf("%s is not what is in the golden file (-update writes it):\n%s", path, text)
 			}
+		}
+	}
+}
+
+// A property list of launchd's is one, and what is in it comes out as it went in:
+// types too, which launchd minds.
+func TestUnitsAreLaunchds(t *testing.T) {
+	for _, c := range unitCases {
+		var got map[string]any
+		if _, err := plist.Unmarshal([]byte(c.unit.launchd()), &got); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		args := []any{c.unit.Program}
+		for _, a := range c.unit.Args {
+			args = append(args, a)
+		}
+		want := map[string]any{
+			"Label": c.unit.Name, "ProgramArguments": args, "RunAtLoad": true, "KeepAlive": map[string]any{"SuccessfulExit": false},
+			"ThrottleInterval": uint64(2), "ExitTimeOut": uint64(20), "Umask": uint64(0o077), "StandardErrorPath": c.log,
+		}
+		if c.unit.User != "" {
+			want["UserName"] = c.unit.User
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
 		}
 	}
 }

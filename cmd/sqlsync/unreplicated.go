@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sqlsync/cdc"
+	"sqlsync/cmd/sqlsync/web"
 	"sqlsync/replicate"
 )
 
@@ -70,15 +71,15 @@ func readUnreplicated(ctx context.Context, store *cdc.Store, have *cdc.Status) (
 	return list, nil
 }
 
-// unreplicatedText is readUnreplicated for people, each with what to do.
-func unreplicatedText(ctx context.Context, store *cdc.Store) (list []string, err error) {
+// shownUnreplicated is readUnreplicated for the pages, each with what to do.
+func shownUnreplicated(ctx context.Context, store *cdc.Store) (list []web.Unreplicated, err error) {
 	have, err := store.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
 	left, err := readUnreplicated(ctx, store, have)
 	for _, u := range left {
-		list = append(list, u.String()+"; "+u.Remedy)
+		list = append(list, web.Unreplicated{Dataset: u.Dataset, Table: u.Table, Peer: u.Remote, Text: u.String() + "; " + u.Remedy})
 	}
 	return list, err
 }

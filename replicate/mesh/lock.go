@@ -1,9 +1,9 @@
 package mesh
 
 import (
-	"context"
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"time"
@@ -62,28 +62,52 @@ func takeLock(db string) (l lock, err error) {
 	return l, nil
 }
 
-// lockPatience is for somebody who only looks whether a lock is taken.
-const lockPatience = 100 * time.Millisecond
+const (
+	// lockPatience is for whoever has a lock and is just ending.
+	lockPatience = 100 * time.Millisecond
+	// probePatience is for those that only look whether there is one. It is
+	// theirs for a moment, which a busy machine can make long.
+	probePatience = 10 * time.Second
+)
 
 func tryLock(path string) (*flock.Flock, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
-	defer cancel()
-	for {
+	var taken time.Time // seen in somebody's hands
+	for begun := time.Now(); ; time.Sleep(time.Millisecond + rand.N(lockPatience/10)) {
 		f := newLock(path)
-		ok, err := f.TryLockContext(ctx, lockPatience/10)
-		switch {
-		case errors.Is(err, context.DeadlineExceeded):
-			return nil, ErrServed
-		case err != nil:
+		ok, err := f.TryLock()
+		if err != nil {
 			return nil, err
+		}
+		now := time.Now()
+		if !ok {
+			switch held, err := inHands(path); {
+			case err != nil:
+				return nil, err
+			case !held:
+				taken = time.Time{}
+			case taken.IsZero():
+				taken = now
+			}
+			if !taken.IsZero() && now.Sub(taken) >= lockPatience || now.Sub(begun) >= probePatience {
+				return nil, ErrServed
+			}
+			continue
 		}
 		// Whoever had it may have removed the file that we have locked.
 		have, err := f.Stat()
-		if now, serr := os.Stat(path); ok && err == nil && serr == nil && os.SameFile(have, now) {
+		if file, serr := os.Stat(path); err == nil && serr == nil && os.SameFile(have, file) {
 			return f, nil
 		}
 		f.Unlock()
 	}
+}
+
+// inHands reports whether somebody has a lock, and does not only look.
+func inHands(path string) (bool, error) {
+	f := newLock(path)
+	ok, err := f.TryRLock()
+	f.Unlock()
+	return !ok, err
 }
 
 // newLock does not create a file that is there: some systems refuse that for
@@ -115,10 +139,7 @@ func Served(db string) bool {
 		if _, err := os.Stat(path); path == "" || err != nil {
 			continue
 		}
-		f := newLock(path)
-		ok, err := f.TryRLock()
-		f.Unlock()
-		if err == nil && !ok {
+		if held, err := inHands(path); err == nil && held {
 			return true
 		}
 	}

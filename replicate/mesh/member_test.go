@@ -59,6 +59,36 @@ func TestOneServes(t *testing.T) {
 	}
 }
 
+// Whoever looks whether a database is served never keeps it from being served,
+// however slowly it looks.
+func TestLookingIsNotServing(t *testing.T) {
+	path := newFile(t)
+	probe := newLock(LockPath(path))
+	if ok, err := probe.TryRLock(); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	taken := make(chan error, 1)
+	var l lock
+	go func() {
+		var err error
+		l, err = takeLock(path)
+		taken <- err
+	}()
+	select {
+	case err := <-taken:
+		t.Fatalf("taken beside a probe: %v", err)
+	case <-time.After(3 * lockPatience):
+	}
+	probe.Unlock()
+	if err := <-taken; err != nil {
+		t.Fatal(err)
+	}
+	defer l.release()
+	if _, err := takeLock(path); !errors.Is(err, ErrServed) {
+		t.Errorf("a second one: %v", err)
+	}
+}
+
 // A node whose key file is gone is not made another node.
 func TestMissingKey(t *testing.T) {
 	path := newFile(t)

@@ -32,13 +32,11 @@ func Rotate(ctx context.Context, path string, o Options, unlock func(keyFile str
 	if _, err := crypto.Protected(KeyPath(path)); err != nil {
 		return none, err // before there is a lock file
 	}
-	lock := flock.New(LockPath(path))
-	if ok, err := lock.TryLock(); err != nil {
-		return none, fmt.Errorf("lock %s: %w", path, err)
-	} else if !ok {
-		return none, ErrServed
+	l, err := takeLock(path)
+	if err != nil {
+		return none, err
 	}
-	defer lock.Unlock()
+	defer l.release()
 	id, passphrase, err := unlock(KeyPath(path))
 	if err != nil {
 		return none, err

@@ -40,8 +40,12 @@ type Show struct {
 	Status, Tables, Conflicts func(context.Context) (any, error)
 	// Unreplicated lists what is not exchanged with remotes that are, and what
 	// to do about each; nil is nothing.
-	Unreplicated func(context.Context) ([]string, error)
+	Unreplicated func(context.Context) ([]Unreplicated, error)
 }
+
+// Unreplicated is a dataset, or a table of one, that is not exchanged with a
+// peer. Text says so to people.
+type Unreplicated struct{ Dataset, Table, Peer, Text string }
 
 // Resolver puts back what lost a conflict, or forgets the conflict.
 type Resolver interface {
@@ -57,7 +61,7 @@ type snapshot struct {
 	peers     []replicate.Status
 	differing map[string]int64
 	// unreplicated is as Show has it.
-	unreplicated []string
+	unreplicated []Unreplicated
 	err          error
 }
 

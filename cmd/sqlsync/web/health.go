@@ -20,15 +20,16 @@ type Limit struct {
 type health struct {
 	OK      bool     `json:"ok"`
 	Reasons []string `json:"reasons"`
-	// Warnings do not make it fail: what a peer refuses holds up nothing else.
+	// Warnings do not make it fail: what a peer refuses holds up nothing else, and
+	// neither a restart nor other traffic mends it.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
 // add takes how a database stands into account.
 func (h *health) add(l Limit, path string, s *snapshot) {
 	h.Reasons = append(h.Reasons, l.exceeded(path, s)...)
-	for _, text := range s.unreplicated {
-		h.Warnings = append(h.Warnings, path+": "+text)
+	for _, u := range s.unreplicated {
+		h.Warnings = append(h.Warnings, path+": "+u.Text)
 	}
 }
 

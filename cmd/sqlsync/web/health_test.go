@@ -68,7 +68,9 @@ func TestHealth(t *testing.T) {
 // What a peer leaves out is told, and fails nothing.
 func TestHealthWarns(t *testing.T) {
 	s := newSite(t, func(o *web.Options) {
-		o.Databases[0].Show.Unreplicated = func(context.Context) ([]string, error) { return []string{"dataset logs is left out"}, nil }
+		o.Databases[0].Show.Unreplicated = func(context.Context) ([]web.Unreplicated, error) {
+			return []web.Unreplicated{{Dataset: "logs", Peer: "till", Text: "dataset logs is left out"}}, nil
+		}
 	})
 	w := s.request(http.MethodGet, "/health", nil)
 	if want := `"ok":true,"reasons":[],"warnings":["` + s.store.Path() + `: dataset logs is left out"]`; w.Code != 200 || !strings.Contains(w.Body.String(), want) {

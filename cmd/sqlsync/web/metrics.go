@@ -67,6 +67,7 @@ var (
 
 	connected = gauge("sqlsync_peer_connected", "Whether a session with the peer is open.", "database", "peer")
 	failing   = gauge("sqlsync_peer_failing", "Whether the last session with the peer, or attempt at one, ended in an error.", "database", "peer")
+	leftOut   = gauge("sqlsync_unreplicated", "1 for each dataset, or table of one, that is not exchanged with a peer until somebody does something about it.", "database", "dataset", "table", "peer")
 	lastSync  = gauge("sqlsync_last_sync_timestamp_seconds", "When both sides last had everything, 0 for never.", "database", "peer")
 )
 
@@ -132,6 +133,9 @@ func (o *output) database(s *snapshot) {
 	o.put(waiting, float64(s.measure.Waiting))
 	for _, table := range sortedKeys(s.differing) {
 		o.put(differing, float64(s.differing[table]), table)
+	}
+	for _, u := range s.unreplicated {
+		o.put(leftOut, 1, u.Dataset, u.Table, u.Peer)
 	}
 	for _, p := range s.peers {
 		o.put(connected, truth(p.State == replicate.Connected), p.Remote.Name)

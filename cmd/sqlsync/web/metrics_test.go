@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"context"
 	"os"
 	"regexp"
 	"slices"
@@ -18,7 +19,11 @@ import (
 
 // busy is a site of which every metric has something to say.
 func busy(t testing.TB) *site {
-	s := newSite(t, nil)
+	s := newSite(t, func(o *web.Options) {
+		o.Databases[0].Show.Unreplicated = func(context.Context) ([]web.Unreplicated, error) {
+			return []web.Unreplicated{{Dataset: "logs", Table: "readings", Peer: "till"}}, nil
+		}
+	})
 	till := s.peer("till", replicate.Status{State: replicate.Connected, LastSync: time.UnixMilli(1_700_000_000_500), Lag: map[string]replicate.Lag{"primary": {Ours: 2}}})
 	s.peer("depot", replicate.Status{State: replicate.Retrying, Error: "nobody is there"})
 	s.write(`INSERT INTO orders VALUES (1, 'a'), (2, 'b')`)
@@ -54,6 +59,7 @@ func TestMetrics(t *testing.T) {
 		`sqlsync_peer_failing{DB,peer="depot"} 1`,
 		`sqlsync_last_sync_timestamp_seconds{DB,peer="till"} 1.7000000005e+09`,
 		`sqlsync_last_sync_timestamp_seconds{DB,peer="depot"} 0`,
+		`sqlsync_unreplicated{DB,dataset="logs",peer="till",table="readings"} 1`,
 		`sqlsync_differing_rows{DB,table="orders"} 7`,
 	} {
 		got := strings.ReplaceAll(text, `database="`+s.store.Path()+`"`, "DB")

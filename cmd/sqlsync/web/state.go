@@ -60,8 +60,10 @@ type peerState struct {
 func (s *Server) stateOf(d *Database, snap *snapshot) databaseState {
 	out := databaseState{
 		Path: d.Path, Name: d.name(), Key: d.Show.Key(d.Store.Node()), Datasets: []datasetState{}, Peers: []peerState{},
-		Unreplicated: append([]string{}, snap.unreplicated...),
-		ConfigMark:   d.configs.Load(),
+		Unreplicated: []string{}, ConfigMark: d.configs.Load(),
+	}
+	for _, u := range snap.unreplicated {
+		out.Unreplicated = append(out.Unreplicated, u.Text)
 	}
 	out.Sealed, out.Applied = s.options.Counters.changes(d.Path)
 	if snap.err != nil {
