@@ -110,7 +110,9 @@ func newFileSimOf(t *testing.T, seed uint64, putsBack bool) *sim {
 	s := newSim(t, seed, nodes, edgesOf(r, nodes))
 	s.rand = r
 	s.limit.pingEvery, s.limit.deadAfter, s.limit.helloWithin = 300*time.Millisecond, time.Second, time.Second
-	s.prunes = seed%3 == 0
+	// A copy whose watermarks are older than its batches cannot tell a row that was
+	// deleted since from one that nobody has had: it stays, see docs/runbook.md.
+	s.prunes = seed%3 == 0 && !putsBack
 	s.world = replicatetest.New(t, replicatetest.Options{Rand: r, Now: func() time.Time { return s.now }, Nodes: nodes, PutsBack: putsBack})
 	s.putsBack = putsBack
 	for i, n := range s.nodes {
