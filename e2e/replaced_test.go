@@ -75,16 +75,16 @@ func TestReplacedWhileServed(t *testing.T) {
 	}
 }
 
-// Of several databases only the one that was replaced ends; it is tried again.
-func TestReplacedAmongOthers(t *testing.T) {
+// servedTogether are two databases that one process serves.
+func servedTogether(t *testing.T) (dir string, a, b *node, p *process) {
 	needSqlite3(t)
-	dir := t.TempDir()
-	a, b := newNode(t, dir, "a"), newNode(t, dir, "b")
+	dir = t.TempDir()
+	a, b = newNode(t, dir, "a"), newNode(t, dir, "b")
 	for _, n := range []*node{a, b} {
 		n.sqlite(`CREATE TABLE t (id INTEGER PRIMARY KEY, v);`)
 		n.must("watch", "t")
 	}
-	p := &process{cmd: exec.Command(binary, "--db", a.path, "--db", b.path, "serve"), done: make(chan struct{})}
+	p = &process{cmd: exec.Command(binary, "--db", a.path, "--db", b.path, "serve"), done: make(chan struct{})}
 	p.cmd.Stderr = p
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -93,12 +93,37 @@ func TestReplacedAmongOthers(t *testing.T) {
 	b.proc = p
 	t.Cleanup(b.kill)
 	waitFor(t, "serve to begin", func() bool { return strings.Count(p.text(), "serving ") == 2 })
+	return dir, a, b, p
+}
+
+// Of several databases only the one that was replaced ends; it is tried again.
+func TestReplacedAmongOthers(t *testing.T) {
+	dir, a, b, p := servedTogether(t)
 	a.move(a.path, filepath.Join(dir, "elsewhere.db"))
 	waitFor(t, "a to end", func() bool { return strings.Contains(p.text(), "no longer served") })
 	b.sqlite(`INSERT INTO t VALUES (1, 'still served');`)
 	waitFor(t, "b to be sealed", func() bool { return strings.Contains(b.must("log"), "still served") })
 	if code := p.exits(t); code != 0 || !strings.Contains(p.text(), a.path+" was replaced by another file") {
 		t.Errorf("exit %d: serve said %s", code, p.text())
+	}
+}
+
+// dropOurs removes all of sqlsync from a database, as people may by hand.
+func (n *node) dropOurs() {
+	n.tb.Helper()
+	drop := n.sqlite(`SELECT 'DROP ' || type || ' ' || name || ';' FROM sqlite_master
+		WHERE name LIKE 'sqlsync%' AND type <> 'index' ORDER BY type = 'table', type = 'view';`)
+	n.sqlite("BEGIN;" + drop + "COMMIT;")
+}
+
+// Of several databases the one that was uninstalled is not opened again, which
+// would install into it.
+func TestUninstalledAmongOthers(t *testing.T) {
+	_, a, _, p := servedTogether(t)
+	a.dropOurs()
+	waitFor(t, "a to end", func() bool { return strings.Contains(p.text(), "no longer served") })
+	if !strings.Contains(p.text(), "again=false") {
+		t.Errorf("serve said %s", p.text())
 	}
 }
 
@@ -109,9 +134,7 @@ func TestUninstalledWhileServed(t *testing.T) {
 	a.sqlite(`CREATE TABLE t (id INTEGER PRIMARY KEY, v);`)
 	a.must("watch", "t")
 	a.serve()
-	drop := a.sqlite(`SELECT 'DROP ' || type || ' ' || name || ';' FROM sqlite_master
-		WHERE name LIKE 'sqlsync%' AND type <> 'index' ORDER BY type = 'table', type = 'view';`)
-	a.sqlite("BEGIN;" + drop + "COMMIT;")
+	a.dropOurs()
 	if said := a.ended(); !strings.Contains(said, "sqlsync: sqlsync was uninstalled from "+a.path+" while it was served\nhint: ") {
 		t.Errorf("serve said %s", said)
 	}

@@ -76,14 +76,23 @@ func (c *serveCmd) check(a *app) error {
 	return c.pages.check()
 }
 
+// endedError says in other words why a database is not served any more.
+type endedError struct {
+	text  string
+	cause error
+}
+
+func (e *endedError) Error() string { return e.text }
+func (e *endedError) Unwrap() error { return e.cause }
+
 // explainEnded says what to do about a database that cannot be served any more.
 func explainEnded(path string, err error) error {
 	switch {
 	case errors.Is(err, cdc.ErrReplaced):
-		return hint(fmt.Errorf("%s was replaced by another file (or removed) while it was served", path),
+		return hint(&endedError{path + " was replaced by another file (or removed) while it was served", err},
 			"start serve again; if the file was put back from a backup, see docs/operations.md")
 	case errors.Is(err, cdc.ErrUninstalled):
-		return hint(fmt.Errorf("sqlsync was uninstalled from %s while it was served", path),
+		return hint(&endedError{"sqlsync was uninstalled from " + path + " while it was served", err},
 			"watch its tables again to replicate them; it is then a new node")
 	}
 	return fmt.Errorf("serve %s: %w", path, explain(path, err))
@@ -119,6 +128,9 @@ func (c *serveCmd) begin(ctx context.Context, a *app, p *mesh.Port, path string)
 		}
 	}
 	s.close()
+	if cdc.Ended(err) { // it was open already
+		return nil, explainEnded(path, err)
+	}
 	return nil, explain(path, err)
 }
 
