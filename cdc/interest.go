@@ -14,8 +14,9 @@ import (
 
 // Interest is per table. A node that passes batches on, having a remote it
 // takes from and another it gives to, asks for all of them: what its remotes
-// want is theirs to say, and they may come to want more. Others ask for the
-// tables that they watch.
+// want is theirs to say, and they may come to want more. So does one that makes
+// the tables that its peers have: whoever told of one may be gone by then. Others
+// ask for the tables that they watch.
 //
 // Interest grows when a table is watched or a node begins to pass on. Batches
 // that are held then lack sections which are wanted now. Until they are here,
@@ -31,7 +32,7 @@ func (t *tx) readInterest() error {
 	}
 	for _, ds := range t.cfg.datasets {
 		ds.wants = nil
-		if !ds.private && !passesOn(remotes, ds.name) {
+		if !ds.private && !ds.follows && !passesOn(remotes, ds.name) {
 			ds.wants = t.watchedIn(ds)
 		}
 		if err := t.noteInterest(ds); err != nil {

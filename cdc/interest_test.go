@@ -182,6 +182,30 @@ func TestRelayAsksForAll(t *testing.T) {
 	}
 }
 
+// A node that makes the tables that its peers have asks for those too that are
+// still to be made: whoever has told of one may be gone by then.
+func TestWhoFollowsAsksForAll(t *testing.T) {
+	a, b := newNode(t, 1, twoTables), newNode(t, 2, items)
+	a.watch(cdc.WatchOptions{}, "items", "other")
+	b.watch(cdc.WatchOptions{}, "items")
+	b.knows(a)
+	for _, follows := range []bool{true, false} {
+		if err := b.SetDataset(t.Context(), cdc.DefaultDataset, cdc.DatasetChange{FollowSchema: &follows}); err != nil {
+			t.Fatal(err)
+		}
+		if wants := b.wants(cdc.DefaultDataset); (wants == nil) != follows {
+			t.Errorf("follows %v, wants %v", follows, wants)
+		}
+		a.exec(`INSERT INTO other (v) VALUES ('of a')`)
+		if err := b.ask(a); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.left(); (got == nil) != follows {
+			t.Errorf("follows %v, left out %v", follows, got)
+		}
+	}
+}
+
 // A file that was put back has of its own batches what a peer has that does not
 // watch all of its tables, and goes on.
 func TestOlderCopyPutBackBesidePartialInterest(t *testing.T) {
