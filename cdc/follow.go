@@ -24,6 +24,10 @@ const (
 	// lastFlush is how long the end waits for an application's lock to write
 	// watermarks, which may be lost.
 	lastFlush = time.Second
+	// lookWithin is for how long one look waits for a lock of the application,
+	// during which nothing can end it. lockedFor is after how long that is told.
+	lookWithin = 200 * time.Millisecond
+	lockedFor  = readWithin
 )
 
 // Follow seals whatever applications commit, within milliseconds, and tells
@@ -47,6 +51,10 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 		return fmt.Errorf("follow %s: %w", s.path, err)
 	}
 	defer conn.Close()
+	if err := conn.WaitFor(lookWithin); err != nil {
+		return fmt.Errorf("follow %s: %w", s.path, err)
+	}
+	defer conn.WaitFor(readWithin)
 	slowest := pollAlone
 	if w.Events != nil {
 		slowest = pollNotified
@@ -56,6 +64,7 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 	defer f.group.Wait()
 	defer cancel(nil)
 	var q quiet
+	var locked time.Time // since when, the zero time if it is not
 	pause := pollFirst
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -91,6 +100,12 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 			continue
 		case Ended(err):
 			return fmt.Errorf("follow %s: %w", s.path, err)
+		case sqlconn.Busy(err) && (locked.IsZero() || time.Since(locked) < lockedFor):
+			if locked.IsZero() {
+				locked = time.Now()
+			}
+			timer.Reset(pollFirst)
+			continue
 		case err != nil:
 			if s.trouble("read what was written", err) {
 				s.log.Error("cannot read what was written for now", "db", s.path, "err", s.explain(err))
@@ -100,6 +115,7 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 			pause = f.soon()
 		}
 		if err == nil {
+			locked = time.Time{}
 			s.trouble("read what was written", nil)
 		}
 		timer.Reset(pause)

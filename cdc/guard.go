@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"sqlsync/cdc/internal/sqlconn"
 )
 
 // A database file that is replaced or removed lives on without a name for
@@ -63,7 +65,7 @@ func (s *Store) present() error {
 // ours is in the database any more, else the query's error.
 func (s *Store) uninstalled(err error) error {
 	var n int
-	if s.db.Get(&n, `SELECT count(*) FROM main.sqlite_master WHERE name = 'sqlsync_node'`) == nil && n == 0 {
+	if !sqlconn.Busy(err) && s.db.Get(&n, `SELECT count(*) FROM main.sqlite_master WHERE name = 'sqlsync_node'`) == nil && n == 0 {
 		return ErrUninstalled
 	}
 	return err

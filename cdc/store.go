@@ -157,6 +157,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
+// readWithin is for how long what only reads waits for the application's lock.
+const readWithin = 5 * time.Second
+
 func (s *Store) open(ctx context.Context) (err error) {
 	if fi, err := os.Stat(s.path); err != nil {
 		return err
@@ -166,7 +169,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if s.pool, err = s.writerPool(nil); err != nil {
 		return err
 	}
-	reader, err := sqlite.NewConnector(sqlconn.DSN(s.path, "mode=rw", "_pragma=query_only(1)", "_pragma=busy_timeout(5000)"))
+	reader, err := sqlite.NewConnector(sqlconn.DSN(s.path, "mode=rw", "_pragma=query_only(1)", fmt.Sprintf("_pragma=busy_timeout(%d)", readWithin.Milliseconds())))
 	if err != nil {
 		return err
 	}

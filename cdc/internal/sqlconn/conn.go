@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -81,6 +82,12 @@ func (c *Conn) Forget() {
 		c.n.finalize(st)
 		delete(c.stmts, q)
 	}
+}
+
+// WaitFor sets for how long a statement waits for the locks of others.
+func (c *Conn) WaitFor(d time.Duration) error {
+	_, err := c.Exec(fmt.Sprintf(`PRAGMA busy_timeout = %d`, d.Milliseconds()))
+	return err
 }
 
 // Authorize installs fn as the authorizer of the connection, nil none.
