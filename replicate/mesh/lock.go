@@ -63,8 +63,11 @@ func takeLock(db string) (l lock, err error) {
 }
 
 const (
-	// lockPatience is for whoever has a lock and is just ending.
-	lockPatience = 100 * time.Millisecond
+	// lockPatience is for whoever has a lock and is just ending: its file may be
+	// gone by then, and another one have its inode.
+	lockPatience = time.Second
+	// lockAgain is the longest pause until a lock is looked at again.
+	lockAgain = 10 * time.Millisecond
 	// probePatience is for those that only look whether there is one. It is
 	// theirs for a moment, which a busy machine can make long.
 	probePatience = 10 * time.Second
@@ -72,7 +75,7 @@ const (
 
 func tryLock(path string) (*flock.Flock, error) {
 	var taken time.Time // seen in somebody's hands
-	for begun := time.Now(); ; time.Sleep(time.Millisecond + rand.N(lockPatience/10)) {
+	for begun := time.Now(); ; time.Sleep(time.Millisecond + rand.N(lockAgain)) {
 		f := newLock(path)
 		ok, err := f.TryLock()
 		if err != nil {
@@ -129,6 +132,16 @@ func (l lock) release() {
 		}
 		f.Unlock()
 	}
+}
+
+// servedStill reports whether a serve is running that is not just ending.
+func servedStill(db string) bool {
+	for begun := time.Now(); Served(db); time.Sleep(lockAgain) {
+		if time.Since(begun) >= lockPatience {
+			return true
+		}
+	}
+	return false
 }
 
 // Served reports whether a serve is running on a database, by this name or

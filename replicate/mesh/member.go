@@ -71,7 +71,7 @@ func Open(ctx context.Context, path string, o Options) (*Member, error) {
 	}
 	// Looked at before the file is opened: SQLite gives a hard link a journal of
 	// its own name, and two names at once can destroy the file.
-	if o.Exclusive && Served(path) {
+	if o.Exclusive && servedStill(path) {
 		return nil, ErrServed
 	}
 	store, id, err := OpenStore(ctx, path, o)

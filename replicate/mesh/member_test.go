@@ -59,6 +59,27 @@ func TestOneServes(t *testing.T) {
 	}
 }
 
+// Who has a lock and is just ending does not keep the next one from serving.
+func TestServesAfterOneThatIsEnding(t *testing.T) {
+	path := newFile(t)
+	m, err := Open(t.Context(), path, Options{Exclusive: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() {
+		time.Sleep(lockPatience / 10) // as long as it may take to end
+		ended <- m.Close()
+	}()
+	next, err := Open(t.Context(), path, Options{Exclusive: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(<-ended, next.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
 // Whoever looks whether a database is served never keeps it from being served,
 // however slowly it looks.
 func TestLookingIsNotServing(t *testing.T) {
