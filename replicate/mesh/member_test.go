@@ -67,10 +67,7 @@ func TestServesAfterOneThatIsEnding(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended := make(chan error)
-	go func() {
-		time.Sleep(lockPatience / 10) // as long as it may take to end
-		ended <- m.Close()
-	}()
+	go func() { ended <- m.Close() }()
 	next, err := Open(t.Context(), path, Options{Exclusive: true})
 	if err != nil {
 		t.Fatal(err)
