@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,12 +37,28 @@ func (m *Member) admit(ctx context.Context, from net.Addr) func(crypto.PublicKey
 		case !errors.Is(err, cdc.ErrInvitation):
 			return fmt.Errorf("admit %s: %w", peer, err)
 		}
+		if m.addedSince(ctx, key) {
+			return nil
+		}
 		if err := (*m.disabled.Load())[key]; err != nil {
 			return err
 		}
 		m.strangers.note(key, from, time.Now())
 		return &stranger{peer}
 	}
+}
+
+// addedSince reports whether a key was made a remote, by another process, after
+// the remotes were read last.
+func (m *Member) addedSince(ctx context.Context, key merge.NodeID) bool {
+	ctx, cancel := context.WithTimeout(ctx, redeemWithin)
+	defer cancel()
+	list, err := m.Store.Remotes(ctx)
+	if err != nil || !slices.ContainsFunc(list, func(r cdc.Remote) bool { return r.Key == key }) {
+		return false
+	}
+	_, err = m.Reload(ctx)
+	return err == nil && m.Node.Knows(key)
 }
 
 func (m *Member) redeem(ctx context.Context, secret crypto.Secret, key merge.NodeID) error {
