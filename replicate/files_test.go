@@ -26,6 +26,19 @@ const (
 // TestFiles runs the sessions of a few nodes over real files, with everything
 // that can go wrong, and looks at what they come to hold.
 func TestFiles(t *testing.T) {
+	began, steps := time.Now(), 0
+	var total replicatetest.Counts
+	histories := runSeeds(t, fileBudget, func(seed uint64) {
+		_, n, c := fileHistory(t, seed)
+		steps += n
+		total.Add(c)
+	})
+	t.Logf("%d histories, %d steps, %.0f steps/s: %+v", histories, steps, float64(steps)/time.Since(began).Seconds(), total)
+}
+
+// runSeeds runs the histories that the flags name, or as many as fit into the
+// budget, until one fails, and returns how many.
+func runSeeds(t *testing.T, budget time.Duration, history func(seed uint64)) uint64 {
 	first, last := uint64(1), uint64(math.MaxUint64)
 	switch {
 	case *fileSeed != 0:
@@ -33,14 +46,11 @@ func TestFiles(t *testing.T) {
 	case *fileRuns != 0:
 		last = *fileRuns
 	}
-	began, steps, seed := time.Now(), 0, first
-	var total replicatetest.Counts
-	for ; seed <= last && !t.Failed() && (last < math.MaxUint64 || time.Since(began) < fileBudget); seed++ {
-		_, n, c := fileHistory(t, seed)
-		steps += n
-		total.Add(c)
+	began, seed := time.Now(), first
+	for ; seed <= last && !t.Failed() && (last < math.MaxUint64 || time.Since(began) < budget); seed++ {
+		history(seed)
 	}
-	t.Logf("%d histories, %d steps, %.0f steps/s: %+v", seed-first, steps, float64(steps)/time.Since(began).Seconds(), total)
+	return seed - first
 }
 
 // A seed says everything that happens.
@@ -77,15 +87,8 @@ func fileHistory(t *testing.T, seed uint64) (trace uint64, steps int, counts rep
 // at any time, while applications write, there too. No number of a batch is given
 // twice, and all are equal in the end.
 func TestFilesPutBack(t *testing.T) {
-	first, last := uint64(1), uint64(math.MaxUint64)
-	switch {
-	case *fileSeed != 0:
-		first, last = *fileSeed, *fileSeed
-	case *fileRuns != 0:
-		last = *fileRuns
-	}
-	began, seed, losses := time.Now(), first, 0
-	for ; seed <= last && !t.Failed() && (last < math.MaxUint64 || time.Since(began) < putBackBudget); seed++ {
+	losses := 0
+	histories := runSeeds(t, putBackBudget, func(seed uint64) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			s := newFileSimOf(t, seed, true)
 			s.redial()
@@ -98,8 +101,8 @@ func TestFilesPutBack(t *testing.T) {
 				t.Logf("again: go test ./replicate -run 'TestFilesPutBack$' -replicatetest.seed=%d", seed)
 			}
 		})
-	}
-	t.Logf("%d histories, %d files were put back", seed-first, losses)
+	})
+	t.Logf("%d histories, %d files were put back", histories, losses)
 }
 
 func newFileSim(t *testing.T, seed uint64) *sim { return newFileSimOf(t, seed, false) }

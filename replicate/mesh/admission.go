@@ -112,20 +112,13 @@ const strangersEvery = time.Second
 
 // noteStrangers writes down who was refused.
 func (m *Member) noteStrangers(ctx context.Context) error {
-	tick := time.NewTicker(strangersEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
+	return every(ctx, strangersEvery, func() {
 		list := m.strangers.take()
 		if len(list) == 0 {
-			continue
+			return
 		}
 		if err := m.Store.NoteStrangers(ctx, list); err != nil && ctx.Err() == nil {
 			m.log.Warn("note strangers", "err", err)
 		}
-	}
+	})
 }

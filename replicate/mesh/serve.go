@@ -143,18 +143,27 @@ const reportEvery = 500 * time.Millisecond
 const lastWait = time.Second
 
 func (m *Member) report(ctx context.Context) error {
-	tick := time.NewTicker(reportEvery)
+	every(ctx, reportEvery, func() {
+		if err := m.note(ctx, false); err != nil && ctx.Err() == nil {
+			m.log.Warn("note the state of peers", "err", err)
+		}
+	})
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
+	defer cancel()
+	return m.note(last, true)
+}
+
+// every calls f again and again, first after the interval, until ctx ends; it
+// returns why that was.
+func every(ctx context.Context, interval time.Duration, f func()) error {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
-			defer cancel()
-			return m.note(last, true)
+			return ctx.Err()
 		case <-tick.C:
-		}
-		if err := m.note(ctx, false); err != nil && ctx.Err() == nil {
-			m.log.Warn("note the state of peers", "err", err)
+			f()
 		}
 	}
 }
@@ -193,20 +202,13 @@ func peerDatasets(p replicate.Status, ending bool) map[string]cdc.PeerDataset {
 const arriveEvery = time.Minute
 
 func (m *Member) arrive(ctx context.Context) error {
-	tick := time.NewTicker(arriveEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
+	return every(ctx, arriveEvery, func() {
 		for _, dataset := range m.Store.Datasets() {
 			if err := m.Store.Stream(dataset).ArriveLate(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, cdc.ErrLocked) {
 				m.log.Warn("cannot tell of what came in a former dataset", "dataset", dataset, "err", err)
 			}
 		}
-	}
+	})
 }
 
 // pruneEvery is how often a running serve drops what is older than the
