@@ -55,6 +55,9 @@ func (a *applier) noteKeyLoss(act *action, l merge.Loss, equal bool) error {
 	if !a.tab.rekeys() {
 		return nil
 	}
+	if again, err := a.restatedHere(a.tab, l.Loser); err != nil || again {
+		return err
+	}
 	im, err := a.localImage(act)
 	if err != nil || im == nil {
 		return err

@@ -260,6 +260,9 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 	if err := t.joinArrivals(ds, peer); err != nil {
 		return err
 	}
+	if err := t.retold(ds); err != nil {
+		return err
+	}
 	t.work.grown = true
 	if err := t.endImport(ds, peer); err != nil {
 		return err

@@ -76,7 +76,11 @@ func (s *sim) perform(e *simEnd, a action) {
 			if err == nil && s.grad {
 				needs, err = store.(Snapshotter).Needs(ctx, a.tables)
 			}
-			return agreed{wants, needs}, err
+			uneven := false
+			if m, ok := store.(Evener); err == nil && ok {
+				uneven, err = m.Uneven(ctx, e.session.peer, a.tables)
+			}
+			return agreed{wants, needs, uneven}, err
 		})
 	case readSnapshot:
 		s.later(e, func() (event, error) {
@@ -92,6 +96,12 @@ func (s *sim) perform(e *simEnd, a action) {
 			}
 			return snapshotTaken{next}, err
 		})
+	case even:
+		s.later(e, func() (event, error) {
+			r, err := a.do(ctx, store.(Evener), e.session.peer, &e.offers, &e.evener)
+			s.grown(e.node)
+			return r, err
+		})
 	case compare:
 		s.later(e, func() (event, error) {
 			answer, err := store.(Comparer).Compare(ctx, a.question)
@@ -100,6 +110,9 @@ func (s *sim) perform(e *simEnd, a action) {
 	case apply:
 		s.later(e, func() (event, error) {
 			v, err := store.Apply(ctx, e.session.peer, a.batches)
+			if s.repolicies && e.node.file.BecameUneven() {
+				s.review(e.node)
+			}
 			s.grown(e.node)
 			forked := errors.Is(err, wire.ErrForked)
 			if forked {

@@ -56,7 +56,7 @@ func (w *World) Check() {
 	}
 	for _, n := range w.Nodes {
 		n.checkFile()
-		if !w.pruned && !w.moves && !w.putBack { // what was deleted before all had heard of it may stand
+		if !w.pruned && !w.moves && !w.putBack && !w.repolicied { // what was deleted before all had heard of it may stand
 			for i := range w.tables {
 				n.checkTable(m, &w.tables[i])
 			}

@@ -37,6 +37,7 @@ type Node struct {
 	// authors are whom the file was sealed as after it was put back, by salt.
 	authors map[string]merge.NodeID
 	backup  string
+	uneven  int // see BecameUneven
 
 	store *cdc.Store
 	pool  *sql.DB
@@ -204,6 +205,19 @@ func (n *Node) Reconcile(peer merge.NodeID) func(context.Context, wire.Message) 
 	step := n.Stream.Reconcile(peer)
 	return func(_ context.Context, answer wire.Message) (question wire.Message, err error) {
 		n.w.Counts.Reconciles++
+		_, err = n.watched(n.w.names(), func() (_ merge.Vector, err error) {
+			question, err = step(background, answer)
+			return nil, err
+		})
+		return question, err
+	}
+}
+
+// Even is Stream's.
+func (n *Node) Even(peer merge.NodeID) func(context.Context, wire.Message) (wire.Message, error) {
+	step := n.Stream.Even(peer)
+	return func(_ context.Context, answer wire.Message) (question wire.Message, err error) {
+		n.w.Counts.Evens++
 		_, err = n.watched(n.w.names(), func() (_ merge.Vector, err error) {
 			question, err = step(background, answer)
 			return nil, err

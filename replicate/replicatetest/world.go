@@ -53,10 +53,14 @@ type World struct {
 	gradual bool
 	moves   bool
 	putBack bool
+	// repolicied says that a policy was changed: what comes of writes then depends
+	// on who had them when.
+	repolicied bool
+	policies   map[string]int // that were given, by their text in a file
 }
 
 // Counts are of one world.
-type Counts struct{ Statements, Refused, Seals, Applies, Reconciles, Crashes, Losses, Settled int }
+type Counts struct{ Statements, Refused, Seals, Applies, Reconciles, Crashes, Losses, Settled, Evens int }
 
 // New makes the databases: empty, as copies of one file with rows, or each
 // with rows of its own, as the random source decides.
@@ -145,4 +149,5 @@ func (c *Counts) Add(o Counts) {
 	c.Crashes += o.Crashes
 	c.Losses += o.Losses
 	c.Settled += o.Settled
+	c.Evens += o.Evens
 }
