@@ -110,7 +110,7 @@ func (s *sim) perform(e *simEnd, a action) {
 	case apply:
 		s.later(e, func() (event, error) {
 			v, err := store.Apply(ctx, e.session.peer, a.batches)
-			if s.repolicies && e.node.file.BecameUneven() {
+			if err == nil && s.repolicies && e.node.file.BecameUneven() {
 				s.review(e.node)
 			}
 			s.grown(e.node)

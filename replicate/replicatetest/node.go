@@ -193,6 +193,9 @@ func (n *Node) TakeSnapshot(_ context.Context, peer merge.NodeID, part *wire.Sna
 
 // Compare is Stream's.
 func (n *Node) Compare(_ context.Context, question wire.Message) (answer wire.Message, err error) {
+	if _, err := n.Seal(background); err != nil { // not all answers do
+		return nil, err
+	}
 	_, err = n.watched(nil, func() (_ merge.Vector, err error) {
 		answer, err = n.Stream.Compare(background, question)
 		return nil, err
@@ -218,6 +221,9 @@ func (n *Node) Even(peer merge.NodeID) func(context.Context, wire.Message) (wire
 	step := n.Stream.Even(peer)
 	return func(_ context.Context, answer wire.Message) (question wire.Message, err error) {
 		n.w.Counts.Evens++
+		if _, err := n.Seal(background); err != nil { // not all steps do
+			return nil, err
+		}
 		_, err = n.watched(n.w.names(), func() (_ merge.Vector, err error) {
 			question, err = step(background, answer)
 			return nil, err

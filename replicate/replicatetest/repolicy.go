@@ -10,6 +10,7 @@ import (
 var policies = []cdc.WatchOptions{
 	{Policy: "lww", Columns: shelf.Policies},
 	{Policy: "lww", Columns: map[string]string{"n": "lww", "top": "counter", "doc": "lww", "tag": "lww"}},
+	{Policy: "lww", Columns: map[string]string{"n": "lww", "top": "lww", "doc": "lww", "tag": "lww"}},
 	{Policy: "row"},
 	{Policy: "lww", Columns: map[string]string{"n": "max", "top": "counter", "doc": "json"}},
 }
@@ -28,6 +29,9 @@ func (n *Node) Repolicy() bool {
 		return false
 	}
 	n.w.repolicied, n.fuse = true, false
+	if _, err := n.Seal(background); err != nil {
+		n.w.tb.Errorf("node %d: %v", n.index, err)
+	}
 	if _, err := n.watched(n.w.names(), func() (merge.Vector, error) {
 		list, err := n.store.Watch(background, []string{shelf.Name}, policies[now+1])
 		if err == nil {
