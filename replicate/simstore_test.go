@@ -73,7 +73,7 @@ func (s *sim) perform(e *simEnd, a action) {
 					s.reoffer(e.node)
 				}
 			}
-			if err == nil && s.grad {
+			if err == nil && (s.grad || s.repolicies) {
 				needs, err = store.(Snapshotter).Needs(ctx, a.tables)
 			}
 			uneven := false
@@ -91,6 +91,9 @@ func (s *sim) perform(e *simEnd, a action) {
 		s.later(e, func() (event, error) {
 			next, err := a.take(ctx, store.(Snapshotter), e.session.peer, &e.reconcile)
 			s.grown(e.node)
+			if next == nil && s.repolicies {
+				s.review(e.node)
+			}
 			if next == nil && s.grad {
 				s.reoffer(e.node)
 			}
