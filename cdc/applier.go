@@ -266,6 +266,7 @@ func (a *applier) enact(act *action) (write, insert bool, err error) {
 				return false, false, err
 			}
 		}
+		a.remind(act)
 		if err := a.settle(act); err != nil {
 			return false, false, err
 		}

@@ -12,7 +12,8 @@ import (
 // What one end of a chain says is in no batch that those who hold the other end
 // will be sent. So where two nodes find that they hold different ends, each says
 // again, as changes of its own, what the other's snapshot brought it, and what it
-// has and the snapshot does not tell.
+// has and the snapshot does not tell. Rows in which tables differ after a change of
+// policies are stated again, too, and deletions that some have forgotten.
 
 // restated is a row of another end of a chain that a snapshot brought.
 type restated struct {
@@ -40,6 +41,15 @@ func (a *applier) restates(actions []action) {
 			continue
 		}
 		a.restatements = append(a.restatements, r)
+	}
+}
+
+// remind has the deletion of a row said again that comes as another node's
+// baseline: that node has a copy from before, and others may have forgotten the
+// deletion by now and taken the row for a new one. Whoever remembers says so.
+func (a *applier) remind(act *action) {
+	if act.c.Baseline && act.m.row.Dead && act.out.Effect == merge.Keep && !a.remerging && a.tab.rule != merge.WholeRow && !a.mine(a.origin) {
+		a.restatements = append(a.restatements, restated{tab: a.tab, key: act.m.key, gone: true})
 	}
 }
 

@@ -48,8 +48,6 @@ type Node struct {
 	fuse    bool // the next look at key or clock is the end
 	copied  string
 	quietTo time.Time
-	// began is up to where its chain tells what was there when it began.
-	began uint64
 	// settled are the writes that somebody took off the list of conflicts.
 	settled map[stamp]bool
 	capture
