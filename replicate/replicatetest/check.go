@@ -208,7 +208,9 @@ func (n *Node) checkConflicts(m *model) {
 		lost[l.unsigned()] = true
 		t := n.w.table(c.Table)
 		putBack := t.Policies != nil && c.Kind == "cell"
-		supplanted := (t.Unique != nil || t.Refuses != nil) && c.Kind == "key" // a held row, which the winner's author could not see
+		by := m.by[w.unsigned()]
+		supplanted := (t.Unique != nil || t.Refuses != nil) && // a row held where the winner's author could not see it
+			(c.Kind == "key" || c.Kind == "cell" && by != nil && by.op == merge.Insert)
 		if !n.w.gradual && !putBack && !supplanted && !m.concurrent(w, l) {    // a gap makes batches say that less was seen
 			n.w.tb.Errorf("node %d lists conflict %+v, but its writes are not concurrent", n.index, c)
 		}
