@@ -34,8 +34,10 @@ type applier struct {
 	remerging bool
 	// fromSnapshot says that the changes are rows as a snapshot tells them;
 	// rows born up to forgotten that are not here were deleted here.
-	fromSnapshot bool
-	forgotten    merge.HLC
+	// What the origin wrote up to heard was merged here before, and what it lost
+	// listed then.
+	fromSnapshot     bool
+	forgotten, heard merge.HLC
 	// restating says that the rows are of another end of a chain, see restate.
 	restating bool
 	// wholes are the places in the section of cells' whole states.

@@ -23,6 +23,9 @@ func (a *applier) logLosses(act *action) error {
 		return a.logOrphan(act)
 	}
 	for _, l := range slices.Concat(act.out.Losses, act.supplanted(), a.restated(act)) {
+		if l.Incoming && l.Loser.HLC.Seal() <= a.heard {
+			continue
+		}
 		cells := a.lostCells(act, l)
 		if a.remerging {
 			cells = slices.DeleteFunc(cells, func(c int) bool { return c < 0 || a.again(c) })

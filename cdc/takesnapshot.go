@@ -176,6 +176,15 @@ func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section, told boo
 		return err
 	}
 	a.restating = open[h.Origin]
+	if whole, err := t.whole(tab); err != nil {
+		return err
+	} else if whole && !a.restating {
+		chains, err := t.chains(tab.ds)
+		if err != nil {
+			return err
+		}
+		a.heard = chains[h.Origin].HLC
+	}
 	if err := a.checkWholes(sec.Changes); err != nil {
 		return err
 	}
