@@ -107,9 +107,10 @@ func (h *hub) end() error {
 }
 
 // A transaction of an application may be many thousand writes, and who reads of
-// each takes a processor from it. inotify makes one event of equal ones that
-// nobody has read yet: so after crowd events there is a rest, until there may be
-// as many again.
+// each takes a processor from it. inotify makes one event of equal ones in a row
+// that nobody has read yet: so where one file is written to all the time, there
+// is a rest after each event. Events of several files by turns are read at once,
+// or they would pile up.
 const (
 	crowd = 8
 	rest  = time.Millisecond
@@ -118,14 +119,19 @@ const (
 func (h *hub) forward(fw *fsnotify.Watcher, done chan<- struct{}) {
 	defer close(done)
 	errs := fw.Errors
-	began := time.Now()
-	for n := 1; ; n++ {
+	var file string
+	var at time.Time
+	for run := 0; ; {
 		select {
 		case ev, ok := <-fw.Events:
 			if !ok {
 				return
 			}
 			h.tell(ev.Name)
+			if ev.Name != file || time.Since(at) > 2*rest {
+				run = 0
+			}
+			file = ev.Name
 		case _, ok := <-errs: // an overflow: something was written
 			if !ok {
 				errs = nil
@@ -133,10 +139,10 @@ func (h *hub) forward(fw *fsnotify.Watcher, done chan<- struct{}) {
 			}
 			h.tellAll()
 		}
-		if n == crowd {
-			time.Sleep(rest - time.Since(began))
-			n, began = 0, time.Now()
+		if run++; run > crowd {
+			time.Sleep(rest)
 		}
+		at = time.Now()
 	}
 }
 
