@@ -30,9 +30,10 @@ type tx struct {
 	// moved.
 	before merge.HLC
 	// forks are those that were found, ends all that a peer has another one of;
-	// restatements are what restate is to do.
+	// restatements are what restate is to do, reminders what sayAgain is.
 	forks, ends  []Fork
 	restatements []restated
+	reminders    []restated
 	// args is room for a statement's arguments.
 	args []any
 	// rekeyed are rows of others that were given other keys.

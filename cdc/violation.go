@@ -114,7 +114,7 @@ func (t *tx) suspectParent(s suspect) {
 
 // finishMerge does what depends on all that a transaction has merged.
 func (t *tx) finishMerge() error {
-	if err := t.restate(); err != nil {
+	if err := t.sayAgain(); err != nil {
 		return err
 	}
 	if err := t.rekey(); err != nil {

@@ -51,8 +51,10 @@ type World struct {
 	batches map[string]*wire.Sealed
 	pruned  bool
 	gradual bool
-	moves   bool
-	putBack bool
+	// baselines says that nodes began with rows.
+	baselines bool
+	moves     bool
+	putBack   bool
 	// repolicied says that a policy was changed: what comes of writes then depends
 	// on who had them when.
 	repolicied bool
@@ -85,6 +87,7 @@ func New(tb testing.TB, o Options) *World {
 	if o.Gradual && (o.Prunes || o.Moves) { // a deleted row of a copy is watched as one that is there
 		begin = empty
 	}
+	w.baselines = begin != empty
 	for i := range o.Nodes {
 		n := w.newNode(i, o.Now)
 		n.create(begin)
