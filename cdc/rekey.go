@@ -123,6 +123,9 @@ func (t *tx) rekey() error {
 	if len(rows) == 0 && len(elsewhere) == 0 && len(along) == 0 {
 		return nil
 	}
+	// Who tells by what was deleted where a row has gone needs both at once.
+	t.together = true
+	defer func() { t.together = false }()
 	if err := t.keepMeant(rows); err != nil {
 		return err
 	}

@@ -36,6 +36,8 @@ type tx struct {
 	reminders    []restated
 	// args is room for a statement's arguments.
 	args []any
+	// together says that a seal is not cut by a number of rows.
+	together bool
 	// rekeyed are rows of others that were given other keys.
 	rekeyed []moved
 	// keyLosses are rows that lost their keys in this transaction.

@@ -212,10 +212,7 @@ func (n *Node) checkConflicts(m *model) {
 		supplanted := (t.Unique != nil || t.Refuses != nil) && // a row held where the winner's author could not see it
 			(c.Kind == "key" || c.Kind == "cell" && by != nil && by.op == merge.Insert)
 		again := c.Kind == "delete" && m.deletedBeside(t, keyOf(t.Key, keyValues(c)), l)
-		// A file that was put back may say again that a row of a copy is gone before it has
-		// its own chain back: then that has two ends, whose snapshots list more.
-		ends := n.w.Counts.Losses > 0 && n.w.baselines
-		if !n.w.gradual && !putBack && !supplanted && !again && !ends && !m.concurrent(w, l) { // a gap makes batches say that less was seen
+		if !n.w.gradual && !putBack && !supplanted && !again && !m.concurrent(w, l) { // a gap makes batches say that less was seen
 			n.w.tb.Errorf("node %d lists conflict %+v, but its writes are not concurrent", n.index, c)
 		}
 	}

@@ -252,9 +252,10 @@ func (n *Node) Copy() {
 
 // LosePower puts the node back to the last copy, if there is one. Until Whole
 // the application must not write: what becomes of that is in
-// docs/operations.md. Nor may its triggers, whose marks are taken for writes.
+// docs/operations.md. Nor may its triggers, whose marks are taken for writes, nor
+// what says again that a row of a copy is gone.
 func (n *Node) LosePower() bool {
-	if n.copied == "" || slices.ContainsFunc(n.w.tables, func(t Table) bool { return t.Deletes != "" }) {
+	if n.copied == "" || n.w.baselines || slices.ContainsFunc(n.w.tables, func(t Table) bool { return t.Deletes != "" }) {
 		return false
 	}
 	n.w.Counts.Losses++
