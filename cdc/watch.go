@@ -352,6 +352,7 @@ func (t *tx) unwatch(tab *table) error {
 		`DELETE FROM sqlsync_disagreement WHERE table_id = ?`,
 		`DELETE FROM sqlsync_arrival WHERE table_id = ?`,
 		`DELETE FROM sqlsync_even WHERE table_id = ?`,
+		`DELETE FROM sqlsync_restated WHERE table_id = ?`,
 		// What comes from now on is not merged: see rebuild.
 		`UPDATE sqlsync_table SET watched = 0, replay_from = coalesce(replay_from,
 			(SELECT pos + 1 FROM sqlsync_dataset WHERE id = dataset_id)) WHERE id = ?`,
