@@ -42,14 +42,20 @@ func (k *keeper) run(ctx context.Context) error {
 	defer again.Stop()
 	var last time.Time
 	for {
+		behind := false // a commit, when the next one is farthest
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-k.wake:
+			behind = true
 		case <-again.C:
 		}
 		if rest := time.Until(last.Add(k.s.rank(k.dataset).interval)); rest > 0 && !k.anew.Load() {
 			again.Reset(rest)
+			continue
+		}
+		if now := time.Now(); behind && now.Sub(last) < k.s.shared.readers.apart(now) && !k.anew.Load() {
+			again.Reset(sealsApart)
 			continue
 		}
 		begun := time.Now()

@@ -193,8 +193,12 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 		return did, locked, err
 	}
 	how := when
-	if when == immediately && !s.writesAhead() {
-		how = alone
+	if when == immediately {
+		if !s.writesAhead() {
+			how = alone
+		} else if err := s.awaitReaders(ctx); err != nil {
+			return did, locked, err
+		}
 	}
 	if _, err := s.w.Exec(string(how)); err != nil {
 		return did, locked, s.explainWrite(err)
@@ -238,9 +242,11 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 	if err := t.saveWatermarks(confirmed); err != nil {
 		return did, locked, err
 	}
+	s.noteReaders()
 	if err := s.commit(); err != nil {
 		return did, locked, err
 	}
+	s.noteReaders()
 	s.lastHLC = t.clock.Last
 	s.tail.add(t.held)
 	if t.clock.Last != t.before {
