@@ -14,7 +14,7 @@ import (
 // of the schema.
 func TestApplications(t *testing.T) {
 	needSqlite3(t)
-	files, err := filepath.Glob(filepath.Join(applicationsDir, "*.sql"))
+	files, err := filepath.Glob(filepath.Join("..", "fixtures", "applications", "*.sql"))
 	if err != nil || len(files) == 0 {
 		t.Fatal("no applications", err)
 	}
@@ -92,5 +92,3 @@ func dump(n *node) string {
 	slices.Sort(rows)
 	return schema + "\n" + strings.Join(rows, "\n")
 }
-
-var applicationsDir = "/tmp/nb/apps"
