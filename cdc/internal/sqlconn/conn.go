@@ -101,6 +101,10 @@ func (c *Conn) ReadOnly() (bool, error) { return c.dc.IsReadOnly("main") }
 // is no write-ahead log, or the system is Windows.
 func (c *Conn) ReadElsewhere() bool { return c.n.readElsewhere() }
 
+// SyncLog makes durable what is in the write-ahead log, as COMMIT does with
+// synchronous = FULL while others wait for the lock.
+func (c *Conn) SyncLog() error { return c.n.syncLog() }
+
 // QueryContext is database/sql's, for code that reads the schema.
 func (c *Conn) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	return c.sc.QueryContext(ctx, query, args...)
