@@ -4,13 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // A batch is durable before a peer hears of it. With a write-ahead log to make
 // it so takes longer than everything else in a transaction, so it is done when
 // the commit has given the lock back: synchronous = NORMAL, and then the log is
-// synced. In between others see the commit; whoever reads to tell a peer waits.
+// synced. In between others see the commit; whoever reads in this process, to
+// tell a peer, waits. Only a process that follows the application does so, which
+// commits often. Another one of ours that runs beside it, such as a sync, could
+// tell what is lost if the power fails in that moment: then this file is an older
+// copy of itself, see renew.
 
 // durable is whether what is committed is durable. The zero value is.
 type durable struct {
@@ -18,6 +23,8 @@ type durable struct {
 	mu sync.RWMutex
 	// not says that the log could not be synced.
 	not bool
+	// later says that the log is synced after the commit.
+	later atomic.Bool
 	// level is the PRAGMA synchronous of the writer, 0 if unknown.
 	level int
 }
@@ -35,11 +42,11 @@ func (d *durable) wait() error {
 	return nil
 }
 
-// beforeBegin prepares the writer's next commit, with a write-ahead log or
-// without.
-func (s *Store) beforeBegin(ahead bool) error {
+// beforeBegin prepares the writer's next commit, which the sync is a part of, or
+// comes after.
+func (s *Store) beforeBegin(later bool) error {
 	level := 2
-	if ahead {
+	if later {
 		level = 1
 	}
 	if s.durable.level != level {
@@ -48,7 +55,7 @@ func (s *Store) beforeBegin(ahead bool) error {
 		}
 		s.durable.level = level
 	}
-	if !ahead || !s.durable.not {
+	if !s.durable.not {
 		return nil
 	}
 	s.durable.mu.Lock()

@@ -13,7 +13,7 @@ import (
 // that comes soon.
 const (
 	// readersMost is for how long readers are waited for.
-	readersMost = 20 * time.Millisecond
+	readersMost = 10 * time.Millisecond
 	// readersRest is for how long they are not, after there was always one.
 	readersRest = 10 * readersMost
 	// readersLook is the pause between two looks.

@@ -195,7 +195,8 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 		return did, locked, err
 	}
 	how, ahead := when, when == whenWriting || s.writesAhead()
-	if err := s.beforeBegin(ahead); err != nil {
+	later := ahead && s.durable.later.Load()
+	if err := s.beforeBegin(later); err != nil {
 		return did, locked, s.explainWrite(err)
 	}
 	switch {
@@ -251,7 +252,7 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 		return did, locked, err
 	}
 	s.noteReaders()
-	if ahead {
+	if later {
 		err = s.commitThenSync(t)
 	} else {
 		err = s.commit()
@@ -277,7 +278,7 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 	return t.work, locked, nil
 }
 
-// commit commits with a rollback journal. That waits for readers, and while
+// commit commits durably. In rollback-journal mode that waits for readers, and while
 // it waits no new reader gets in; so after a few tries the transaction is
 // given up and run again later: the application goes first.
 func (s *Store) commit() error {
