@@ -45,7 +45,7 @@ oldlib:
 # decoders of one kind of bytes from outside share a target. FUZZTIME=1s is for a
 # look.
 FUZZTIME ?= 30s
-FUZZES ?= 2
+FUZZES ?= 3
 fuzz:
 	@set -e; dir=$$(mktemp -d); trap 'rm -rf $$dir' EXIT; \
 	for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -93,4 +96,35 @@ func homeOf(path string) (home string) {
 		}
 	}
 	return home
+}
+
+var goFile = regexp.MustCompile("`([a-z_/]+\\.go)`")
+
+// ARCHITECTURE.md tells newcomers where things are: what it names is there, and
+// every file of cdc has its place in the table.
+func TestArchitectureNamesFiles(t *testing.T) {
+	text, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := make(map[string]bool)
+	for _, m := range goFile.FindAllStringSubmatch(string(text), -1) {
+		path := m[1]
+		if !strings.Contains(path, "/") && path != "imports_test.go" {
+			path = "cdc/" + path
+			named[path] = true
+		}
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("ARCHITECTURE.md names %s: %v", m[1], err)
+		}
+	}
+	files, err := filepath.Glob("cdc/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !strings.HasSuffix(f, "_test.go") && f != "cdc/doc.go" && !named[f] {
+			t.Errorf("%s has no place in ARCHITECTURE.md", f)
+		}
+	}
 }

@@ -174,7 +174,7 @@ func TestMovedTableBringsItsRows(t *testing.T) {
 func TestTablesMoveAnywhere(t *testing.T) {
 	seeds := 6
 	if testing.Short() {
-		seeds = 2
+		seeds = 1
 	}
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { moveAnywhere(t, seed) })

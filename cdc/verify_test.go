@@ -214,7 +214,11 @@ func TestWritesMeanwhileAreNoFindings(t *testing.T) {
 			}
 		})
 	}
-	for range 4 {
+	rounds := 4
+	if testing.Short() {
+		rounds = 2
+	}
+	for range rounds {
 		if got := a.verify(); len(got) > 0 {
 			t.Errorf("found %q", got[:min(len(got), 10)])
 		}

@@ -117,7 +117,7 @@ func (c *inviteCmd) print(a *app, t *crypto.Ticket, text string) error {
 			strings.Join(slices.Sorted(maps.Keys(t.Keys)), ", "))
 	}
 	if t.Relay {
-		a.say("it holds no key: the node will hold and pass on %s without reading", cells(t.Datasets))
+		a.say("it holds no key: the node will hold and pass on %s without reading", listed(t.Datasets))
 	}
 	if c.QR {
 		// Capitals and digits have an encoding of their own, of 5.5 bits each.

@@ -228,7 +228,7 @@ func (c *joinCmd) reportRelay(a *app, m *mesh.Member, r *cdc.Remote) error {
 	if a.JSON {
 		return a.printJSON(map[string]any{"remote": r.Name, "key": nodeKey(m.Store.Node()), "relays": r.Datasets})
 	}
-	a.printf("joined %s to hold and pass on %s\n", r.Name, cells(r.Datasets))
+	a.printf("joined %s to hold and pass on %s\n", r.Name, listed(r.Datasets))
 	return nil
 }
 

@@ -22,13 +22,16 @@ func cell(name string) string {
 	return name
 }
 
-// cells is cell for a list.
-func cells(names []string) string {
+// cells is cell for a list in one place of a grid, listed for one in a sentence.
+func cells(names []string) string  { return joinCells(names, ",") }
+func listed(names []string) string { return joinCells(names, ", ") }
+
+func joinCells(names []string, between string) string {
 	list := make([]string, len(names))
 	for i, n := range names {
 		list[i] = cell(n)
 	}
-	return strings.Join(list, ",")
+	return strings.Join(list, between)
 }
 
 // cut shortens a text to about n bytes.

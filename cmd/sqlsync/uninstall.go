@@ -56,7 +56,7 @@ func (c *uninstallCmd) Run(ctx context.Context, a *app) error {
 		for i, r := range peers {
 			names[i] = r.Name
 		}
-		a.tell("still listed as a remote by %s: sqlsync remote list there shows it, sqlsync remote remove NAME --yes takes it off", cells(names))
+		a.tell("still listed as a remote by %s: sqlsync remote list there shows it, sqlsync remote remove NAME --yes takes it off", listed(names))
 	}
 	return nil
 }

@@ -149,15 +149,15 @@ func (c *verifyCmd) detail(d *cdc.Difference) string {
 	if len(d.Key) == 0 {
 		return c.counts(int64(d.Here), int64(d.There))
 	}
-	return "differs in " + cells(d.Columns)
+	return "differs in " + listed(d.Columns)
 }
 
 // columnsOf names columns as what there is.
 func columnsOf(names []string) string {
 	if len(names) == 1 {
-		return "column " + cells(names) + " is"
+		return "column " + listed(names) + " is"
 	}
-	return "columns " + cells(names) + " are"
+	return "columns " + listed(names) + " are"
 }
 
 // counts says how many rows both sides have.

@@ -151,10 +151,10 @@ func (c *watchCmd) print(a *app, verdicts []cdc.Verdict) error {
 		rows = append(rows, r)
 	}
 	if len(inner) > 0 {
-		a.say("left out %s of virtual tables: %s", countOf(int64(len(inner)), "inner table"), cells(inner))
+		a.say("left out %s of virtual tables: %s", countOf(int64(len(inner)), "inner table"), listed(inner))
 	}
 	if len(shared) > 0 {
-		a.tell("note: two nodes that insert at the same time may give out one id in %s; --ids says how to avoid it", cells(shared))
+		a.tell("note: two nodes that insert at the same time may give out one id in %s; --ids says how to avoid it", listed(shared))
 	}
 	if c.All && news == 0 {
 		a.tell("nothing new to watch")
