@@ -69,6 +69,7 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 	defer cancel(nil)
 	var q quiet
 	var locked time.Time // since when, the zero time if it is not
+	var l large
 	pause := pollFirst
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -89,6 +90,11 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 					continue
 				}
 			}
+			if l.event(time.Now()) && !f.rollback {
+				pause = largePause / 2
+				timer.Reset(time.Until(l.looked.Add(largePause)))
+				continue
+			}
 			pause = f.soon()
 		case <-timer.C:
 			if f.rollback && w.Events == nil && f.moved() && q.written(time.Now()) > 0 {
@@ -99,6 +105,7 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 		}
 		q.looked()
 		changed, err := f.look(ctx)
+		l.look(time.Now(), changed)
 		switch {
 		case ctx.Err() != nil:
 			continue
