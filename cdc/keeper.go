@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 )
@@ -94,7 +95,9 @@ func (k *keeper) seal(ctx context.Context) (some bool, err error) {
 		}
 	}
 	if some = k.marked.Swap(false); !some {
-		if some, err = k.hasMarks(ctx); err != nil || !some && !anew {
+		some, err = k.hasMarks(ctx)
+		some = some || errors.Is(err, errNotDurable) // which the next transaction tries to mend
+		if !some && (err != nil || !anew) {
 			return false, err
 		}
 	}
