@@ -34,8 +34,10 @@ type applier struct {
 	remerging bool
 	// fromSnapshot says that the changes are rows as a snapshot tells them;
 	// rows born up to forgotten that are not here were deleted here.
-	fromSnapshot bool
-	forgotten    merge.HLC
+	// What the origin wrote up to heard was merged here before, and what it lost
+	// listed then.
+	fromSnapshot     bool
+	forgotten, heard merge.HLC
 	// restating says that the rows are of another end of a chain, see restate.
 	restating bool
 	// wholes are the places in the section of cells' whole states.
@@ -55,6 +57,11 @@ type applier struct {
 	adopting bool
 	// metaOnly leaves the user's table and the conflict log as they are.
 	metaOnly bool
+	// plain is how many columns the section has that are not beside others.
+	plain int
+	// unevens says that a change was made by another policy and is merged by the
+	// order in which changes come.
+	unevens bool
 }
 
 // carriage is what an update of some of the section's columns carries.
@@ -99,6 +106,9 @@ type action struct {
 func (t *tx) newApplier(tab *table, ds *dataset, pos int64, h *wire.Header, sec *wire.Section) (*applier, error) {
 	a := &applier{tx: t, tab: tab, ds: ds, pos: pos, origin: h.Origin, remerging: ds.id == tab.ds.id && pos < tab.freshFrom}
 	for place, name := range sec.Columns {
+		if !isShadow(name) {
+			a.plain++
+		}
 		if cell, ok := strings.CutSuffix(name, shadowSuffix); ok {
 			if a.shadows == nil {
 				a.shadows = make(map[int]int)
@@ -241,6 +251,9 @@ func (a *applier) decide(act *action, c *wire.Change, m *meta) {
 		act.out = merge.Outcome{Row: m.row, Effect: merge.Orphan}
 		return
 	}
+	if a.tab.rule == merge.WholeRow && c.Op == merge.Update && len(c.Columns) < a.plain {
+		a.unevens = true // made cell by cell
+	}
 	act.out = merge.Merge(a.tab.rule, m.row, w, a.seen)
 	a.joinBirth(act, w)
 	act.land(a.tab, w)
@@ -255,6 +268,7 @@ func (a *applier) enact(act *action) (write, insert bool, err error) {
 				return false, false, err
 			}
 		}
+		a.remind(act)
 		if err := a.settle(act); err != nil {
 			return false, false, err
 		}

@@ -391,6 +391,11 @@ func (a *applier) mergeAll(changes []wire.Change) error {
 			return err
 		}
 	}
+	if a.unevens && !a.fromSnapshot {
+		if err := a.remakeUneven(a.tab); err != nil {
+			return err
+		}
+	}
 	if err := a.retryHeld(a.tab); err != nil {
 		return err
 	}

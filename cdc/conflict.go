@@ -22,7 +22,10 @@ func (a *applier) logLosses(act *action) error {
 		}
 		return a.logOrphan(act)
 	}
-	for _, l := range slices.Concat(act.out.Losses, act.supplanted()) {
+	for _, l := range slices.Concat(act.out.Losses, act.supplanted(), a.restated(act)) {
+		if l.Incoming && a.fromSnapshot && (l.Loser.HLC.Seal() <= a.heard || l.Loser.Origin == l.Winner.Origin) {
+			continue // it was listed before, or is what its author has replaced
+		}
 		cells := a.lostCells(act, l)
 		if a.remerging {
 			cells = slices.DeleteFunc(cells, func(c int) bool { return c < 0 || a.again(c) })

@@ -246,7 +246,7 @@ func (d *Stream) sift(ctx context.Context, r *reconciliation, q *wire.Fingerprin
 	if err != nil {
 		return err
 	}
-	mine, err := d.fingerprints(ctx, &wire.FingerprintsRequest{Aspect: q.Aspect, Table: q.Table, Ranges: rangesOf(parts)}, 0)
+	mine, err := d.fingerprints(ctx, &wire.FingerprintsRequest{Aspect: q.Aspect, Table: q.Table, Columns: q.Columns, Ranges: rangesOf(parts)}, 0)
 	if err != nil {
 		return err
 	}

@@ -55,6 +55,9 @@ func (a *applier) noteKeyLoss(act *action, l merge.Loss, equal bool) error {
 	if !a.tab.rekeys() {
 		return nil
 	}
+	if again, err := a.restatedHere(a.tab, l.Loser); err != nil || again {
+		return err
+	}
 	im, err := a.localImage(act)
 	if err != nil || im == nil {
 		return err
@@ -120,6 +123,9 @@ func (t *tx) rekey() error {
 	if len(rows) == 0 && len(elsewhere) == 0 && len(along) == 0 {
 		return nil
 	}
+	// Who tells by what was deleted where a row has gone needs both at once.
+	t.together = true
+	defer func() { t.together = false }()
 	if err := t.keepMeant(rows); err != nil {
 		return err
 	}

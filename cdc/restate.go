@@ -12,7 +12,8 @@ import (
 // What one end of a chain says is in no batch that those who hold the other end
 // will be sent. So where two nodes find that they hold different ends, each says
 // again, as changes of its own, what the other's snapshot brought it, and what it
-// has and the snapshot does not tell.
+// has and the snapshot does not tell. Rows in which tables differ after a change of
+// policies are stated again, too, and deletions that some have forgotten.
 
 // restated is a row of another end of a chain that a snapshot brought.
 type restated struct {
@@ -40,6 +41,15 @@ func (a *applier) restates(actions []action) {
 			continue
 		}
 		a.restatements = append(a.restatements, r)
+	}
+}
+
+// remind has the deletion of a row said again that comes as another node's
+// baseline: that node has a copy from before, and others may have forgotten the
+// deletion by now and taken the row for a new one. Whoever remembers says so.
+func (a *applier) remind(act *action) {
+	if act.c.Baseline && act.m.row.Dead && act.out.Effect == merge.Keep && !a.remerging && a.tab.rule != merge.WholeRow && !a.mine(a.origin) {
+		a.reminders = append(a.reminders, restated{tab: a.tab, key: act.m.key, gone: true})
 	}
 }
 
@@ -73,6 +83,31 @@ func (t *tx) restate() error {
 		}
 		if err != nil {
 			return fmt.Errorf("restate a row of %s: %w", r.tab.name, err)
+		}
+	}
+	return nil
+}
+
+// sayAgain is restate of what remind has noted, and the seal: until that, a row that
+// is said to be gone would pass for one that is there, and what the application
+// inserts for an update of it.
+func (t *tx) sayAgain() error {
+	if len(t.reminders) == 0 {
+		return nil
+	}
+	var dirty []*dataset
+	for _, r := range t.reminders {
+		if !slices.Contains(dirty, r.tab.ds) {
+			dirty = append(dirty, r.tab.ds)
+		}
+	}
+	t.restatements, t.reminders = slices.Concat(t.restatements, t.reminders), nil
+	if err := t.restate(); err != nil {
+		return err
+	}
+	for _, ds := range dirty {
+		if err := t.sealAll(ds); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -60,6 +60,9 @@ func (t *tx) seal(ds *dataset) (more bool, err error) {
 	if ds.rate > 0 { // at most what it may have in a second
 		limit = min(limit, ds.rate)
 	}
+	if t.together {
+		limit = last - first + 1
+	}
 	end, err := t.upTo(ds, first, last, limit)
 	if err != nil {
 		return false, err

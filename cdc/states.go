@@ -212,6 +212,7 @@ func (a *applier) mergeState(act *action, i int, st cell.State) error {
 	if err != nil {
 		return a.invalid(c, err)
 	}
+	a.unevens = a.unevens || loss.Baseless
 	if a.metaOnly || a.again(c) {
 		return nil
 	}

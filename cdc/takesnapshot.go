@@ -123,6 +123,9 @@ func (t *tx) takeRows(ds *dataset, peer merge.NodeID, p *wire.Sealed) error {
 	if b.Header.Last.Time().After(t.now.Add(t.s.maxDrift)) && b.Header.Origin != (merge.NodeID{}) {
 		return fmt.Errorf("%w: %v", wire.ErrAhead, b.Header.Origin)
 	}
+	if b.Header.Origin != (merge.NodeID{}) { // who writes to the rows has seen them, also before the snapshot ends
+		t.clock.Observe(b.Header.Last)
+	}
 	for i := range b.Sections {
 		sec := &b.Sections[i]
 		tab := t.cfg.byName[schema.Fold(sec.Table)]
@@ -176,6 +179,15 @@ func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section, told boo
 		return err
 	}
 	a.restating = open[h.Origin]
+	if merged, err := t.caughtUp(tab); err != nil {
+		return err
+	} else if merged && !a.restating {
+		chains, err := t.chains(tab.ds)
+		if err != nil {
+			return err
+		}
+		a.heard = chains[h.Origin].HLC
+	}
 	if err := a.checkWholes(sec.Changes); err != nil {
 		return err
 	}
@@ -258,6 +270,9 @@ func (t *tx) endSnapshot(ds *dataset, peer merge.NodeID) error {
 		return err
 	}
 	if err := t.joinArrivals(ds, peer); err != nil {
+		return err
+	}
+	if err := t.retold(ds); err != nil {
 		return err
 	}
 	t.work.grown = true

@@ -30,11 +30,14 @@ type tx struct {
 	// moved.
 	before merge.HLC
 	// forks are those that were found, ends all that a peer has another one of;
-	// restatements are what restate is to do.
+	// restatements are what restate is to do, reminders what sayAgain is.
 	forks, ends  []Fork
 	restatements []restated
+	reminders    []restated
 	// args is room for a statement's arguments.
 	args []any
+	// together says that a seal is not cut by a number of rows.
+	together bool
 	// rekeyed are rows of others that were given other keys.
 	rekeyed []moved
 	// keyLosses are rows that lost their keys in this transaction.

@@ -114,6 +114,9 @@ func (t *tx) suspectParent(s suspect) {
 
 // finishMerge does what depends on all that a transaction has merged.
 func (t *tx) finishMerge() error {
+	if err := t.sayAgain(); err != nil {
+		return err
+	}
 	if err := t.rekey(); err != nil {
 		return err
 	}

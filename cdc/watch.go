@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -231,8 +232,20 @@ func (t *tx) addTable(def *schema.Table, key schema.Key, ds *dataset, m merging)
 	if from > 0 {
 		replay = from
 	}
-	_, err = t.Exec(`INSERT OR REPLACE INTO sqlsync_table (id, name, dataset_id, policy, options, key, watched, replay_from)
-		VALUES (?, ?, ?, ?, ?, ?, 1, ?)`, id, def.Name, ds.id, m.policy, m.options(), string(cols), replay)
+	// What was merged by another policy is merged again by this one.
+	uneven, err := t.Int(`SELECT uneven FROM sqlsync_table WHERE id = ?`, id)
+	if err != nil {
+		return 0, false, err
+	}
+	other, err := t.Int(`SELECT count(*) FROM sqlsync_table WHERE id = ? AND (policy <> ? OR options IS NOT ?)`, id, m.policy, m.options())
+	if err != nil {
+		return 0, false, err
+	}
+	_, err = t.Exec(`INSERT OR REPLACE INTO sqlsync_table (id, name, dataset_id, policy, options, key, watched, replay_from, uneven)
+		VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)`, id, def.Name, ds.id, m.policy, m.options(), string(cols), replay, orNull(uneven))
+	if err == nil && uneven+other > 0 {
+		err = t.makeUneven(&table{id: id, name: def.Name, ds: ds})
+	}
 	return id, again, err
 }
 
@@ -276,6 +289,11 @@ func (t *tx) rewatch(tab *table, o WatchOptions) (int64, error) {
 	}
 	if _, err := t.Exec(`UPDATE sqlsync_table SET policy = ?, options = ? WHERE id = ?`, m.policy, m.options(), tab.id); err != nil {
 		return 0, err
+	}
+	if m.policy != tab.merging.policy || !maps.Equal(m.Columns, tab.merging.Columns) {
+		if err := t.makeUneven(tab); err != nil {
+			return 0, err
+		}
 	}
 	if err := t.changed(); err != nil {
 		return 0, err
@@ -333,6 +351,8 @@ func (t *tx) unwatch(tab *table) error {
 		`DELETE FROM sqlsync_differing WHERE table_id = ?`,
 		`DELETE FROM sqlsync_disagreement WHERE table_id = ?`,
 		`DELETE FROM sqlsync_arrival WHERE table_id = ?`,
+		`DELETE FROM sqlsync_even WHERE table_id = ?`,
+		`DELETE FROM sqlsync_restated WHERE table_id = ?`,
 		// What comes from now on is not merged: see rebuild.
 		`UPDATE sqlsync_table SET watched = 0, replay_from = coalesce(replay_from,
 			(SELECT pos + 1 FROM sqlsync_dataset WHERE id = dataset_id)) WHERE id = ?`,

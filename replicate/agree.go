@@ -47,6 +47,7 @@ func (s *session) agreeing() bool {
 
 func (s *session) agreed(e agreed) {
 	s.tellings.asking = false
+	s.unevenWith(e.uneven)
 	if e.wantsSnapshot && s.speaksSnapshots() {
 		s.beBehind()
 	}

@@ -32,7 +32,7 @@ func (s *session) comparesRanges() bool { return s.digests.protocol >= wire.Rang
 // askComparison asks the peer once it is known to understand.
 func (s *session) askComparison() {
 	c := &s.comparing
-	if c.wanted == nil || !s.isOpen {
+	if c.wanted == nil || !s.isOpen || s.evening.asked {
 		return
 	}
 	if !s.comparesRanges() {
@@ -65,6 +65,8 @@ func (s *session) comparisonCame(m wire.Message) {
 	case s.comparing.asked:
 		s.comparing.asked = false
 		s.do(gotComparison{m})
+	case s.evening.asked:
+		s.evenCame(m)
 	case s.snapshots.taking:
 		s.do(takeSnapshot{part: m})
 	default:

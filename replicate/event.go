@@ -45,7 +45,7 @@ type (
 		membership
 	}
 	// agreed answers an agree.
-	agreed struct{ wantsSchema, wantsSnapshot bool }
+	agreed struct{ wantsSchema, wantsSnapshot, uneven bool }
 	// adopted answers an adopt.
 	adopted struct{}
 	// progressed says that part of a message has come in: a peer that sends

@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"math"
@@ -19,6 +20,7 @@ var (
 const (
 	fileBudget    = 20 * time.Second
 	putBackBudget = 4 * time.Second
+	policyBudget  = 4 * time.Second
 	// fileSteps is how much happens in a history at most before it may settle.
 	fileSteps = 500
 )
@@ -112,6 +114,56 @@ func TestFilesPutBack(t *testing.T) {
 	t.Logf("%d histories, %d files were put back", histories, losses)
 }
 
+// TestFilesRepolicy runs histories in which policies change, on one node after the
+// other and with changes under way. All are equal in the end.
+func TestFilesRepolicy(t *testing.T) {
+	var total replicatetest.Counts
+	histories := runSeeds(t, policyBudget, func(seed uint64) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			s := newFileSim(t, seed)
+			s.repolicies = true
+			s.redial()
+			s.life(1 + s.rand.IntN(fileSteps))
+			s.run(time.Hour, func() bool { return s.calm })
+			for followed := true; followed; {
+				followed = false
+				for _, n := range s.nodes {
+					followed = s.repolicy(n) || followed
+				}
+			}
+			s.settle()
+			s.world.Check()
+			total.Add(s.world.Counts)
+			if t.Failed() {
+				t.Logf("again: go test ./replicate -run 'TestFilesRepolicy$' -replicatetest.seed=%d", seed)
+			}
+		})
+	})
+	t.Logf("%d histories: %+v", histories, total)
+}
+
+// repolicy changes a policy and tells the node's peers.
+func (s *sim) repolicy(n *simNode) bool {
+	if !n.file.Repolicy() {
+		return false
+	}
+	s.grown(n)
+	s.review(n)
+	return true
+}
+
+// review tells a node's sessions some time later what is watched now, as the store
+// signals it.
+func (s *sim) review(n *simNode) {
+	for _, e := range n.sorted() {
+		s.after(s.some(300*time.Millisecond), func() {
+			tables, _ := n.file.Offers(context.Background())
+			s.step(e, offered{tables: tables})
+			s.step(e, reviewed{})
+		})
+	}
+}
+
 func newFileSim(t *testing.T, seed uint64) *sim { return newFileSimOf(t, seed, false) }
 
 func newFileSimOf(t *testing.T, seed uint64, putsBack bool) *sim {
@@ -161,6 +213,8 @@ func (s *sim) life(steps int) {
 	s.steps++
 	n := s.nodes[s.rand.IntN(len(s.nodes))]
 	switch r := s.rand.IntN(100); {
+	case s.repolicies && r < 3:
+		s.repolicy(n)
 	case r < 57:
 		if s.putsBack || n.file.Whole() {
 			n.file.Write()
@@ -266,8 +320,8 @@ func (s *sim) settle() {
 			s.sealFile(n)
 			s.sealFile(n) // if the first was to crash
 		}
-		if !s.run(time.Minute, s.world.Equal) {
-			if !s.grad {
+		if !s.run(time.Minute, s.equalFiles) {
+			if !s.grad && !s.repolicies {
 				break
 			}
 			for _, n := range s.nodes { // whether a snapshot is needed is asked when a session begins
@@ -286,6 +340,11 @@ func (s *sim) settle() {
 		s.t.Logf("node %d has %v, whole %v", n.id, v, n.file.Whole())
 	}
 	s.t.Error("not equal a minute after the last fault")
+}
+
+// equalFiles reports whether all have everything, and nothing is to be compared.
+func (s *sim) equalFiles() bool {
+	return s.world.Equal() && (!s.repolicies || s.world.Even(s.edges))
 }
 
 func (s *sim) note(format string, args ...any) {

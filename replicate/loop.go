@@ -27,8 +27,11 @@ type loop struct {
 	// arrived and departed are bytes, as of the last tick.
 	arrived, departed int64
 	ended             *end
-	// reconcile belongs to the takeSnapshot under way.
-	reconcile reconcile
+	// reconcile belongs to the takeSnapshot under way, evener and evenOffers to the
+	// even.
+	reconcile  reconcile
+	evener     evener
+	evenOffers []wire.TableOffer
 }
 
 func newLoop(ctx context.Context, c *conn, growth, reoffers <-chan struct{}) *loop {
@@ -150,6 +153,8 @@ func (l *loop) perform(a action) {
 		l.start(l.digest)
 	case compare:
 		l.start(func(ctx context.Context) { l.compare(ctx, a) })
+	case even:
+		l.start(func(ctx context.Context) { l.even(ctx, a) })
 	case answerKnown:
 		l.start(func(ctx context.Context) { l.answerKnown(ctx, a) })
 	case learnAddresses:

@@ -105,6 +105,7 @@ type session struct {
 	snapshots snapshots
 	digests   digesting
 	comparing comparing
+	evening   evening
 
 	addressing addressing
 }
@@ -190,6 +191,12 @@ func (s *session) handle(e event) {
 	case compared:
 		s.comparing.answering = false
 		s.outbox.post(e.answer)
+	case evened:
+		s.evened(e)
+	case reviewed:
+		if s.isOpen && !s.tellings.awaited {
+			s.learn(s.tellings.offers)
+		}
 	case lookedAround:
 		s.lookAround(e.known)
 	case addressesFound:
@@ -204,7 +211,7 @@ func (s *session) handle(e event) {
 // react does whatever has become possible. Every step ends with it, so that no
 // event has to know what it enables.
 func (s *session) react() {
-	for _, f := range []func(){s.keepAlive, s.startSync, s.startSeal, s.startAgree, s.askDigests, s.askComparison, s.startApply, s.startLoad, s.finishSync, s.startConfirm, s.startAddressing, s.flush} {
+	for _, f := range []func(){s.keepAlive, s.startSync, s.startSeal, s.startAgree, s.askDigests, s.askComparison, s.startEven, s.startApply, s.startLoad, s.finishSync, s.startConfirm, s.startAddressing, s.flush} {
 		if s.isEnded {
 			return
 		}
@@ -221,13 +228,14 @@ func (s *session) deadline() time.Time {
 	if s.pace.spent(s.now) {
 		due = earlier(due, s.pace.due())
 	}
-	return due
+	return s.dueEven(due)
 }
 
 // grow takes a newer own vector. Vectors may come out of order.
 func (s *session) grow(v merge.Vector) {
 	s.own.Join(v)
 	s.sender.more, s.sender.starved = true, false
+	s.evenAgain()
 }
 
 func (s *session) hello() *wire.Hello {

@@ -29,11 +29,12 @@ type sim struct {
 	met    int             // so many edges are there yet, of a gradual world
 	grad   bool            // the world is one
 	// putsBack says that older copies of files are put in their place.
-	putsBack bool
-	moves    bool // tables are moved to other datasets and back
-	calm     bool // no more writes and faults
-	quiet    bool // writes, but no faults
-	limit    limits
+	putsBack   bool
+	repolicies bool // policies are changed
+	moves      bool // tables are moved to other datasets and back
+	calm       bool // no more writes and faults
+	quiet      bool // writes, but no faults
+	limit      limits
 	// world is where the stores are that are files, nil if they are in memory.
 	world *replicatetest.World
 	bytes passage
@@ -62,6 +63,8 @@ type simEnd struct {
 	edge      [2]int
 	session   *session
 	reconcile reconcile
+	evener    evener
+	offers    []wire.TableOffer
 	dead      bool
 	cut       bool // what is sent vanishes for good
 	crashed   bool // with its process
@@ -146,6 +149,9 @@ func (s *sim) open(edge [2]int, self, peer int) *simEnd {
 	c := config{
 		self: nodeID(self + 1), peer: nodeID(peer + 1), dataset: "primary", pull: true, push: true,
 		hint: n.hints[peer], limits: s.limit,
+	}
+	if s.repolicies {
+		c.tables, _ = n.file.Offers(context.Background())
 	}
 	if s.grad {
 		c.wants, c.held, _ = n.file.Interest(context.Background())

@@ -73,10 +73,14 @@ func (s *sim) perform(e *simEnd, a action) {
 					s.reoffer(e.node)
 				}
 			}
-			if err == nil && s.grad {
+			if err == nil && (s.grad || s.repolicies) {
 				needs, err = store.(Snapshotter).Needs(ctx, a.tables)
 			}
-			return agreed{wants, needs}, err
+			uneven := false
+			if m, ok := store.(Evener); err == nil && ok {
+				uneven, err = m.Uneven(ctx, e.session.peer, a.tables)
+			}
+			return agreed{wants, needs, uneven}, err
 		})
 	case readSnapshot:
 		s.later(e, func() (event, error) {
@@ -87,10 +91,19 @@ func (s *sim) perform(e *simEnd, a action) {
 		s.later(e, func() (event, error) {
 			next, err := a.take(ctx, store.(Snapshotter), e.session.peer, &e.reconcile)
 			s.grown(e.node)
+			if next == nil && s.repolicies {
+				s.review(e.node)
+			}
 			if next == nil && s.grad {
 				s.reoffer(e.node)
 			}
 			return snapshotTaken{next}, err
+		})
+	case even:
+		s.later(e, func() (event, error) {
+			r, err := a.do(ctx, store.(Evener), e.session.peer, &e.offers, &e.evener)
+			s.grown(e.node)
+			return r, err
 		})
 	case compare:
 		s.later(e, func() (event, error) {
@@ -100,6 +113,9 @@ func (s *sim) perform(e *simEnd, a action) {
 	case apply:
 		s.later(e, func() (event, error) {
 			v, err := store.Apply(ctx, e.session.peer, a.batches)
+			if err == nil && s.repolicies && e.node.file.BecameUneven() {
+				s.review(e.node)
+			}
 			s.grown(e.node)
 			forked := errors.Is(err, wire.ErrForked)
 			if forked {

@@ -45,6 +45,8 @@ type snapshots struct {
 	// asked says that a part of it was asked for, again that another is to be
 	// taken if one is still needed then.
 	asked, again bool
+	// waits says that one is to be taken when a question was answered, see evening.
+	waits bool
 }
 
 // speaksSnapshots reports whether the peer knows of snapshots.
@@ -90,6 +92,11 @@ func (s *session) beBehind() {
 		s.end(fmt.Errorf("%w, and what is missing here is not kept there any more", ErrNoMember))
 	case s.snapshots.taking:
 		s.snapshots.again = true
+	case s.evening.under:
+		s.snapshots.waits = true
+		if s.evening.answer != nil {
+			s.leaveEven()
+		}
 	default:
 		s.snapshots.taking, s.snapshots.asked = true, false
 		s.do(takeSnapshot{byRanges: s.byRanges()})

@@ -32,7 +32,7 @@ func (s *session) startSeal() {
 	}
 	// If the peer's schema or rows are wanted, they are to be had before the peer
 	// may go.
-	if s.agreeing() || s.snapshots.taking {
+	if s.agreeing() || s.snapshots.taking || s.evenDue() {
 		return
 	}
 	q.running, q.answering, q.waiting = true, q.waiting, sealers{}
@@ -110,7 +110,7 @@ func (s *session) finishSync() {
 	if !s.hasTold(y.theirs) || s.outbox.busy || s.readingSchema {
 		return // the peer is to hear of it before the connection may go
 	}
-	if s.agreeing() || s.tellings.adopting || s.snapshots.taking {
+	if s.agreeing() || s.tellings.adopting || s.snapshots.taking || s.evenDue() {
 		return
 	}
 	y.on = false

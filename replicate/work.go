@@ -71,6 +71,7 @@ func (l *loop) watch(growth, reoffers <-chan struct{}) {
 		case <-reoffers:
 			l.reoffer()
 			l.restate()
+			l.post(reviewed{})
 		case <-around:
 			l.lookAround()
 		case <-l.work.Done():
@@ -129,7 +130,14 @@ func (l *loop) agree(ctx context.Context, a agree) {
 			return
 		}
 	}
-	l.post(agreed{wants, needs})
+	uneven := false
+	if s, ok := l.store.(Evener); ok && a.receives {
+		if uneven, err = try(ctx, func(ctx context.Context) (bool, error) { return s.Uneven(ctx, l.config.peer, a.tables) }); err != nil {
+			l.fail("compare tables", err)
+			return
+		}
+	}
+	l.post(agreed{wants, needs, uneven})
 }
 
 // adopt takes over what it can of the peer's schema. That it cannot is told in

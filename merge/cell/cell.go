@@ -43,6 +43,9 @@ type Loss struct {
 	Incoming merge.Version
 	// Local is a write that was here and has lost to the one that came.
 	Local merge.Version
+	// Baseless says that the write adds to a base that is not here, as its author
+	// began it by changing the policy: what stands depends on what came before.
+	Baseless bool
 }
 
 // ErrDamaged says that bytes are no state, or nothing that travels.

@@ -128,6 +128,7 @@ func (c *counter) Merge(value Value, travelled []byte, v merge.Version, seen mer
 	if r.bad || len(r.b) > 0 || !number(contribution) {
 		return Loss{}, ErrDamaged
 	}
+	var loss Loss
 	// All baselines of a row are one: a contribution to either is to both.
 	switch order := since.Compare(c.since); {
 	case since.HLC.Baseline() && c.since.HLC.Baseline():
@@ -135,9 +136,10 @@ func (c *counter) Merge(value Value, travelled []byte, v merge.Version, seen mer
 		return Loss{Incoming: c.since}, nil
 	case order > 0: // to a base that is not here: what its author saw stands
 		c.base, c.since, c.sums = subtract(value, contribution), since, nil
+		loss.Baseless = true
 	}
 	c.put(sum{v.Origin, v.HLC, contribution})
-	return Loss{}, nil
+	return loss, nil
 }
 
 // set takes a write that sets the base.

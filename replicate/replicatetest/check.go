@@ -56,7 +56,7 @@ func (w *World) Check() {
 	}
 	for _, n := range w.Nodes {
 		n.checkFile()
-		if !w.pruned && !w.moves && !w.putBack { // what was deleted before all had heard of it may stand
+		if !w.pruned && !w.moves && !w.putBack && !w.repolicied { // what was deleted before all had heard of it may stand
 			for i := range w.tables {
 				n.checkTable(m, &w.tables[i])
 			}
@@ -84,11 +84,9 @@ func (w *World) keep(n *Node) {
 }
 
 // Prune lets a node drop its batches and tombstones, if all others have them but
-// the first node, which is taken for long gone and gets rows instead. What that
-// one began with it must have: a row of a copy that was deleted elsewhere would
-// come back here and not where the deletion is remembered.
+// the first node, which is taken for long gone and gets rows instead.
 func (n *Node) Prune() {
-	if first := n.w.Nodes[0]; n == first || n.vector()[first.id].Seq < first.began {
+	if n == n.w.Nodes[0] {
 		return
 	}
 	for _, o := range n.w.Nodes[1:] {
@@ -210,8 +208,11 @@ func (n *Node) checkConflicts(m *model) {
 		lost[l.unsigned()] = true
 		t := n.w.table(c.Table)
 		putBack := t.Policies != nil && c.Kind == "cell"
-		supplanted := (t.Unique != nil || t.Refuses != nil) && c.Kind == "key" // a held row, which the winner's author could not see
-		if !n.w.gradual && !putBack && !supplanted && !m.concurrent(w, l) {    // a gap makes batches say that less was seen
+		by := m.by[w.unsigned()]
+		supplanted := (t.Unique != nil || t.Refuses != nil) && // a row held where the winner's author could not see it
+			(c.Kind == "key" || c.Kind == "cell" && by != nil && by.op == merge.Insert)
+		again := c.Kind == "delete" && m.deletedBeside(t, keyOf(t.Key, keyValues(c)), l)
+		if !n.w.gradual && !putBack && !supplanted && !again && !m.concurrent(w, l) { // a gap makes batches say that less was seen
 			n.w.tb.Errorf("node %d lists conflict %+v, but its writes are not concurrent", n.index, c)
 		}
 	}

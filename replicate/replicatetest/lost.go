@@ -15,6 +15,12 @@ func (m *model) concurrent(a, b stamp) bool {
 	return wa == nil || wb == nil || !wa.knew(b) && !wb.knew(a)
 }
 
+// deletedBeside reports whether a row was deleted by somebody who had not seen a
+// write to it: others may have said that again who had.
+func (m *model) deletedBeside(t *Table, key string, a stamp) bool {
+	return slices.ContainsFunc(m.writes[t.Name][key], func(w *write) bool { return w.op == merge.Delete && m.concurrent(w.at, a) })
+}
+
 // knew reports whether a write's author had seen another: it had seen the
 // birth of a row that it wrote to, whatever its batch says.
 func (w *write) knew(o stamp) bool {

@@ -37,6 +37,7 @@ type Node struct {
 	// authors are whom the file was sealed as after it was put back, by salt.
 	authors map[string]merge.NodeID
 	backup  string
+	uneven  int // see BecameUneven
 
 	store *cdc.Store
 	pool  *sql.DB
@@ -47,8 +48,6 @@ type Node struct {
 	fuse    bool // the next look at key or clock is the end
 	copied  string
 	quietTo time.Time
-	// began is up to where its chain tells what was there when it began.
-	began uint64
 	// settled are the writes that somebody took off the list of conflicts.
 	settled map[stamp]bool
 	capture
@@ -192,6 +191,9 @@ func (n *Node) TakeSnapshot(_ context.Context, peer merge.NodeID, part *wire.Sna
 
 // Compare is Stream's.
 func (n *Node) Compare(_ context.Context, question wire.Message) (answer wire.Message, err error) {
+	if _, err := n.Seal(background); err != nil { // not all answers do
+		return nil, err
+	}
 	_, err = n.watched(nil, func() (_ merge.Vector, err error) {
 		answer, err = n.Stream.Compare(background, question)
 		return nil, err
@@ -204,6 +206,22 @@ func (n *Node) Reconcile(peer merge.NodeID) func(context.Context, wire.Message) 
 	step := n.Stream.Reconcile(peer)
 	return func(_ context.Context, answer wire.Message) (question wire.Message, err error) {
 		n.w.Counts.Reconciles++
+		_, err = n.watched(n.w.names(), func() (_ merge.Vector, err error) {
+			question, err = step(background, answer)
+			return nil, err
+		})
+		return question, err
+	}
+}
+
+// Even is Stream's.
+func (n *Node) Even(peer merge.NodeID) func(context.Context, wire.Message) (wire.Message, error) {
+	step := n.Stream.Even(peer)
+	return func(_ context.Context, answer wire.Message) (question wire.Message, err error) {
+		n.w.Counts.Evens++
+		if _, err := n.Seal(background); err != nil { // not all steps do
+			return nil, err
+		}
 		_, err = n.watched(n.w.names(), func() (_ merge.Vector, err error) {
 			question, err = step(background, answer)
 			return nil, err
@@ -234,9 +252,10 @@ func (n *Node) Copy() {
 
 // LosePower puts the node back to the last copy, if there is one. Until Whole
 // the application must not write: what becomes of that is in
-// docs/operations.md. Nor may its triggers, whose marks are taken for writes.
+// docs/operations.md. Nor may its triggers, whose marks are taken for writes, nor
+// what says again that a row of a copy is gone.
 func (n *Node) LosePower() bool {
-	if n.copied == "" || slices.ContainsFunc(n.w.tables, func(t Table) bool { return t.Deletes != "" }) {
+	if n.copied == "" || n.w.baselines || slices.ContainsFunc(n.w.tables, func(t Table) bool { return t.Deletes != "" }) {
 		return false
 	}
 	n.w.Counts.Losses++

@@ -51,12 +51,18 @@ type World struct {
 	batches map[string]*wire.Sealed
 	pruned  bool
 	gradual bool
-	moves   bool
-	putBack bool
+	// baselines says that nodes began with rows.
+	baselines bool
+	moves     bool
+	putBack   bool
+	// repolicied says that a policy was changed: what comes of writes then depends
+	// on who had them when.
+	repolicied bool
+	policies   map[string]int // that were given, by their text in a file
 }
 
 // Counts are of one world.
-type Counts struct{ Statements, Refused, Seals, Applies, Reconciles, Crashes, Losses, Settled int }
+type Counts struct{ Statements, Refused, Seals, Applies, Reconciles, Crashes, Losses, Settled, Evens int }
 
 // New makes the databases: empty, as copies of one file with rows, or each
 // with rows of its own, as the random source decides.
@@ -81,6 +87,7 @@ func New(tb testing.TB, o Options) *World {
 	if o.Gradual && (o.Prunes || o.Moves) { // a deleted row of a copy is watched as one that is there
 		begin = empty
 	}
+	w.baselines = begin != empty
 	for i := range o.Nodes {
 		n := w.newNode(i, o.Now)
 		n.create(begin)
@@ -145,4 +152,5 @@ func (c *Counts) Add(o Counts) {
 	c.Crashes += o.Crashes
 	c.Losses += o.Losses
 	c.Settled += o.Settled
+	c.Evens += o.Evens
 }
