@@ -15,7 +15,7 @@ import (
 // were to come.
 func (t *tx) recapture(tab *table) error {
 	want := make(map[string]string)
-	for _, trigger := range schema.Triggers(tab.def, tab.key, schema.Capture{Dataset: tab.ds.id, TableID: tab.id}) {
+	for _, trigger := range tab.triggers() {
 		want[trigger.Name] = trigger.SQL
 	}
 	got := make(map[string]string)
@@ -38,12 +38,17 @@ func (t *tx) recapture(tab *table) error {
 	return t.markAll(tab, opCheck)
 }
 
+// triggers are those that capture the table.
+func (tab *table) triggers() []schema.Trigger {
+	return schema.Triggers(tab.def, tab.key, schema.Capture{Dataset: tab.ds.id, TableID: tab.id, Rowids: tab.rowids})
+}
+
 // capture installs the triggers of a table.
 func (t *tx) capture(tab *table) error {
 	if err := t.uncapture(tab.id); err != nil {
 		return err
 	}
-	for _, trigger := range schema.Triggers(tab.def, tab.key, schema.Capture{Dataset: tab.ds.id, TableID: tab.id}) {
+	for _, trigger := range tab.triggers() {
 		if _, err := t.Exec(trigger.SQL); err != nil {
 			return fmt.Errorf("create trigger on %s: %w", tab.name, err)
 		}

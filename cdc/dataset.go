@@ -171,7 +171,7 @@ func (t *tx) viewOplog() error {
 		id, have := row[0].(int64), row[1].(int64)
 		var b strings.Builder
 		fmt.Fprintf(&b, "SELECT %d AS dataset_id, o.table_id AS table_id, CASE o.op", id)
-		for _, op := range []int{schema.OpInsert, schema.OpUpdate, schema.OpDelete, schema.OpDisplaced, opBaseline, opCheck} {
+		for _, op := range []int{schema.OpInsert, schema.OpUpdate, schema.OpDelete, schema.OpDisplaced, schema.OpRowid, opBaseline, opCheck} {
 			fmt.Fprintf(&b, " WHEN %d THEN '%s'", op, opNames[op])
 		}
 		b.WriteString(" END AS op, o.at AS at")
@@ -207,7 +207,7 @@ const (
 // opNames are the words the view shows.
 var opNames = map[int]string{
 	schema.OpInsert: "insert", schema.OpUpdate: "update", schema.OpDelete: "delete", schema.OpDisplaced: "displaced",
-	opBaseline: "baseline", opCheck: "check",
+	schema.OpRowid: "rowid", opBaseline: "baseline", opCheck: "check",
 }
 
 // usualPriority is that of a dataset which was not given one.

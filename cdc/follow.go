@@ -59,6 +59,10 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 	if w.Events != nil {
 		slowest = pollNotified
 	}
+	if write {
+		s.durable.later.Store(true)
+		defer s.durable.later.Store(false)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	f := follower{s: s, conn: conn, write: write, version: -1, seen: -1, keepers: make(map[int64]*keeper), failed: cancel}
 	defer f.group.Wait()

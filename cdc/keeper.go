@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 )
@@ -42,14 +43,20 @@ func (k *keeper) run(ctx context.Context) error {
 	defer again.Stop()
 	var last time.Time
 	for {
+		behind := false // a commit, when the next one is farthest
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-k.wake:
+			behind = true
 		case <-again.C:
 		}
 		if rest := time.Until(last.Add(k.s.rank(k.dataset).interval)); rest > 0 && !k.anew.Load() {
 			again.Reset(rest)
+			continue
+		}
+		if now := time.Now(); behind && now.Sub(last) < k.s.shared.readers.apart(now) && !k.anew.Load() {
+			again.Reset(sealsApart)
 			continue
 		}
 		begun := time.Now()
@@ -88,7 +95,9 @@ func (k *keeper) seal(ctx context.Context) (some bool, err error) {
 		}
 	}
 	if some = k.marked.Swap(false); !some {
-		if some, err = k.hasMarks(ctx); err != nil || !some && !anew {
+		some, err = k.hasMarks(ctx)
+		some = some || errors.Is(err, errNotDurable) // which the next transaction tries to mend
+		if !some && (err != nil || !anew) {
 			return false, err
 		}
 	}

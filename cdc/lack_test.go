@@ -109,6 +109,27 @@ func TestColumnThatIsRenamed(t *testing.T) {
 	}
 }
 
+// So is one that is renamed while others come and go.
+func TestColumnThatIsRenamedAmongOthers(t *testing.T) {
+	a, b := pair(t, `CREATE TABLE p (id INTEGER PRIMARY KEY, note TEXT, n INT, spare, m, last); INSERT INTO p VALUES (1, 'x', 1, 0, 0, 1), (2, 'y', 2, 0, 0, 2)`, "p")
+	converge(t, a, b)
+	const migration = `BEGIN; ALTER TABLE p ADD COLUMN colour DEFAULT 'red'; ALTER TABLE p RENAME COLUMN note TO _x; ALTER TABLE p DROP COLUMN spare;
+		ALTER TABLE p RENAME COLUMN _x TO remark; ALTER TABLE p RENAME COLUMN last TO "end"; COMMIT`
+	a.exec(migration)
+	a.exec(`UPDATE p SET remark = 'new', "end" = 9, colour = 'blue' WHERE id = 1`)
+	exchange(a, b)
+	b.exec(migration) // what it has of the row is older, though it is looked at later
+	converge(t, a, b)
+	for _, n := range []*node{a, b} {
+		if got := n.text(`SELECT group_concat(id || remark || n || "end" || colour, ' ') FROM p`); got != "1new19blue 2y22red" {
+			t.Errorf("rows are %s", got)
+		}
+		if list := n.conflicts(); len(list) != 0 {
+			t.Errorf("%d conflicts", len(list))
+		}
+	}
+}
+
 // A column that is dropped and added again is a new one.
 func TestColumnDroppedAndAddedAgain(t *testing.T) {
 	a, b := pair(t, `CREATE TABLE p (id INTEGER PRIMARY KEY, note TEXT, n INT); INSERT INTO p VALUES (1, 'x', 1), (2, 'y', 2)`, "p")

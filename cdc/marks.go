@@ -60,6 +60,10 @@ func (s *sealer) readMarks(tab *table, from, to int64) ([]touched, int64, error)
 	var nulls []wire.Value // a key that has a NULL
 	err := s.Query(func(row []any) error {
 		op, _ := row[1].(int64)
+		if op == schema.OpRowid {
+			s.rowids[tab.id] = true
+			return nil
+		}
 		at, _ := row[2].(float64)
 		tr := touched{at: at, baseline: op == opBaseline, reborn: op == schema.OpInsert || op == schema.OpDelete}
 		here := row[4+k] != nil

@@ -32,6 +32,9 @@ func (s *Store) peek(ctx context.Context, fn func(*tx) error) error {
 	if err := t.readOrigins(); err != nil {
 		return s.explain(err)
 	}
+	if err := s.durable.wait(); err != nil { // what this transaction sees
+		return s.explain(err)
+	}
 	return s.explain(fn(t))
 }
 

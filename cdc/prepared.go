@@ -41,7 +41,7 @@ func (p *prepared) close() {
 	p.m = nil
 }
 
-// query runs a query by a kept statement.
+// query runs a query by a kept statement. What it reads is durable.
 func (s *Store) query(ctx context.Context, query string, args ...any) (*sqlx.Rows, error) {
 	if err := s.present(); err != nil {
 		return nil, err
@@ -50,7 +50,15 @@ func (s *Store) query(ctx context.Context, query string, args ...any) (*sqlx.Row
 	if err != nil {
 		return nil, err
 	}
-	return st.QueryxContext(ctx, args...)
+	rows, err := st.QueryxContext(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.durable.wait(); err != nil {
+		rows.Close()
+		return nil, err
+	}
+	return rows, nil
 }
 
 // get reads one row by a kept statement.
@@ -62,5 +70,8 @@ func (s *Store) get(ctx context.Context, to any, query string, args ...any) erro
 	if err != nil {
 		return err
 	}
-	return st.GetContext(ctx, to, args...)
+	if err := st.GetContext(ctx, to, args...); err != nil {
+		return err
+	}
+	return s.durable.wait()
 }

@@ -52,7 +52,7 @@ func (t *tx) seal(ds *dataset) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section), seen: make(map[int64]*seenKeys)}
+	s := sealer{tx: t, ds: ds, sections: make(map[int64]*wire.Section), seen: make(map[int64]*seenKeys), rowids: make(map[int64]bool)}
 	limit := ds.batchRows
 	if t.s.shared.above(time.Now(), ds.priority) {
 		limit = min(limit, pieceRows)
@@ -77,10 +77,14 @@ func (t *tx) seal(ds *dataset) (more bool, err error) {
 	if from == last && where == "" {
 		t.s.commits.forget(ds.id)
 		_, err = t.Exec(`DELETE FROM ` + ds.oplog()) // without WHERE: one page operation
+	} else {
+		_, err = t.Exec(`DELETE FROM `+ds.oplog()+` WHERE rowid <= ?`+and, from)
+	}
+	if err != nil {
 		return false, err
 	}
-	_, err = t.Exec(`DELETE FROM `+ds.oplog()+` WHERE rowid <= ?`+and, from)
-	return from < last, err
+	marked, err := s.captureRowids()
+	return marked || from < last, err
 }
 
 // sealer gathers one batch.
@@ -95,6 +99,8 @@ type sealer struct {
 	// rows of the batch; those from base on are of the chunk at hand.
 	seen map[int64]*seenKeys
 	base int
+	// rowids are tables in which rowids were given, see captureRowids.
+	rowids map[int64]bool
 	// unwritten is metadata that is written with the batch: until then the
 	// application may have the write lock, see whenWriting. What it is of is
 	// in seen, and not compared again.

@@ -58,7 +58,8 @@ type shared struct {
 	ended    time.Time
 	priority int64
 	// until is to when it is left alone.
-	until time.Time
+	until   time.Time
+	readers readers
 	// busy is the most urgent of what was written lately.
 	busy struct {
 		priority int64

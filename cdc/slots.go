@@ -58,37 +58,60 @@ func (t *tx) readCells(tab *table) error {
 	return nil
 }
 
-// followNames finds columns that were renamed or dropped. RENAME COLUMN leaves a
-// column where it is: a name that went and one that came in the same place are
-// one column. If that is a mistake, because one was dropped and another added,
-// the comparison of all rows that follows makes it good.
+// followNames finds columns that were renamed or dropped.
 func (t *tx) followNames(tab *table, had []numbered, columns []int) error {
 	now := make([]string, len(columns))
 	for i, c := range columns {
 		now[i] = tab.def.Columns[c].Name
 	}
-	has := func(name string) bool {
-		return slices.ContainsFunc(now, func(n string) bool { return schema.Same(n, name) })
-	}
-	knew := func(name string) bool {
-		return slices.ContainsFunc(had, func(n numbered) bool { return schema.Same(n.name, name) })
-	}
-	inPlace := len(had) == len(now)
-	for i := range had {
-		inPlace = inPlace && (schema.Same(had[i].name, now[i]) || !has(had[i].name) && !knew(now[i]))
-	}
+	renamed := renames(had, now)
 	for i := range had {
 		n := &had[i]
-		if has(n.name) {
+		if placeOf(now, n.name) >= 0 {
 			continue
 		}
-		n.name = fmt.Sprint(goneColumn, n.slot)
-		if inPlace {
-			n.name, tab.renamed = now[i], true
+		if n.name = renamed[n.slot]; n.name == "" {
+			n.name = fmt.Sprint(goneColumn, n.slot)
+		} else {
+			tab.renamed = true
 		}
 		if _, err := t.Exec(`UPDATE sqlsync_column SET name = ? WHERE table_id = ? AND slot = ?`, n.name, tab.id, n.slot); err != nil {
 			return fmt.Errorf("rename column: %w", err)
 		}
 	}
 	return nil
+}
+
+// renames guesses which columns have another name, by slot. RENAME COLUMN leaves
+// a column where it is, and ADD COLUMN adds one behind all others: names that
+// went and as many that came, between two that stayed, are the same columns. If
+// that is a mistake, because some were dropped and others added, the comparison
+// of all rows that follows makes it good.
+func renames(had []numbered, now []string) map[int]string {
+	list := make(map[int]string)
+	var went []numbered
+	next := 0 // in now
+	for i := 0; i <= len(had); i++ {
+		at := len(now)
+		if i < len(had) {
+			if at = placeOf(now, had[i].name); at < 0 {
+				went = append(went, had[i])
+				continue
+			}
+		}
+		if at < next {
+			return nil // made anew in another order
+		}
+		if came := now[next:at]; len(came) == len(went) || i == len(had) && len(came) > len(went) {
+			for k, n := range went {
+				list[n.slot] = came[k]
+			}
+		}
+		went, next = nil, at+1
+	}
+	return list
+}
+
+func placeOf(names []string, name string) int {
+	return slices.IndexFunc(names, func(n string) bool { return schema.Same(n, name) })
 }

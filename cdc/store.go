@@ -102,8 +102,10 @@ type Store struct {
 	// stubs are the functions that w has by name only, sorted.
 	stubs  []string
 	shared shared
-	ranks  atomic.Pointer[map[string]rank]
-	paces  paces
+	// durable says whether what is committed is.
+	durable durable
+	ranks   atomic.Pointer[map[string]rank]
+	paces   paces
 
 	grown        broadcast // a batch came to be held
 	changed      broadcast // something was written
@@ -224,6 +226,7 @@ func (s *Store) openWriter(ctx context.Context, stubs []string) error {
 	}
 	err = errors.Join(s.w.Close(), s.pool.Close())
 	s.w, s.pool, s.stubs, s.cfg = w, pool, stubs, nil
+	s.durable.level = 0
 	return err
 }
 

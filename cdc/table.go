@@ -21,6 +21,9 @@ type table struct {
 	merging merging
 	rule    merge.Policy
 	keyCols []string
+	// rowids says that an application was seen to give rowids, which are not
+	// the key.
+	rowids bool
 	// waiting says why peers' changes are held back, "" when they are not.
 	waiting string
 	// aside says that it waits because its own changes cannot be sealed.
@@ -84,12 +87,13 @@ func (t *tx) readTables() error {
 		s.replayFrom, _ = row[5].(int64)
 		s.freshFrom, _ = row[7].(int64)
 		options, _ := row[6].(string)
+		s.rowids = row[8] == int64(1)
 		if s.merging, err = decodeMerging(row[3].(string), options); err != nil {
 			return fmt.Errorf("read table %s: %w", s.name, err)
 		}
 		list = append(list, s)
 		return nil
-	}, `SELECT id, name, dataset_id, policy, key, replay_from, options, fresh_from FROM sqlsync_table WHERE watched ORDER BY id`)
+	}, `SELECT id, name, dataset_id, policy, key, replay_from, options, fresh_from, rowids FROM sqlsync_table WHERE watched ORDER BY id`)
 	if err != nil {
 		return err
 	}
@@ -131,7 +135,7 @@ func (t *tx) describe(tab *table) error {
 	def, err := schema.Load(t.ctx, t.Conn, tab.name)
 	if errors.Is(err, schema.ErrNoTable) {
 		tab.waiting = "the table is not in the database"
-		return nil
+		return t.uncapture(tab.id) // RENAME TO takes triggers along, and may have broken them
 	}
 	if err != nil {
 		return err

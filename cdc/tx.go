@@ -50,8 +50,10 @@ type tx struct {
 	work Work
 	// held are the batches that it came to hold, by dataset.
 	held map[string][]wire.Held
-	// locked is since when others cannot write.
+	// locked is since when others cannot write, had for how long they could not,
+	// 0 until that is over.
 	locked time.Time
+	had    time.Duration
 }
 
 // begin says when a transaction takes the write lock.
@@ -192,9 +194,18 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 	if err := s.present(); err != nil {
 		return did, locked, err
 	}
-	how := when
-	if when == immediately && !s.writesAhead() {
+	how, ahead := when, when == whenWriting || s.writesAhead()
+	later := ahead && s.durable.later.Load()
+	if err := s.beforeBegin(later); err != nil {
+		return did, locked, s.explainWrite(err)
+	}
+	switch {
+	case !ahead:
 		how = alone
+	case when == immediately:
+		if err := s.awaitReaders(ctx); err != nil {
+			return did, locked, err
+		}
 	}
 	if _, err := s.w.Exec(string(how)); err != nil {
 		return did, locked, s.explainWrite(err)
@@ -205,14 +216,16 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 		t.writes()
 	}
 	defer func() {
-		t.writes()
-		locked = time.Since(t.locked)
+		if locked = t.had; locked == 0 {
+			t.writes()
+			locked = time.Since(t.locked)
+		}
 	}()
 	defer func() {
 		if err != nil {
 			s.cfg = nil // it may describe what was just rolled back
 			// Of a full disk SQLite has rolled back by itself.
-			if _, rerr := s.w.Exec(`ROLLBACK`); rerr != nil && !sqlconn.Busy(err) && !sqlconn.Full(err) {
+			if _, rerr := s.w.Exec(`ROLLBACK`); rerr != nil && !sqlconn.Busy(err) && !sqlconn.Full(err) && !s.durable.not {
 				err = errors.Join(err, rerr)
 			}
 		}
@@ -238,7 +251,13 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 	if err := t.saveWatermarks(confirmed); err != nil {
 		return did, locked, err
 	}
-	if err := s.commit(); err != nil {
+	s.noteReaders()
+	if later {
+		err = s.commitThenSync(t)
+	} else {
+		err = s.commit()
+	}
+	if err != nil {
 		return did, locked, err
 	}
 	s.lastHLC = t.clock.Last
@@ -259,7 +278,7 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 	return t.work, locked, nil
 }
 
-// commit commits. In rollback-journal mode that waits for readers, and while
+// commit commits durably. In rollback-journal mode that waits for readers, and while
 // it waits no new reader gets in; so after a few tries the transaction is
 // given up and run again later: the application goes first.
 func (s *Store) commit() error {

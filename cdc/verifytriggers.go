@@ -13,6 +13,7 @@ import (
 // wantedCapture is what capture one table is to have.
 type wantedCapture struct {
 	id, dataset int64
+	rowids      bool // see table.rowids
 	table       string
 	keyCols     []string
 	triggers    []schema.Trigger
@@ -62,10 +63,10 @@ func installedTriggers(ctx context.Context, q schema.Queryer) (map[string]instal
 func (t *tx) wantedCapture() (list []wantedCapture, err error) {
 	var keys []string
 	err = t.Query(func(row []any) error {
-		list = append(list, wantedCapture{id: row[0].(int64), table: row[1].(string), dataset: row[2].(int64)})
+		list = append(list, wantedCapture{id: row[0].(int64), table: row[1].(string), dataset: row[2].(int64), rowids: row[4] == int64(1)})
 		keys = append(keys, row[3].(string))
 		return nil
-	}, `SELECT id, name, dataset_id, key FROM sqlsync_table WHERE watched ORDER BY id`)
+	}, `SELECT id, name, dataset_id, key, rowids FROM sqlsync_table WHERE watched ORDER BY id`)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +96,7 @@ func (w *wantedCapture) build(ctx context.Context, q schema.Queryer) error {
 	if w.unknown = err != nil; w.unknown {
 		return nil
 	}
-	w.triggers = schema.Triggers(def, key, schema.Capture{Dataset: w.dataset, TableID: w.id})
+	w.triggers = schema.Triggers(def, key, schema.Capture{Dataset: w.dataset, TableID: w.id, Rowids: w.rowids})
 	return nil
 }
 

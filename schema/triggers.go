@@ -13,10 +13,18 @@ const (
 	OpUpdate    = 2
 	OpDelete    = 3
 	OpDisplaced = 4 // a row that REPLACE may have removed
+	// OpRowid has no key: a rowid was given, by which REPLACE may have removed
+	// any row.
+	OpRowid = 5
 )
 
 // Capture says where a table's marks go.
-type Capture struct{ Dataset, TableID int64 }
+type Capture struct {
+	Dataset, TableID int64
+	// Rowids says that the application gives rowids where they are not the key,
+	// so that the rows which REPLACE removes by them are looked for.
+	Rowids bool
+}
 
 // Triggers spells the capture of a table: triggers that write which row was
 // touched, how and when, into the dataset's oplog, and nothing else. They are
@@ -42,9 +50,14 @@ func Triggers(t *Table, k Key, c Capture) []Trigger {
 		b.add("displace_insert", "BEFORE INSERT", "", rows...)
 		b.add("displace_update", "BEFORE UPDATE", anyOf(changes), rows...)
 	}
-	// It does so by the rowid as well, which an application may give.
+	// It does so by the rowid as well, which an application may give. Hardly any
+	// does, so it is only looked for where one was seen to: a trigger that names
+	// its own table does not survive a RENAME TO of SQLite before 3.25.
 	if r := t.rowid(); r != "" {
-		row := b.displacedBy(r + " = NEW." + r)
+		row := fmt.Sprintf("INSERT INTO %soplog_%d (table_id, op, at) VALUES (%d, %d, julianday('now'))", Prefix, c.Dataset, c.TableID, OpRowid)
+		if c.Rowids || len(rows) > 0 {
+			row = b.displacedBy(r + " = NEW." + r)
+		}
 		b.add("displace_rowid_insert", "BEFORE INSERT", "NEW."+r+" <> -1", row) // SQLite is still to choose one that is -1
 		b.add("displace_rowid_update", "BEFORE UPDATE OF "+strings.Join(rowidNames, ", "), "OLD."+r+" <> NEW."+r, row)
 	}
@@ -147,19 +160,30 @@ func joined(terms []string, op string) string {
 	return strings.Join(terms, op)
 }
 
-// others are the UNIQUE indexes besides the key, and the rowid alias where it
-// is not the key.
+// others are the UNIQUE indexes by which REPLACE removes rows of other keys,
+// and the rowid alias where it is not the key.
 func (b *builder) others() []Index {
 	var list []Index
 	if r := b.t.RowidAlias; r >= 0 && !slices.Equal([]int(b.k), []int{r}) {
 		list = append(list, Index{Columns: []int{r}, Collations: []string{""}})
 	}
 	for _, ix := range b.t.Unique {
-		if !(ix.plain() && slices.Equal(ix.Columns, []int(b.k)) && b.t.comparesAs(&ix)) {
+		if !b.holdsKey(&ix) {
 			list = append(list, ix)
 		}
 	}
 	return list
+}
+
+// holdsKey reports whether rows that are equal by the index have the same key.
+func (b *builder) holdsKey(ix *Index) bool {
+	for _, c := range b.k {
+		i := slices.Index(ix.Columns, c)
+		if i < 0 || !strings.EqualFold(cmp.Or(ix.Collations[i], "BINARY"), cmp.Or(b.t.Columns[c].Collation, "BINARY")) {
+			return false
+		}
+	}
+	return true
 }
 
 // uniqueChanged is when an update may take another row's unique values; empty

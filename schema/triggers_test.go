@@ -104,13 +104,18 @@ var newer = regexp.MustCompile(`(?i)\b(ON CONFLICT|RETURNING|json_|->|WITH |OVER
 // capture installs the triggers of a table with an oplog as cdc makes it.
 func capture(t testing.TB, db *sql.DB, table string, key ...string) {
 	t.Helper()
+	captureAs(t, db, schema.Capture{Dataset: 1, TableID: 7}, table, key...)
+}
+
+func captureAs(t testing.TB, db *sql.DB, c schema.Capture, table string, key ...string) {
+	t.Helper()
 	tab, k := load(t, db, table, key...)
 	columns := "k0, k1"
 	for i := 2; i < len(k); i++ {
 		columns += fmt.Sprintf(", k%d", i)
 	}
 	exec(t, db, `CREATE TABLE sqlsync_oplog_1 (table_id, op, at, `+columns+`)`)
-	for _, tr := range schema.Triggers(tab, k, schema.Capture{Dataset: 1, TableID: 7}) {
+	for _, tr := range schema.Triggers(tab, k, c) {
 		exec(t, db, tr.SQL)
 	}
 }
@@ -312,7 +317,7 @@ func TestDisplacedByRowid(t *testing.T) {
 		{`k TEXT PRIMARY KEY, x`, `UPDATE t SET x = 1 WHERE k = 'a'`, "'a'"},
 	} {
 		db := open(t, `CREATE TABLE t (`+c.table+`)`, `INSERT INTO t VALUES ('a', 1), ('b', 2)`)
-		capture(t, db, "t")
+		captureAs(t, db, schema.Capture{Dataset: 1, TableID: 7, Rowids: true}, "t")
 		exec(t, db, c.do)
 		if got := marks(t, db); got != c.want {
 			t.Errorf("(%s) %s marks %q, want %q", c.table, c.do, got, c.want)
@@ -320,6 +325,58 @@ func TestDisplacedByRowid(t *testing.T) {
 		exec(t, db, `ALTER TABLE t RENAME TO t2`)
 		exec(t, db, `ALTER TABLE t2 RENAME COLUMN k TO key`)
 		exec(t, db, `INSERT INTO t2 (key) VALUES ('z')`)
+	}
+}
+
+// Where no rowid was seen to be given it is told that one is, once it is.
+func TestGivenRowidIsMarked(t *testing.T) {
+	db := open(t, `CREATE TABLE t (k TEXT PRIMARY KEY, v)`, `INSERT INTO t VALUES ('a', 1), ('b', 2)`)
+	capture(t, db, "t")
+	for _, c := range []struct {
+		do    string
+		given int
+	}{
+		{`REPLACE INTO t (k) VALUES ('a'), ('c')`, 0},
+		{`UPDATE OR REPLACE t SET k = 'd', v = 4 WHERE k = 'c'`, 0},
+		{`REPLACE INTO t (rowid, k) VALUES (1, 'n')`, 1},
+		{`UPDATE OR REPLACE t SET oid = 2 WHERE k = 'd'`, 1},
+	} {
+		exec(t, db, c.do)
+		var n int
+		if err := db.QueryRow(`SELECT count(*) FROM sqlsync_oplog_1 WHERE op = 5 AND k0 IS NULL`).Scan(&n); err != nil || n != c.given {
+			t.Errorf("%s: %d marks of a rowid, want %d (%v)", c.do, n, c.given, err)
+		}
+		exec(t, db, `DELETE FROM sqlsync_oplog_1`)
+	}
+}
+
+// RENAME TO of an old library, or as one does it, leaves the bodies of triggers
+// as they are. Those of most tables do not name their table.
+func TestLegacyRename(t *testing.T) {
+	for _, c := range []string{
+		`k INTEGER PRIMARY KEY, n)`, `k TEXT PRIMARY KEY, n)`, `k TEXT PRIMARY KEY, n) WITHOUT ROWID`, `k, j, n, PRIMARY KEY (k, j))`,
+		`k INTEGER PRIMARY KEY, n, UNIQUE (k, n), UNIQUE (n, k))`, `k TEXT COLLATE NOCASE PRIMARY KEY, n, UNIQUE (n, k))`,
+	} {
+		db := open(t, `CREATE TABLE t (`+c, `INSERT INTO t (k, n) VALUES (1, 1), (2, 2)`, `PRAGMA legacy_alter_table = 1`)
+		capture(t, db, "t")
+		exec(t, db, `ALTER TABLE t RENAME TO t2`)
+		exec(t, db, `REPLACE INTO t2 (k, n) VALUES (1, 5), (3, 3)`)
+		exec(t, db, `UPDATE OR REPLACE t2 SET k = 4 WHERE k = 2`)
+		exec(t, db, `DELETE FROM t2 WHERE k = 3`)
+		if got := strings.ReplaceAll(marks(t, db), "'", ""); got != "1 2 3 4" {
+			t.Errorf("(%s marked %s, want 1 2 3 4", c, got)
+		}
+	}
+}
+
+// An index that takes other keys for the same than the key does finds rows of
+// other keys.
+func TestIndexThatHoldsTheKeyByAnotherCollation(t *testing.T) {
+	db := open(t, `CREATE TABLE t (k TEXT PRIMARY KEY, n)`, `CREATE UNIQUE INDEX x ON t (k COLLATE NOCASE, n)`, `INSERT INTO t VALUES ('a', 1)`)
+	capture(t, db, "t")
+	exec(t, db, `REPLACE INTO t VALUES ('A', 1)`)
+	if got := marks(t, db); got != "'A' 'a'" {
+		t.Errorf("marked %s, want 'A' 'a'", got)
 	}
 }
 

@@ -96,6 +96,15 @@ func (c *Conn) Authorize(fn sqlite.AuthorizerFn) error { return c.dc.RegisterAut
 // ReadOnly reports whether the file could be opened for reading only.
 func (c *Conn) ReadOnly() (bool, error) { return c.dc.IsReadOnly("main") }
 
+// ReadElsewhere reports whether another process is in a transaction that reads
+// a file with a write-ahead log. It is false where that cannot be told: there
+// is no write-ahead log, or the system is Windows.
+func (c *Conn) ReadElsewhere() bool { return c.n.readElsewhere() }
+
+// SyncLog makes durable what is in the write-ahead log, as COMMIT does with
+// synchronous = FULL while others wait for the lock.
+func (c *Conn) SyncLog() error { return c.n.syncLog() }
+
 // QueryContext is database/sql's, for code that reads the schema.
 func (c *Conn) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	return c.sc.QueryContext(ctx, query, args...)

@@ -1,10 +1,15 @@
 package sqlconn_test
 
 import (
+	"bufio"
 	"database/sql"
+	"io"
 	"math"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -13,7 +18,12 @@ import (
 
 func open(t *testing.T) *sqlconn.Conn {
 	t.Helper()
-	db, err := sql.Open("sqlite", sqlconn.DSN(filepath.Join(t.TempDir(), "odd name?#%.db")))
+	return openAt(t, filepath.Join(t.TempDir(), "odd name?#%.db"))
+}
+
+func openAt(t *testing.T, path string) *sqlconn.Conn {
+	t.Helper()
+	db, err := sql.Open("sqlite", sqlconn.DSN(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,5 +167,81 @@ func TestGivenBack(t *testing.T) {
 		if err := db.Ping(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A reader in another process is seen for as long as its transaction lasts, one
+// on this process's connections is not.
+func TestReadElsewhere(t *testing.T) {
+	if path := os.Getenv("SQLCONN_READ"); path != "" {
+		readUntilTold(t, path)
+		return
+	}
+	path := filepath.Join(t.TempDir(), "a.db")
+	c, own := openAt(t, path), openAt(t, path)
+	for _, q := range []string{`CREATE TABLE t (v)`, `PRAGMA journal_mode = WAL`, `INSERT INTO t VALUES (1)`} {
+		mustExec(t, c, q)
+	}
+	mustExec(t, own, `BEGIN`)
+	if _, err := own.Int(`SELECT v FROM t`); err != nil {
+		t.Fatal(err)
+	}
+	if c.ReadElsewhere() {
+		t.Error("a reader is seen where there is none in another process")
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestReadElsewhere$")
+	cmd.Env = append(os.Environ(), "SQLCONN_READ="+path)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "reading\n" {
+		t.Fatal(line, err)
+	}
+	if !c.ReadElsewhere() && runtime.GOOS != "windows" {
+		t.Error("the other process's reader is not seen")
+	}
+	mustExec(t, c, `INSERT INTO t VALUES (2)`)
+	in.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if c.ReadElsewhere() {
+		t.Error("a reader that is gone is seen")
+	}
+}
+
+func readUntilTold(t *testing.T, path string) {
+	c := openAt(t, path)
+	mustExec(t, c, `BEGIN`)
+	if _, err := c.Int(`SELECT v FROM t`); err != nil {
+		t.Fatal(err)
+	}
+	os.Stdout.WriteString("reading\n")
+	io.Copy(io.Discard, os.Stdin)
+}
+
+// The log can be synced whether there is something in it, nothing new, or no log.
+func TestSyncLog(t *testing.T) {
+	c := open(t)
+	for _, q := range []string{`CREATE TABLE t (v)`, `PRAGMA journal_mode = WAL`, `PRAGMA synchronous = 1`, `INSERT INTO t VALUES (1)`, `SELECT 1`, `PRAGMA journal_mode = DELETE`, `INSERT INTO t VALUES (2)`} {
+		mustExec(t, c, q)
+		if err := c.SyncLog(); err != nil {
+			t.Errorf("after %s: %v", q, err)
+		}
+	}
+}
+
+func mustExec(t *testing.T, c *sqlconn.Conn, q string) {
+	t.Helper()
+	if _, err := c.Exec(q); err != nil {
+		t.Fatalf("%s: %v", q, err)
 	}
 }
