@@ -3,6 +3,9 @@ package cdc
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,9 +16,8 @@ import (
 // the commit has given the lock back: synchronous = NORMAL, and then the log is
 // synced. In between others see the commit; whoever reads in this process, to
 // tell a peer, waits. Only a process that follows the application does so, which
-// commits often. Another one of ours that runs beside it, such as a sync, could
-// tell what is lost if the power fails in that moment: then this file is an older
-// copy of itself, see renew.
+// commits often. Another one of ours that runs beside it, such as a sync, syncs
+// the log itself before it tells.
 
 // durable is whether what is committed is durable. The zero value is.
 type durable struct {
@@ -40,6 +42,27 @@ func (d *durable) wait() error {
 		return errNotDurable
 	}
 	return nil
+}
+
+// waitElsewhere is wait for a process that does not follow, of what others have
+// committed. Nobody locks the log's own file, so it may be opened, unlike the
+// database: see package filewatch.
+func (s *Store) waitElsewhere() error {
+	if s.durable.later.Load() || s.shared.not {
+		return nil
+	}
+	path, err := filepath.EvalSymlinks(s.path) // beside which the log is
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(path+"-wal", os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) { // who may not write has nothing to tell peers
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(log.Sync(), log.Close())
 }
 
 // beforeBegin prepares the writer's next commit, which the sync is a part of, or

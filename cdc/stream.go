@@ -48,7 +48,13 @@ func (d *Stream) has(tab *table) bool {
 
 // Vector returns what is applied durably, this node's own chain included. It
 // falls back when more tables come to be wanted: see interest.go.
-func (d *Stream) Vector(ctx context.Context) (merge.Vector, error) { return d.s.vector(ctx, d.name) }
+func (d *Stream) Vector(ctx context.Context) (merge.Vector, error) {
+	v, err := d.s.vector(ctx, d.name)
+	if err == nil {
+		err = d.s.waitElsewhere()
+	}
+	return v, err
+}
 
 // After returns held batches whose place is after pos, in order: at least one
 // if there is any, and then as many as fit into about maxBytes.
@@ -145,7 +151,7 @@ func (d *Stream) listAfter(ctx context.Context, pos int64, have merge.Vector, ma
 			size += length
 		}
 	}
-	return list, rowids, rows.Err()
+	return list, rowids, errors.Join(rows.Err(), d.s.waitElsewhere())
 }
 
 // Apply merges batches in order. It returns when what it did is durable; the
