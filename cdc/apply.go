@@ -305,6 +305,11 @@ func (t *tx) applyBatch(ds *dataset, from merge.NodeID, o *opened) error {
 	if err := t.leave(ds, h, o.left); err != nil {
 		return err
 	}
+	if t.mine(h.Origin) {
+		if err := t.vouch(h.Origin, ds.id); err != nil {
+			return err
+		}
+	}
 	t.clock.Observe(h.Last)
 	var sections []*wire.Section
 	for i := range o.sections {

@@ -44,7 +44,10 @@ func (t *tx) askArrivals(ds *dataset, peer merge.NodeID) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.Exec(`INSERT OR REPLACE INTO sqlsync_snapshot (dataset_id, peer, cursor, heads, arrivals) VALUES (?, ?, x'', x'5b5d', ?)`, ds.id, peer[:], string(text))
+	if _, err := t.Exec(`INSERT OR IGNORE INTO sqlsync_snapshot (dataset_id, peer, cursor, heads) VALUES (?, ?, x'', x'5b5d')`, ds.id, peer[:]); err != nil {
+		return err
+	}
+	_, err = t.Exec(`UPDATE sqlsync_snapshot SET arrivals = ? WHERE dataset_id = ? AND peer = ?`, string(text), ds.id, peer[:])
 	return err
 }
 

@@ -173,6 +173,40 @@ func (t *tx) tellsTwice() (string, error) {
 	return "; changes that were pending may count twice: " + strings.Join(parts, ", "), nil
 }
 
+// tellsAgain adds to why the file goes on as another author the tables of which
+// it has stated rows again that others may have deleted.
+func (t *tx) tellsAgain(tables []string) error {
+	if len(tables) == 0 {
+		return nil
+	}
+	var why string
+	if err := t.Query(func(row []any) error {
+		why, _ = row[0].(string)
+		return nil
+	}, `SELECT why FROM sqlsync_node`); err != nil || why == "" {
+		return err
+	}
+	const again = "; rows that may have been deleted elsewhere were written again, in "
+	why, list, _ := strings.Cut(why, again)
+	if list != "" {
+		tables = append(tables, strings.Split(list, ", ")...)
+	}
+	slices.Sort(tables)
+	_, err := t.Exec(`UPDATE sqlsync_node SET why = ?`, why+again+strings.Join(slices.Compact(tables), ", "))
+	return err
+}
+
+// vouch notes that others who have more of a chain of this file's have it as it is
+// here; dataset is 0 for all.
+func (t *tx) vouch(origin merge.NodeID, dataset int64) error {
+	_, err := t.Exec(`INSERT OR REPLACE INTO sqlsync_shared (dataset_id, origin_id, hlc) SELECT dataset_id, origin_id, hlc
+		FROM sqlsync_vector WHERE origin_id = (SELECT id FROM sqlsync_origin WHERE key = ?) AND ? IN (0, dataset_id)`, origin[:], dataset)
+	if err != nil {
+		return fmt.Errorf("note what others have: %w", err)
+	}
+	return nil
+}
+
 // counts reports whether a column of the table is a counter.
 func (tab *table) counts() bool {
 	return slices.ContainsFunc(tab.cells, func(c tableCell) bool { return c.policy.Kind == cell.Sum })

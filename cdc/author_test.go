@@ -337,3 +337,21 @@ func TestCopyFromBeforeTheFirstSealPutBack(t *testing.T) {
 		t.Errorf("rows are %s", got)
 	}
 }
+
+// A copy that was made before anything was sealed is another author, too, though
+// it has nothing that the original could lack: both seal from then on.
+func TestCopyFromBeforeTheFirstSealElsewhere(t *testing.T) {
+	a, b := renewingPair(t, items, cdc.WatchOptions{})
+	c := renewingNode(t, 1, a.backup(), "")
+	a.exec(`INSERT INTO items (id, qty) VALUES (1, 1)`)
+	c.exec(`INSERT INTO items (id, qty) VALUES (2, 1)`)
+	a.seal()
+	c.seal()
+	if a.Author() == c.Author() {
+		t.Error("both give the same numbers")
+	}
+	converge(t, a, b, c)
+	if got := b.text(`SELECT group_concat(id) FROM items`); got != "1,2" {
+		t.Errorf("rows are %s", got)
+	}
+}

@@ -62,3 +62,51 @@ func (n *node) held() []wire.Held {
 	}
 	return list
 }
+
+// A table that is watched late passes over a batch that is damaged, and is had
+// from a peer.
+func TestDamagedBatchOfATableWatchedLate(t *testing.T) {
+	a := newNode(t, 1, items)
+	a.watch(cdc.WatchOptions{}, "items")
+	b := newNode(t, 2, items)
+	b.knows(a)
+	for id := range 3 {
+		a.exec(`INSERT INTO items (id, name) VALUES (?, 'row')`, id)
+		a.seal()
+	}
+	b.knows(newNode(t, 3, items)) // so that it asks for tables that it does not watch
+	b.pull(a)
+	b.exec(`UPDATE sqlsync_batch SET sealed = CAST(substr(sealed, 1, length(sealed) - 30) || x'00' || substr(sealed, length(sealed) - 28) AS BLOB) WHERE pos = 2`)
+	b.damaged = true
+	b.watch(cdc.WatchOptions{}, "items")
+	b.seal()
+	b.rejoin(a)
+	if got := b.text(`SELECT group_concat(id) FROM (SELECT id FROM items ORDER BY id)`); got != "0,1,2" {
+		t.Errorf("rows are %s", got)
+	}
+}
+
+// Batches that are damaged side by side do not keep those before and behind them.
+func TestDamagedBatchesArePruned(t *testing.T) {
+	for name, damage := range map[string]string{
+		"in the middle": `UPDATE sqlsync_batch SET sealed = x'00' WHERE pos IN (2, 3)`,
+		"at the end":    `UPDATE sqlsync_batch SET sealed = x'00' WHERE pos IN (4, 5)`,
+		"all":           `UPDATE sqlsync_batch SET sealed = x'00'`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := pair(t, items, "items")
+			for id := range 5 {
+				a.exec(`INSERT INTO items (id, name) VALUES (?, 'row')`, id)
+				a.seal()
+			}
+			b.pull(a)
+			a.exec(damage)
+			a.prune()
+			if got := a.text(`SELECT count(*) FROM sqlsync_batch`); got != "0" {
+				t.Errorf("%s batches are left", got)
+			}
+			a.exec(`INSERT INTO items (id, name) VALUES (9, 'later')`)
+			converge(t, a, b)
+		})
+	}
+}

@@ -10,10 +10,35 @@ import (
 	"sqlsync/wire"
 )
 
+// untold settles what is here in ranges of a table and in none of a peer's parts,
+// which have all that the peer has there if they are complete: it was deleted, or
+// is said again, by this node as it is now.
+func (t *tx) untold(ds *dataset, peer merge.NodeID, table string, ranges []wire.KeyRange, parts []*wire.Sealed, complete bool) error {
+	var alone map[merge.NodeID]merge.HLC
+	if complete {
+		heads, err := t.snapshotHeads(ds, peer)
+		if err != nil {
+			return err
+		}
+		if alone, err = t.confirmed(ds, heads); err != nil {
+			return err
+		}
+		if err := t.dropDeleted(ds, peer, table, ranges, parts, heads, alone); err != nil {
+			return err
+		}
+	}
+	if err := t.keep(ds, table, ranges, parts, alone); err != nil {
+		return err
+	}
+	return t.restate()
+}
+
 // dropDeleted removes the rows in ranges of a table that a peer's parts do not
 // tell although it knew of their births: they were deleted, and the
-// tombstones are gone. What was written to them here, unseen, is listed.
-func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, name string, ranges []wire.KeyRange, parts []*wire.Sealed) error {
+// tombstones are gone. What was written to them here, unseen, is listed. alone is
+// what confirmed returns.
+func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, name string, ranges []wire.KeyRange, parts []*wire.Sealed,
+	heads map[merge.NodeID]merge.Position, alone map[merge.NodeID]merge.HLC) error {
 	tab := t.cfg.byName[schema.Fold(name)]
 	if tab == nil || tab.def == nil || tab.ds.id != ds.id || len(tab.formers) > 0 || tab.waiting != "" || tab.appends() || tab.rule == merge.WholeRow {
 		return nil
@@ -21,15 +46,7 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, name string, ranges []w
 	if knew, err := t.knewAll(ds, peer, tab); err != nil || !knew { // what the peer does not tell may never have come to it
 		return err
 	}
-	heads, err := t.snapshotHeads(ds, peer)
-	if err != nil {
-		return err
-	}
 	forked, err := t.endsUntold(tab)
-	if err != nil {
-		return err
-	}
-	mine, err := t.confirmed(ds, heads)
 	if err != nil {
 		return err
 	}
@@ -48,8 +65,8 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, name string, ranges []w
 			return err
 		}
 		birth := m.row.Birth
-		if last, ok := mine[birth.Origin]; ok && birth.HLC.Seal() > last {
-			return nil // nobody can have deleted what nobody had
+		if last, ok := alone[birth.Origin]; ok && birth.HLC.Seal() > last {
+			return nil // nobody can have deleted what nobody had: see keep
 		}
 		if h, ok := heads[birth.Origin]; ok && !forked[birth.Origin] && birth.HLC.Seal() <= h.HLC {
 			m.key = slices.Clone(r[:k])
@@ -75,9 +92,9 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, name string, ranges []w
 }
 
 // confirmed is, for the origins as which this file was sealed and of which a
-// peer has more than it, the timestamp up to which a peer has had the chain as it
-// is here: what is longer may be another from there on. Watermarks may lag, so
-// of a chain that is not longer the head itself tells.
+// peer has more than it, the timestamp up to which others are known to have the
+// chain as it is here: what is longer may be another from there on. Watermarks may
+// lag, so of a chain that is not longer the head itself tells.
 func (t *tx) confirmed(ds *dataset, heads map[merge.NodeID]merge.Position) (map[merge.NodeID]merge.HLC, error) {
 	list, err := t.chains(ds)
 	if err != nil {
@@ -94,6 +111,7 @@ func (t *tx) confirmed(ds *dataset, heads map[merge.NodeID]merge.Position) (map[
 		}
 		last, err := t.Int(`SELECT max(hlc) FROM (
 			SELECT hlc FROM sqlsync_checkpoint WHERE dataset_id = ?1 AND origin_id = ?2
+			UNION ALL SELECT hlc FROM sqlsync_shared WHERE dataset_id = ?1 AND origin_id = ?2
 			UNION ALL SELECT last FROM sqlsync_batch WHERE dataset_id = ?1 AND origin_id = ?2
 				AND seq = (SELECT max(seq) FROM sqlsync_watermark WHERE dataset_id = ?1 AND origin_id = ?2))`, ds.id, id)
 		if err != nil {

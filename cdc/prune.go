@@ -213,28 +213,33 @@ func (t *tx) pruneBatch(ds *dataset, p prunable) error {
 	}, `SELECT sealed FROM sqlsync_batch WHERE dataset_id = ? AND pos = ?`, ds.id, p.pos); err != nil {
 		return err
 	}
+	if blob == nil {
+		return nil // it went with a damaged one before it
+	}
 	end, tables, err := t.endWith(ds, p, blob)
 	if err != nil {
 		return err
 	}
 	if _, err := t.Exec(`INSERT OR REPLACE INTO sqlsync_checkpoint (dataset_id, origin_id, seq, hlc, hash) VALUES (?, ?, ?, ?, ?)`,
-		ds.id, p.origin, p.seq, int64(end.HLC), end.hash[:]); err != nil {
+		ds.id, p.origin, int64(end.Seq), int64(end.HLC), end.hash[:]); err != nil {
 		return err
 	}
-	if _, err := t.Exec(`DELETE FROM sqlsync_left WHERE dataset_id = ? AND origin_id = ? AND seq = ?`, ds.id, p.origin, p.seq); err != nil {
+	if _, err := t.Exec(`DELETE FROM sqlsync_left WHERE dataset_id = ? AND origin_id = ? AND seq BETWEEN ? AND ?`, ds.id, p.origin, p.seq, int64(end.Seq)); err != nil {
 		return err
 	}
 	if err := t.forgo(ds, p.origin, tables...); err != nil {
 		return err
 	}
-	t.s.trouble(giving(ds.name, t.cfg.origins.node[p.origin], uint64(p.seq)), nil)
-	_, err = t.Exec(`DELETE FROM sqlsync_batch WHERE dataset_id = ? AND pos = ?`, ds.id, p.pos)
+	for seq := uint64(p.seq); seq <= end.Seq; seq++ {
+		t.s.trouble(giving(ds.name, t.cfg.origins.node[p.origin], seq), nil)
+	}
+	_, err = t.Exec(`DELETE FROM sqlsync_batch WHERE dataset_id = ? AND origin_id = ? AND seq BETWEEN ? AND ?`, ds.id, p.origin, p.seq, int64(end.Seq))
 	return err
 }
 
 // endWith is the end that a chain has with a batch, and the tables that the
 // batch is of, as forgo has them. Of one that is damaged the next batch tells the
-// hash, or the vector.
+// hash, or the vector; where the next is damaged as well the end is behind that.
 func (t *tx) endWith(ds *dataset, p prunable, blob []byte) (end chain, tables []string, err error) {
 	end.Seq = uint64(p.seq)
 	sealed, err := wire.ParseSealed(blob)
@@ -251,19 +256,23 @@ func (t *tx) endWith(ds *dataset, p prunable, blob []byte) (end chain, tables []
 	if err != nil {
 		return end, tables, err
 	}
-	if last := chains[t.cfg.origins.node[p.origin]]; last.Seq == end.Seq {
-		return last, tables, nil
-	}
-	err = t.Query(func(row []any) error {
-		next, err := wire.ParseSealed(row[0].([]byte))
-		if err != nil {
-			return fmt.Errorf("held batch %d: %w", p.pos, errDamaged)
+	last := chains[t.cfg.origins.node[p.origin]]
+	for ; end.Seq < last.Seq; end.Seq++ {
+		whole := false
+		if err := t.Query(func(row []any) error {
+			blob, _ := row[0].([]byte)
+			next, err := wire.ParseSealed(blob)
+			if err != nil || next.Verify(t.s.verify) != nil {
+				return nil
+			}
+			h, _, err := next.Header()
+			end.HLC, end.hash, whole = h.First-1, h.Prev, err == nil
+			return nil
+		}, `SELECT sealed FROM sqlsync_batch WHERE dataset_id = ? AND origin_id = ? AND seq = ?`, ds.id, p.origin, int64(end.Seq)+1); err != nil || whole {
+			return end, tables, err
 		}
-		h, _, err := next.Header()
-		end.HLC, end.hash = h.First-1, h.Prev
-		return err
-	}, `SELECT sealed FROM sqlsync_batch WHERE dataset_id = ? AND origin_id = ? AND seq = ?`, ds.id, p.origin, p.seq+1)
-	return end, tables, err
+	}
+	return last, tables, nil
 }
 
 // waitedFor is the place of the first batch that a table of the dataset is

@@ -173,6 +173,15 @@ func (t *tx) oneEnd(ds *dataset) error {
 	return nil
 }
 
+// stillBegun is errTakeWhole where a snapshot was abandoned half way.
+func (t *tx) stillBegun(ds *dataset, peer merge.NodeID) error {
+	begun, err := t.begun(ds, peer)
+	if err == nil && !begun {
+		err = errTakeWhole
+	}
+	return err
+}
+
 func outOfPlace(m wire.Message) error { return fmt.Errorf("%w: %T out of place", wire.ErrInvalid, m) }
 
 // nextQuestion asks for rows when there are enough to be asked for, and
@@ -200,6 +209,9 @@ func (d *Stream) nextQuestion(ctx context.Context, r *reconciliation, peer merge
 			return err
 		}
 		if err := t.oneEnd(ds); err != nil {
+			return err
+		}
+		if err := t.stillBegun(ds, peer); err != nil {
 			return err
 		}
 		if err := t.endSnapshot(ds, peer); err != nil {
@@ -313,6 +325,9 @@ func (d *Stream) takeRanges(ctx context.Context, peer merge.NodeID, m *wire.Rang
 		if err := t.oneEnd(ds); err != nil {
 			return err
 		}
+		if err := t.stillBegun(ds, peer); err != nil {
+			return err
+		}
 		return t.takeParts(ds, peer, m)
 	})
 }
@@ -324,10 +339,8 @@ func (t *tx) takeParts(ds *dataset, peer merge.NodeID, m *wire.Ranges) error {
 			return err
 		}
 	}
-	if m.Complete {
-		if err := t.dropDeleted(ds, peer, m.Table, m.Ranges, m.Parts); err != nil {
-			return err
-		}
+	if err := t.untold(ds, peer, m.Table, m.Ranges, m.Parts, m.Complete); err != nil {
+		return err
 	}
 	return t.finishMerge()
 }

@@ -211,6 +211,18 @@ func (s *Store) RemoveRemote(ctx context.Context, name string) error {
 }
 
 func (t *tx) removeRemote(name string) error {
+	var key []byte
+	if err := t.Query(func(row []any) error {
+		key, _ = row[0].([]byte)
+		return nil
+	}, `SELECT key FROM sqlsync_remote WHERE name = ?`, name); err != nil {
+		return fmt.Errorf("remove remote: %w", err)
+	}
+	if len(key) == len(merge.NodeID{}) {
+		if err := t.abandon(nil, merge.NodeID(key)); err != nil {
+			return fmt.Errorf("remove remote: %w", err)
+		}
+	}
 	for _, q := range []string{
 		`DELETE FROM sqlsync_watermark WHERE remote_id = (SELECT id FROM sqlsync_remote WHERE name = ?)`,
 		`DELETE FROM sqlsync_absent WHERE node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,

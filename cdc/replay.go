@@ -112,7 +112,7 @@ func (t *tx) retryAll(ds *dataset) error {
 // replaySome merges the next batches that wait for a table and moves
 // replay_from behind them, to NULL at the end.
 func (t *tx) replaySome(tab *table, ds *dataset) error {
-	next, err := t.eachSection(tab, ds, tab.late(ds), groupChanges, func(pos int64, h *wire.Header, sec *wire.Section) error {
+	next, damaged, err := t.eachSection(tab, ds, tab.late(ds), groupChanges, func(pos int64, h *wire.Header, sec *wire.Section) error {
 		if h.Origin == t.author.Node {
 			return nil
 		}
@@ -121,6 +121,11 @@ func (t *tx) replaySome(tab *table, ds *dataset) error {
 		}
 		return t.mergeSection(tab, ds, pos, h, sec)
 	})
+	if damaged { // what it said of the table is to be had as rows
+		if err := t.need(tab); err != nil {
+			return err
+		}
+	}
 	if errors.Is(err, errAwaits) {
 		return t.finishMerge()
 	}
@@ -143,10 +148,11 @@ func (t *tx) replaySome(tab *table, ds *dataset) error {
 // replay after that. Rows that were held stay held.
 // A table whose key is another now begins with a baseline.
 func (t *tx) rebuild(tab *table) error {
-	fits := false
+	fits, broken := false, false
 	for pos := int64(1); pos != 0; {
+		var damaged bool
 		var err error
-		pos, err = t.eachSection(tab, tab.ds, pos, groupChanges, func(pos int64, h *wire.Header, sec *wire.Section) error {
+		pos, damaged, err = t.eachSection(tab, tab.ds, pos, groupChanges, func(pos int64, h *wire.Header, sec *wire.Section) error {
 			if !tab.keyFits(sec) || !t.mine(h.Origin) && tab.replayFrom != 0 && pos >= tab.replayFrom {
 				return nil
 			}
@@ -166,6 +172,7 @@ func (t *tx) rebuild(tab *table) error {
 		if err != nil {
 			return err
 		}
+		broken = broken || damaged
 	}
 	items, err := t.readHeld(tab)
 	if err != nil {
@@ -181,7 +188,7 @@ func (t *tx) rebuild(tab *table) error {
 	}
 	if pruned, err := t.pruned(tab.ds); err != nil {
 		return err
-	} else if pruned || len(tab.formers) > 0 { // what it was is not told any more, or elsewhere
+	} else if pruned || broken || len(tab.formers) > 0 { // what it was is not told any more, or elsewhere
 		fits = false
 	}
 	if !fits {
@@ -192,29 +199,36 @@ func (t *tx) rebuild(tab *table) error {
 
 // eachSection calls fn for the table's section in every held batch from pos on
 // until about limit changes were seen. It returns the place of the next batch,
-// 0 if there is none.
-func (t *tx) eachSection(tab *table, ds *dataset, pos int64, limit int, fn func(int64, *wire.Header, *wire.Section) error) (next int64, err error) {
+// 0 if there is none. A batch that is damaged is passed over, as if it had been
+// pruned.
+func (t *tx) eachSection(tab *table, ds *dataset, pos int64, limit int, fn func(int64, *wire.Header, *wire.Section) error) (next int64, damaged bool, err error) {
 	for seen := 0; seen < limit; {
 		var blob []byte
 		if err := t.Query(func(row []any) error {
 			pos, blob = row[0].(int64), row[1].([]byte)
 			return sqlconn.Stop
 		}, `SELECT pos, sealed FROM sqlsync_batch WHERE dataset_id = ? AND pos >= ? ORDER BY pos LIMIT 1`, ds.id, pos); err != nil {
-			return 0, err
+			return 0, damaged, err
 		}
 		if blob == nil {
-			return 0, nil
+			return 0, damaged, nil
 		}
 		sealed, err := wire.ParseSealed(blob)
+		if err == nil {
+			err = sealed.Verify(t.s.verify)
+		}
 		if err != nil {
-			return 0, fmt.Errorf("held batch %d: %w", pos, errDamaged)
+			damaged = true
+			seen++
+			pos++
+			continue
 		}
 		if sealed, err = t.s.revealed(sealed); err != nil {
-			return 0, fmt.Errorf("held batch %d: %w", pos, err)
+			return 0, damaged, fmt.Errorf("held batch %d: %w", pos, err)
 		}
 		h, heads, err := sealed.Header()
 		if err != nil {
-			return 0, fmt.Errorf("held batch %d: %w", pos, errDamaged)
+			return 0, damaged, fmt.Errorf("held batch %d: %w", pos, err)
 		}
 		for i, head := range heads {
 			if !schema.Same(head.Table, tab.name) || sealed.Sections[i] == nil {
@@ -222,15 +236,15 @@ func (t *tx) eachSection(tab *table, ds *dataset, pos int64, limit int, fn func(
 			}
 			sec, err := sealed.OpenSection(i, wire.Limits{})
 			if err != nil {
-				return 0, fmt.Errorf("held batch %d: %w", pos, err)
+				return 0, damaged, fmt.Errorf("held batch %d: %w", pos, err)
 			}
 			if err := fn(pos, &h, sec); err != nil {
-				return 0, err
+				return 0, damaged, err
 			}
 			seen += len(sec.Changes)
 		}
 		seen++
 		pos++
 	}
-	return pos, nil
+	return pos, damaged, nil
 }

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"sqlsync/merge"
@@ -15,13 +16,16 @@ import (
 // has and the snapshot does not tell. Rows in which tables differ after a change of
 // policies are stated again, too, and deletions that some have forgotten.
 
-// restated is a row of another end of a chain that a snapshot brought.
+// restated is a row of another end of a chain that a snapshot brought, or did not
+// tell.
 type restated struct {
 	tab   *table
 	key   []wire.Value
 	born  bool
 	gone  bool
 	slots []int
+	// unsure says that the row may have been deleted elsewhere.
+	unsure bool
 }
 
 // restates notes what changes of a forked origin came to: nobody who holds the
@@ -58,6 +62,7 @@ func (a *applier) remind(act *action) {
 func (t *tx) restate() error {
 	list := t.restatements
 	t.restatements = nil
+	unsure := make(map[string]bool)
 	for _, r := range list {
 		metas, err := t.lookup(r.tab, [][]wire.Value{r.key})
 		if err != nil {
@@ -69,6 +74,9 @@ func (t *tx) restate() error {
 			continue // by now it is something else
 		case r.born:
 			err = t.forget(r.tab, m.key)
+			if r.unsure {
+				unsure[r.tab.name] = true
+			}
 		case r.gone:
 			m.row.Dead, m.state = false, alive
 			err = t.remember(r.tab, []remembered{{m.key, m}})
@@ -85,7 +93,7 @@ func (t *tx) restate() error {
 			return fmt.Errorf("restate a row of %s: %w", r.tab.name, err)
 		}
 	}
-	return nil
+	return t.tellsAgain(slices.Sorted(maps.Keys(unsure)))
 }
 
 // sayAgain is restate of what remind has noted, and the seal: until that, a row that
@@ -119,41 +127,56 @@ func (t *tx) forget(tab *table, key []wire.Value) error {
 	return err
 }
 
-// keep notes the rows in a part's range that are here by this node's end of a
-// chain and that the part does not tell.
-func (t *tx) keep(ds *dataset, part *wire.SnapshotPart) error {
-	tab := t.cfg.byName[schema.Fold(part.Table)]
+// keep notes the rows in ranges of a table that are here by this node's end of a
+// chain, or by what nobody is known to have of its own chains, and that a peer's
+// parts do not tell.
+func (t *tx) keep(ds *dataset, name string, ranges []wire.KeyRange, parts []*wire.Sealed, alone map[merge.NodeID]merge.HLC) error {
+	tab := t.cfg.byName[schema.Fold(name)]
 	if tab == nil || tab.def == nil || tab.ds.id != ds.id || tab.waiting != "" || tab.appends() {
 		return nil
 	}
 	open, err := t.endsUntold(tab)
-	if err != nil || len(open) == 0 {
+	if err != nil || len(open)+len(alone) == 0 {
 		return err
 	}
-	told, err := toldVersions(part, open)
-	if err != nil {
-		return err
+	above := maps.Clone(alone)
+	if above == nil {
+		above = make(map[merge.NodeID]merge.HLC)
 	}
-	where, args, err := tab.between(wire.KeyRange{From: part.From, To: part.To})
+	for origin := range open {
+		above[origin] = 0
+	}
+	told, err := toldVersions(parts, above)
 	if err != nil {
 		return err
 	}
 	k := len(tab.key)
-	return t.Query(func(r []any) error {
+	look := func(r []any) error {
 		m, err := t.readMeta(r[k:])
 		if err != nil {
 			return err
 		}
 		key := slices.Clone(r[:k])
 		only := func(v merge.Version) bool {
-			return open[v.Origin] && !told[telling{keyText(key), v.Origin, v.HLC.Seal()}]
+			from, ours := above[v.Origin]
+			return ours && v.HLC.Seal() > from && !told[telling{keyText(key), v.Origin, v.HLC.Seal()}]
 		}
 		if kept := keptOf(tab, &m, only); kept != nil {
-			kept.tab, kept.key = tab, key
+			kept.tab, kept.key, kept.unsure = tab, key, kept.born && !open[m.row.Birth.Origin]
 			t.restatements = append(t.restatements, *kept)
 		}
 		return nil
-	}, `SELECT `+tab.list("k%d", ", ", k)+`, `+metaColumns("")+` FROM `+tab.meta()+where, args...)
+	}
+	for _, r := range ranges {
+		where, args, err := tab.between(r)
+		if err == nil {
+			err = t.Query(look, `SELECT `+tab.list("k%d", ", ", k)+`, `+metaColumns("")+` FROM `+tab.meta()+where, args...)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keptOf is what of a row is only here, nil if nothing is.
@@ -192,14 +215,14 @@ type telling struct {
 	hlc    merge.HLC
 }
 
-func toldVersions(part *wire.SnapshotPart, of map[merge.NodeID]bool) (map[telling]bool, error) {
+func toldVersions(parts []*wire.Sealed, of map[merge.NodeID]merge.HLC) (map[telling]bool, error) {
 	told := make(map[telling]bool)
-	for _, p := range part.Parts {
+	for _, p := range parts {
 		b, err := p.Open(wire.Limits{})
 		if err != nil {
 			return nil, err
 		}
-		if !of[b.Header.Origin] {
+		if _, ok := of[b.Header.Origin]; !ok {
 			continue
 		}
 		for i := range b.Sections {

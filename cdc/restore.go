@@ -235,7 +235,7 @@ func (t *tx) insertWhole(tab *table, key []wire.Value, im image) error {
 	id := keyText(key)
 	for pos := int64(1); pos != 0; {
 		var err error
-		pos, err = t.eachSection(tab, tab.ds, pos, groupChanges, func(_ int64, _ *wire.Header, sec *wire.Section) error {
+		pos, _, err = t.eachSection(tab, tab.ds, pos, groupChanges, func(_ int64, _ *wire.Header, sec *wire.Section) error {
 			for i := range sec.Changes {
 				if c := &sec.Changes[i]; keyText(c.Key) == id {
 					whole = whole.after(sec, c)

@@ -15,7 +15,7 @@ import (
 )
 
 // partitioned are our tables that have rows of every dataset.
-var partitioned = regexp.MustCompile(`(FROM|JOIN|INTO|UPDATE) sqlsync_(batch|vector|checkpoint|watermark|snapshot|absent|hook_cursor)\b`)
+var partitioned = regexp.MustCompile(`(FROM|JOIN|INTO|UPDATE) sqlsync_(batch|vector|checkpoint|shared|watermark|snapshot|absent|hook_cursor)\b`)
 
 // ofAll are the statements that mean every dataset, by a part of their text and
 // with the reason.
@@ -23,7 +23,7 @@ var ofAll = map[string]string{
 	`coalesce(sum(changes), 0) FROM sqlsync_batch`:            "how much a clone has got so far",
 	`sealed FROM sqlsync_batch WHERE rowid = ?`:               "one batch, by its rowid",
 	`DELETE FROM sqlsync_watermark WHERE remote_id`:           "a remote is removed",
-	`EXISTS (SELECT 1 FROM sqlsync_vector WHERE origin_id`:    "whether a node has sealed at all",
+	`SELECT dataset_id, heads FROM sqlsync_snapshot`:          "a remote is removed",
 	`SELECT max(seq) FROM sqlsync_watermark WHERE dataset_id`: "what any remote has, of a few",
 	`count(*) FROM sqlsync_watermark WHERE remote_id = ?`:     "whether a remote has confirmed anything",
 	`DELETE FROM sqlsync_absent WHERE node = (SELECT`:         "a remote is removed",
@@ -37,7 +37,8 @@ var ofAll = map[string]string{
 // scans are the statements that read a partitioned table from end to end, with
 // the reason.
 var scans = map[string]string{
-	`EXISTS (SELECT 1 FROM sqlsync_vector WHERE origin_id`:   "a few rows, once",
+	`INSERT OR REPLACE INTO sqlsync_shared`:                  "a few rows, when a file was put back",
+	`SELECT dataset_id, heads FROM sqlsync_snapshot`:         "a few rows, once",
 	`coalesce(sum(changes), 0) FROM sqlsync_batch`:           "progress, now and then",
 	`SELECT dataset_id, origin_id FROM sqlsync_vector UNION`: "verify goes through all chains",
 	`FROM sqlsync_absent AS a JOIN sqlsync_dataset`:          "a few rows, for status",

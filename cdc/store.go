@@ -115,6 +115,7 @@ type Store struct {
 	tail         tail
 	mended       atomic.Bool // some violations were, and mend is to look at the others
 	ends         ends
+	heard        heard
 
 	// asides are the tables that cannot be sealed, by id, for whoever has the writer. cookie is
 	// of the schema as of the last transaction, asideUntil is when to try the

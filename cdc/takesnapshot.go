@@ -64,6 +64,21 @@ func (t *tx) beginSnapshot(ds *dataset, peer merge.NodeID, heads []wire.ChainHea
 	if err != nil {
 		return err
 	}
+	had, err := t.snapshotHeads(ds, peer)
+	if err != nil {
+		return err
+	}
+	for _, h := range heads {
+		if had[h.Origin].Seq <= h.Seq {
+			delete(had, h.Origin)
+		}
+	}
+	t.s.heard.begun(ds.name, peer)
+	if len(had) > 0 { // of one that was broken off: the peer has lost some of it
+		if err := t.abandon(ds, peer); err != nil {
+			return err
+		}
+	}
 	if _, err := t.Exec(`INSERT OR IGNORE INTO sqlsync_snapshot (dataset_id, peer, cursor, heads) VALUES (?, ?, x'', x'5b5d')`, ds.id, peer[:]); err != nil {
 		return err
 	}
@@ -76,6 +91,8 @@ func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (
 		if err := t.beginSnapshot(ds, peer, part.Heads); err != nil {
 			return nil, err
 		}
+	} else if begun, err := t.begun(ds, peer); err != nil || !begun { // or abandoned since: then it begins anew
+		return &wire.SnapshotRequest{}, err
 	}
 	for _, p := range part.Parts {
 		if err := t.takeRows(ds, peer, p); err != nil {
@@ -87,15 +104,7 @@ func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (
 			return nil, err
 		}
 	}
-	if part.Complete {
-		if err := t.dropDeleted(ds, peer, part.Table, []wire.KeyRange{{From: part.From, To: part.To}}, part.Parts); err != nil {
-			return nil, err
-		}
-	}
-	if err := t.keep(ds, part); err != nil {
-		return nil, err
-	}
-	if err := t.restate(); err != nil {
+	if err := t.untold(ds, peer, part.Table, []wire.KeyRange{{From: part.From, To: part.To}}, part.Parts, part.Complete); err != nil {
 		return nil, err
 	}
 	if err := t.finishMerge(); err != nil {
@@ -104,11 +113,14 @@ func (t *tx) takePart(ds *dataset, peer merge.NodeID, part *wire.SnapshotPart) (
 	if len(part.Cursor) == 0 {
 		return nil, t.endSnapshot(ds, peer)
 	}
-	n, err := t.Exec(`UPDATE sqlsync_snapshot SET cursor = ? WHERE dataset_id = ? AND peer = ?`, part.Cursor, ds.id, peer[:])
-	if err == nil && n == 0 {
-		err = fmt.Errorf("%w: a part of a snapshot that was not begun", wire.ErrInvalid)
-	}
+	_, err := t.Exec(`UPDATE sqlsync_snapshot SET cursor = ? WHERE dataset_id = ? AND peer = ?`, part.Cursor, ds.id, peer[:])
 	return &wire.SnapshotRequest{Cursor: part.Cursor}, err
+}
+
+// begun reports whether a snapshot of a peer is on its way here.
+func (t *tx) begun(ds *dataset, peer merge.NodeID) (bool, error) {
+	n, err := t.Int(`SELECT EXISTS (SELECT 1 FROM sqlsync_snapshot WHERE dataset_id = ? AND peer = ?)`, ds.id, peer[:])
+	return n != 0, err
 }
 
 // takeRows merges rows that one origin has written.

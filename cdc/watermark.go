@@ -61,6 +61,13 @@ func (d *Stream) Confirm(ctx context.Context, peer merge.NodeID, v merge.Vector)
 			return err
 		}
 	}
+	if gone, err := d.abandoned(ctx, peer, v); err != nil {
+		return err
+	} else if gone {
+		if err := d.whenSealed(ctx, func(t *tx, ds *dataset) error { return t.abandon(ds, peer) }); err != nil {
+			return err
+		}
+	}
 	w := &d.s.watermarks
 	w.mu.Lock()
 	defer w.mu.Unlock()

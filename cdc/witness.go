@@ -125,14 +125,12 @@ func (s *Store) newWitness(t *tx) error {
 		if why == "" {
 			return nil // another process was faster
 		}
-		sealed, err := t.Int(`SELECT EXISTS (SELECT 1 FROM sqlsync_vector WHERE origin_id = (SELECT id FROM sqlsync_origin WHERE key = ?))`, t.author.Node[:])
-		if err != nil {
+		// Where it has sealed nothing, its original may have, since it was copied.
+		if err := t.vouch(t.author.Node, 0); err != nil {
 			return err
 		}
-		if sealed != 0 || had != nil && had.hlc > t.clock.Last { // it may have sealed what it does not know of
-			if err := t.renew(why); err != nil {
-				return err
-			}
+		if err := t.renew(why); err != nil {
+			return err
 		}
 	}
 	w := &witness{word: make([]byte, wordLen), inode: s.inode(), hlc: t.clock.Last}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sqlsync/cdc"
 	"sqlsync/replicate/replicatetest"
 )
 
@@ -172,10 +173,8 @@ func newFileSimOf(t *testing.T, seed uint64, putsBack bool) *sim {
 	s := newSim(t, seed, nodes, edgesOf(r, nodes))
 	s.rand = r
 	s.limit.pingEvery, s.limit.deadAfter, s.limit.helloWithin = 300*time.Millisecond, time.Second, time.Second
-	// A copy whose watermarks are older than its batches cannot tell a row that was
-	// deleted since from one that nobody has had: it stays, see docs/runbook.md.
-	s.prunes = seed%3 == 0 && !putsBack
-	s.world = replicatetest.New(t, replicatetest.Options{Rand: r, Now: func() time.Time { return s.now }, Nodes: nodes, PutsBack: putsBack})
+	s.prunes = seed%3 == 0
+	s.world = replicatetest.New(t, replicatetest.Options{Rand: r, Now: func() time.Time { return s.now.Add(s.years) }, Nodes: nodes, PutsBack: putsBack})
 	s.putsBack = putsBack
 	for i, n := range s.nodes {
 		n.file = s.world.Nodes[i]
@@ -212,6 +211,9 @@ func (s *sim) life(steps int) {
 	}
 	s.steps++
 	n := s.nodes[s.rand.IntN(len(s.nodes))]
+	if s.mishaps && s.rand.IntN(10) == 0 {
+		s.mishap(n)
+	}
 	switch r := s.rand.IntN(100); {
 	case s.repolicies && r < 3:
 		s.repolicy(n)
@@ -241,7 +243,7 @@ func (s *sim) fault(n *simNode, kind int) {
 		s.sealFile(n)
 	case 2, 3:
 		switch {
-		case s.putsBack && n == s.nodes[0] && n.file.PutBack(): // what two have lost at once may be lost for good
+		case s.putsBack && n.file.PutBack():
 			s.crash(n)
 		case s.putsBack:
 		case kind == 2:
@@ -256,9 +258,15 @@ func (s *sim) fault(n *simNode, kind int) {
 	case 9, 10:
 		n.file.Skew(s.skew())
 	case 11:
-		if s.prunes {
+		switch {
+		case s.prunes:
 			s.note("prune %d", n.id)
 			n.file.Prune()
+		case s.grad:
+		case s.putsBack && s.rand.IntN(2) == 0:
+			n.file.Damage()
+		default:
+			s.fillDisk(n)
 		}
 	default:
 		if ends := n.sorted(); len(ends) > 0 { // breaks, which one side sees first
@@ -287,6 +295,7 @@ func (s *sim) sealed(n *simNode, err error) {
 	switch {
 	case err == replicatetest.ErrCrashed, s.dies(n):
 		s.crash(n)
+	case cdc.IsFull(err):
 	case err != nil:
 		s.t.Errorf("node %d: %v", n.id, err)
 	default:
@@ -315,16 +324,17 @@ func (s *sim) losePower(n *simNode) {
 // may make an application's triggers delete more.
 func (s *sim) settle() {
 	clear(s.down)
+	s.comeBack()
 	for range 10 {
 		for _, n := range s.nodes {
 			s.sealFile(n)
 			s.sealFile(n) // if the first was to crash
 		}
 		if !s.run(time.Minute, s.equalFiles) {
-			if !s.grad && !s.repolicies {
+			if !s.grad && !s.repolicies && !s.world.Forked() {
 				break
 			}
-			for _, n := range s.nodes { // whether a snapshot is needed is asked when a session begins
+			for _, n := range s.nodes { // whether a snapshot is needed is asked when a session begins, and whether another is
 				for _, e := range n.sorted() {
 					s.step(e, stopped{fmt.Errorf("%w: broken", errLost)})
 				}

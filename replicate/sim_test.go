@@ -29,7 +29,16 @@ type sim struct {
 	met    int             // so many edges are there yet, of a gradual world
 	grad   bool            // the world is one
 	// putsBack says that older copies of files are put in their place.
-	putsBack   bool
+	putsBack bool
+	// mishaps says that files are copied, keys lost and years pass, too; years is
+	// what has passed, absent are nodes that are away, banned edges that one side
+	// has removed.
+	mishaps bool
+	years   time.Duration
+	absent  map[int]bool
+	banned  map[[2]int]bool
+	// happened counts the mishaps.
+	happened   map[string]int
 	repolicies bool // policies are changed
 	moves      bool // tables are moved to other datasets and back
 	calm       bool // no more writes and faults
@@ -135,9 +144,11 @@ func (s *sim) run(d time.Duration, done func() bool) bool {
 
 // connect makes a connection over an edge, whether or not there is one.
 func (s *sim) connect(edge [2]int) {
-	if s.down[edge] {
+	if s.apart(edge) {
 		return
 	}
+	s.takePlace(edge[0], edge[1])
+	s.takePlace(edge[1], edge[0])
 	a, b := s.open(edge, edge[0], edge[1]), s.open(edge, edge[1], edge[0])
 	a.far, b.far = b, a
 	s.step(a, started{})
@@ -147,7 +158,7 @@ func (s *sim) connect(edge [2]int) {
 func (s *sim) open(edge [2]int, self, peer int) *simEnd {
 	n := s.nodes[self]
 	c := config{
-		self: nodeID(self + 1), peer: nodeID(peer + 1), dataset: "primary", pull: true, push: true,
+		self: s.idOf(self), peer: s.idOf(peer), dataset: "primary", pull: true, push: true,
 		hint: n.hints[peer], limits: s.limit,
 	}
 	if s.repolicies {
@@ -216,13 +227,13 @@ func (s *sim) kill(e *simEnd) {
 		return
 	}
 	e.dead = true
-	e.node.hints[int(e.session.peer[0])-1] = e.session.resume()
+	e.node.hints[e.far.node.id] = e.session.resume()
 	delete(e.node.ends, e)
 }
 
 // hangUp is what a side sees when the other has closed.
 func (s *sim) hangUp(e *simEnd) {
-	if !s.down[e.edge] && !e.cut {
+	if !s.apart(e.edge) && !e.cut {
 		s.step(e, stopped{fmt.Errorf("%w: closed", errLost)})
 	}
 }

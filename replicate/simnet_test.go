@@ -12,7 +12,7 @@ import (
 // a stream has no holes.
 func (s *sim) transmit(e *simEnd, m wire.Message) {
 	far := e.far
-	if s.down[e.edge] {
+	if s.apart(e.edge) {
 		e.cut, far.cut = true, true
 	}
 	if e.cut {

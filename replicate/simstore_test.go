@@ -39,7 +39,7 @@ func (s *sim) attempt(e *simEnd, do func() (event, error), n int, within time.Du
 			ev = stopped{err}
 		case s.moves && errors.Is(err, wire.ErrInvalid): // a table is gone, or another connection has ended the snapshot
 			ev = stopped{err}
-		case err != nil && !errors.Is(err, cdc.ErrRolledBack):
+		case err != nil && !errors.Is(err, cdc.ErrRolledBack) && !cdc.IsFull(err):
 			s.t.Errorf("node %d: %v", e.node.id, err)
 			ev = stopped{err}
 		case err != nil && n < storeTries:

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"sqlsync/cdc"
 	"sqlsync/merge"
 	"sqlsync/wire"
 )
@@ -19,6 +20,8 @@ type capture struct {
 	touched map[string]bool
 	// have is the vector after the last call.
 	have merge.Vector
+	// partly says that a call may have sealed a part, because the disk was full.
+	partly bool
 	// ownPos is the place of the last own batch that was looked at.
 	ownPos int64
 }
@@ -61,14 +64,18 @@ func (n *Node) watched(tables []string, call func() (merge.Vector, error)) (v me
 	n.have = n.vector()
 	own := n.ownSince(had)
 	n.w.Note("call %d %v %v %d", n.index, n.have, err != nil, len(own))
+	n.partly = n.partly || cdc.IsFull(err)
 	if err == nil && (!n.w.moves || !n.marked(`WHERE dataset_id = 1`)) || len(own) > 0 { // not all calls seal
 		for _, name := range slices.Sorted(maps.Keys(before)) {
-			n.compare(n.w.table(name), before[name], own)
+			if !n.partly {
+				n.compare(n.w.table(name), before[name], own)
+			}
 		}
 		for name := range n.touched {
 			tables = append(tables, name)
 		}
 		clear(n.touched)
+		n.partly = n.partly && err != nil
 	}
 	for _, name := range tables {
 		if t := n.w.table(name); t != nil && !n.touched[name] {

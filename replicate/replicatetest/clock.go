@@ -9,7 +9,8 @@ import (
 	"modernc.org/sqlite"
 )
 
-// wall is what clocks in SQL show: that of the node whose call is under way.
+// wall is what clocks in SQL show: that of the node whose call is under way, or
+// the real one where there is no world.
 var wall time.Time
 
 // fakeJulianday takes the place of SQLite's julianday, by which triggers stamp
@@ -19,8 +20,12 @@ var fakeJulianday = sync.OnceFunc(func() {
 		if len(args) != 1 || args[0] != "now" {
 			return nil, errors.New("julianday of anything but now")
 		}
+		now := wall
+		if now.IsZero() {
+			now = time.Now()
+		}
 		const unixEpoch = 2440587.5
-		return unixEpoch + float64(wall.UnixMilli())/86_400_000, nil
+		return unixEpoch + float64(now.UnixMilli())/86_400_000, nil
 	})
 })
 

@@ -38,6 +38,9 @@ type Node struct {
 	authors map[string]merge.NodeID
 	backup  string
 	uneven  int // see BecameUneven
+	// keys counts those that it has lost; unattested says that it has no witness.
+	keys       int
+	unattested bool
 
 	store *cdc.Store
 	pool  *sql.DB
@@ -48,6 +51,10 @@ type Node struct {
 	fuse    bool // the next look at key or clock is the end
 	copied  string
 	quietTo time.Time
+	// began is up to where its chain tells what was there when it began, beganAs
+	// whose that is.
+	began   uint64
+	beganAs merge.NodeID
 	// settled are the writes that somebody took off the list of conflicts.
 	settled map[stamp]bool
 	capture
@@ -63,6 +70,7 @@ type crash struct{}
 func (w *World) newNode(i int, now func() time.Time) *Node {
 	n := &Node{w: w, index: i, clock: clock{world: now}, capture: newCapture(), watches: make(map[string]bool), away: make(map[string]bool), authors: make(map[string]merge.NodeID), knows: make(map[int]bool), settled: make(map[stamp]bool)}
 	n.id = merge.NodeID{byte(i + 1)}
+	n.beganAs = n.id
 	n.draw = Draw{Rand: w.rand, name: fmt.Sprintf("n%d", i)}
 	return n
 }
@@ -88,7 +96,10 @@ func (n *Node) open() {
 			MaxDrift: 10 * 365 * 24 * time.Hour, // clocks are set at will
 		}
 		if n.w.putBack {
-			o.Author, o.Witness = n.authorOf, n.witness()
+			o.Author = n.authorOf
+			if !n.unattested {
+				o.Witness = n.witness()
+			}
 		}
 		n.store, err = cdc.Open(background, o)
 	}
@@ -203,8 +214,11 @@ func (n *Node) Compare(_ context.Context, question wire.Message) (answer wire.Me
 
 // Reconcile is Stream's.
 func (n *Node) Reconcile(peer merge.NodeID) func(context.Context, wire.Message) (wire.Message, error) {
-	step := n.Stream.Reconcile(peer)
+	step, store := n.Stream.Reconcile(peer), n.store
 	return func(_ context.Context, answer wire.Message) (question wire.Message, err error) {
+		if n.store != store {
+			return nil, ErrCrashed
+		}
 		n.w.Counts.Reconciles++
 		_, err = n.watched(n.w.names(), func() (_ merge.Vector, err error) {
 			question, err = step(background, answer)

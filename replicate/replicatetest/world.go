@@ -53,12 +53,15 @@ type World struct {
 	gradual bool
 	// baselines says that nodes began with rows.
 	baselines bool
-	moves     bool
-	putBack   bool
 	// repolicied says that a policy was changed: what comes of writes then depends
 	// on who had them when.
 	repolicied bool
 	policies   map[string]int // that were given, by their text in a file
+	moves      bool
+	putBack    bool
+	// damaged says that a batch is not what it was, forked that nodes may give a
+	// number twice.
+	damaged, forked bool
 }
 
 // Counts are of one world.
@@ -69,6 +72,7 @@ type Counts struct{ Statements, Refused, Seals, Applies, Reconciles, Crashes, Lo
 func New(tb testing.TB, o Options) *World {
 	tb.Helper()
 	fakeJulianday()
+	hookWriters()
 	if o.Tables == nil {
 		if o.Tables = Tables; o.Rand.IntN(3) == 0 {
 			o.Tables = append(slices.Clone(Tables), bins)
@@ -112,10 +116,15 @@ func (w *World) close() {
 		}
 	}
 	os.RemoveAll(w.dir)
+	wall = time.Time{}
+	clear(writers)
 }
 
 // Note adds a line to what Trace is the hash of.
 func (w *World) Note(format string, args ...any) { fmt.Fprintf(w.trace, format+"\n", args...) }
+
+// Forked reports whether a number may have been given twice.
+func (w *World) Forked() bool { return w.forked }
 
 // Trace is the hash of everything that has happened. Two runs of a seed that
 // differ have a source of chance that is not the seed.
