@@ -29,6 +29,7 @@ func (n *Node) Repolicy() bool {
 		return false
 	}
 	n.w.repolicied, n.fuse = true, false
+	n.FillDisk(false)
 	if _, err := n.Seal(background); err != nil {
 		n.w.tb.Errorf("node %d: %v", n.index, err)
 	}
