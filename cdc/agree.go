@@ -20,7 +20,7 @@ func (d *Stream) Offers(ctx context.Context) ([]wire.TableOffer, error) {
 		list = nil
 		for _, tab := range t.cfg.tables {
 			if tab.ds.name == d.name && tab.def != nil {
-				o := wire.TableOffer{Name: tab.name, Policy: tab.policyText(), Fingerprint: tab.fingerprint(), Shape: schema.Shape(tab.def)}
+				o := wire.TableOffer{Name: tab.name, Policy: tab.policyText(), Fingerprint: tab.fingerprint(), Shape: schema.Shape(tab.def), Renamed: tab.tellRenamed()}
 				var err error
 				if o.Arrivals, err = t.tellArrivals(tab); err != nil {
 					return err
@@ -74,13 +74,16 @@ func (d *Stream) Agree(ctx context.Context, peer merge.NodeID, offers []wire.Tab
 	return wantsSchema, err
 }
 
-// compareOffer notes whether a table waits for a peer, and reports whether that
-// is news.
+// compareOffer notes whether a table waits for a peer, and what its columns were
+// called there, and reports whether that is news.
 func (t *tx) compareOffer(tab *table, peer merge.NodeID, offers []wire.TableOffer) (news bool, err error) {
 	var reason string
 	for _, o := range offers {
 		if !equalNames(o.Name, tab.name) {
 			continue
+		}
+		if news, err = t.learnRenamed(tab, o.Renamed); err != nil {
+			return false, err
 		}
 		switch {
 		case o.Fingerprint != tab.fingerprint():
@@ -90,12 +93,13 @@ func (t *tx) compareOffer(tab *table, peer merge.NodeID, offers []wire.TableOffe
 		}
 	}
 	if reason == "" {
-		return t.agree(tab, peer, disagreeWatch)
+		agreed, err := t.agree(tab, peer, disagreeWatch)
+		return news || agreed, err
 	}
 	known, err := t.Int(`SELECT count(*) FROM sqlsync_disagreement WHERE table_id = ? AND node = ? AND kind = ? AND reason = ?`,
 		tab.id, peer[:], disagreeWatch, reason)
 	if err != nil || known > 0 {
-		return false, err
+		return news, err
 	}
 	return true, t.disagree(tab, peer, disagreeWatch, reason)
 }

@@ -132,9 +132,9 @@ func (t *tx) newApplier(tab *table, ds *dataset, pos int64, h *wire.Header, sec 
 	}
 	a.seen = func(origin merge.NodeID) merge.HLC { return horizon[[8]byte(origin[:8])] }
 	var lacking []string
-	for _, name := range sec.Columns {
-		i := tab.cellNamed(name)
-		a.columns = append(a.columns, i)
+	a.columns = tab.cellsOf(sec.Columns)
+	for place, name := range sec.Columns {
+		i := a.columns[place]
 		if i >= 0 {
 			a.insert, a.slots = append(a.insert, i), append(a.slots, tab.cells[i].slot)
 		} else {

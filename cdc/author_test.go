@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -249,6 +250,32 @@ func TestBackupOfFormerKey(t *testing.T) {
 	if got := b.text(`SELECT group_concat(id) FROM items`); got != "1,2,3,4" {
 		t.Errorf("rows are %s", got)
 	}
+}
+
+// While the file is open, a backup is copied over it. For a moment there is
+// nothing in it.
+func TestCopiedOverWhileOpen(t *testing.T) {
+	a, b := renewingPair(t, items, cdc.WatchOptions{})
+	a.exec(`INSERT INTO items (id) VALUES (1)`)
+	converge(t, a, b)
+	backup := a.backup()
+	a.exec(`INSERT INTO items (id) VALUES (2)`)
+	converge(t, a, b)
+	ended := make(chan error, 1)
+	go func() { ended <- a.Follow(t.Context()) }()
+	shell := func(command string) { // in a process of its own, see package filewatch
+		t.Helper()
+		if out, err := exec.Command("sh", "-c", command, "sh", a.path, backup).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v %s", command, err, out)
+		}
+	}
+	shell(`: > "$1"`)
+	a.until("the empty file to be seen", func() bool { return len(a.Troubles()) > 0 || len(ended) > 0 })
+	shell(`cat "$2" > "$1"`)
+	if err := <-ended; !errors.Is(err, cdc.ErrRestored) {
+		t.Fatalf("Follow: %v", err)
+	}
+	a.shut()
 }
 
 // restoreFrom replaces every page by those of another database.

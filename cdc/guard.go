@@ -62,10 +62,11 @@ func (s *Store) present() error {
 }
 
 // uninstalled returns ErrUninstalled where a query failed because nothing of
-// ours is in the database any more, else the query's error.
+// ours is in the database any more, else the query's error. A file that has
+// nothing at all is being copied over.
 func (s *Store) uninstalled(err error) error {
-	var n int
-	if !sqlconn.Busy(err) && s.db.Get(&n, `SELECT count(*) FROM main.sqlite_master WHERE name = 'sqlsync_node'`) == nil && n == 0 {
+	var n, ours int
+	if !sqlconn.Busy(err) && s.db.QueryRow(`SELECT count(*), coalesce(sum(name = 'sqlsync_node'), 0) FROM main.sqlite_master`).Scan(&n, &ours) == nil && n > 0 && ours == 0 {
 		return ErrUninstalled
 	}
 	return err

@@ -55,7 +55,7 @@ func (t *tx) readCells(tab *table) error {
 		}
 		tab.cells = append(tab.cells, tableCell{name: col.Name, slot: slot, key: keyPlace(tab.key, i), initial: t.initial(col)})
 	}
-	return nil
+	return t.readRenamed(tab)
 }
 
 // followNames finds columns that were renamed or dropped.
@@ -65,15 +65,32 @@ func (t *tx) followNames(tab *table, had []numbered, columns []int) error {
 		now[i] = tab.def.Columns[c].Name
 	}
 	renamed := renames(had, now)
+	for slot, name := range renamed {
+		same, other, err := t.compareRenamed(tab, slot, name)
+		if err != nil {
+			return err
+		}
+		if 4*same < same+other {
+			delete(renamed, slot)
+			tab.renamed = tab.renamed || same > 0 // it may have been, and written to
+		}
+	}
 	for i := range had {
 		n := &had[i]
 		if placeOf(now, n.name) >= 0 {
 			continue
 		}
+		was := n.name
 		if n.name = renamed[n.slot]; n.name == "" {
 			n.name = fmt.Sprint(goneColumn, n.slot)
+			if _, err := t.Exec(`DELETE FROM sqlsync_renamed WHERE table_id = ? AND slot = ?`, tab.id, n.slot); err != nil {
+				return fmt.Errorf("forget a column: %w", err)
+			}
 		} else {
 			tab.renamed = true
+			if err := t.noteRenamed(tab, was, n.slot); err != nil {
+				return err
+			}
 		}
 		if _, err := t.Exec(`UPDATE sqlsync_column SET name = ? WHERE table_id = ? AND slot = ?`, n.name, tab.id, n.slot); err != nil {
 			return fmt.Errorf("rename column: %w", err)
@@ -84,9 +101,8 @@ func (t *tx) followNames(tab *table, had []numbered, columns []int) error {
 
 // renames guesses which columns have another name, by slot. RENAME COLUMN leaves
 // a column where it is, and ADD COLUMN adds one behind all others: names that
-// went and as many that came, between two that stayed, are the same columns. If
-// that is a mistake, because some were dropped and others added, the comparison
-// of all rows that follows makes it good.
+// went and as many that came, between two that stayed, may be the same columns:
+// compareRenamed tells by their values.
 func renames(had []numbered, now []string) map[int]string {
 	list := make(map[int]string)
 	var went []numbered

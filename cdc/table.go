@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"sqlsync/merge"
 	"sqlsync/merge/cell"
@@ -46,6 +47,8 @@ type table struct {
 	cells []tableCell
 	// slots is one more than the highest slot ever given.
 	slots int
+	// was are slots by what their columns were called, folded.
+	was map[string]int
 	// references and checks are what rows of the table may break.
 	references []reference
 	checks     []schema.Constraint
@@ -204,12 +207,14 @@ func keyPlace(key schema.Key, column int) int {
 	return -1
 }
 
-// cellNamed returns the index in cells of a column, -1 if there is none.
+// cellNamed returns the index in cells of the column that has a name or, if none
+// has, had it, -1 if there is none.
 func (tab *table) cellNamed(name string) int {
-	for i := range tab.cells {
-		if schema.Same(tab.cells[i].name, name) {
-			return i
-		}
+	if i := slices.IndexFunc(tab.cells, func(c tableCell) bool { return schema.Same(c.name, name) }); i >= 0 {
+		return i
+	}
+	if slot, ok := tab.was[schema.Fold(name)]; ok {
+		return slices.IndexFunc(tab.cells, func(c tableCell) bool { return c.slot == slot })
 	}
 	return -1
 }

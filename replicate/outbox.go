@@ -51,7 +51,7 @@ func (s *session) next() wire.Message {
 		m := o.posted[0]
 		o.posted = o.posted[1:]
 		if offers, ok := m.(*wire.Offers); ok && s.digests.protocol < wire.ArrivalProtocol {
-			return withoutArrivals(offers)
+			return withoutFields(offers)
 		}
 		return m
 	case !s.isOpen:
@@ -74,11 +74,11 @@ func (s *session) next() wire.Message {
 	return nil
 }
 
-// withoutArrivals is what a peer of an earlier version can read.
-func withoutArrivals(m *wire.Offers) *wire.Offers {
+// withoutFields is what a peer of an earlier version can read.
+func withoutFields(m *wire.Offers) *wire.Offers {
 	list := slices.Clone(m.Tables)
 	for i := range list {
-		list[i].Arrivals = nil
+		list[i].Arrivals, list[i].Renamed = nil, nil
 	}
 	return &wire.Offers{Tables: list}
 }

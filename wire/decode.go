@@ -96,6 +96,7 @@ func (r *reader) hello() *Hello {
 		fieldMoved:     func(f *reader) { m.Moved = f.moved() },
 		fieldExchanges: func(*reader) { m.Exchanges = true },
 		fieldArrivals:  func(f *reader) { f.arrivals(m.Tables) },
+		fieldRenamed:   func(f *reader) { f.renamed(m.Tables) },
 	})
 	return m
 }
@@ -104,6 +105,7 @@ func (r *reader) offersAnew() *Offers {
 	m := &Offers{Tables: r.offers()}
 	r.fields(map[uint64]func(*reader){
 		fieldOffersArrivals: func(f *reader) { f.arrivals(m.Tables) },
+		fieldOffersRenamed:  func(f *reader) { f.renamed(m.Tables) },
 	})
 	return m
 }
@@ -144,6 +146,35 @@ func (r *reader) arrivals(tables []TableOffer) {
 			last, list[author] = author, at
 		}
 		tables[i].Arrivals = list
+	}
+}
+
+// renamed reads what columns of some of the tables were called, in the tables'
+// order, ascending by what they were.
+func (r *reader) renamed(tables []TableOffer) {
+	if len(r.b) == 0 {
+		r.fail("no renamed columns")
+	}
+	for next := uint64(0); r.err == nil && len(r.b) > 0; {
+		i := r.uvarint()
+		if r.err == nil && (i < next || i >= uint64(len(tables))) {
+			r.fail("renamed columns of no table")
+			return
+		}
+		next = i + 1
+		list := make([]RenamedColumn, r.count(2, maxColumns))
+		for k := range list {
+			list[k] = RenamedColumn{Was: r.name(), Is: r.name()}
+			if r.err == nil && k > 0 && list[k].Was <= list[k-1].Was {
+				r.fail("renamed columns are not in order")
+			}
+		}
+		if r.err == nil && len(list) == 0 {
+			r.fail("no renamed columns of a table")
+		}
+		if r.err == nil {
+			tables[i].Renamed = list
+		}
 	}
 }
 

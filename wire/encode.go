@@ -47,10 +47,14 @@ const (
 	fieldMoved     = 8
 	fieldExchanges = 9
 	fieldArrivals  = 10
+	fieldRenamed   = 11
 )
 
 // Numbers of the fields that follow Offers.
-const fieldOffersArrivals = 1
+const (
+	fieldOffersArrivals = 1
+	fieldOffersRenamed  = 2
+)
 
 func known(kind byte) bool {
 	return kind >= kindHello && kind <= kindRanges || kind == kindKnown || kind == kindAddresses
@@ -62,7 +66,7 @@ func appendMessage(b []byte, m Message) (kind byte, body []byte, err error) {
 	case *Hello:
 		return kindHello, appendHello(b, m), nil
 	case *Offers:
-		return kindOffers, appendArrivals(appendOffers(b, m.Tables), fieldOffersArrivals, m.Tables), nil
+		return kindOffers, appendRenamed(appendArrivals(appendOffers(b, m.Tables), fieldOffersArrivals, m.Tables), fieldOffersRenamed, m.Tables), nil
 	case *Behind:
 		return kindBehind, b, nil
 	case *SnapshotRequest:
@@ -140,7 +144,7 @@ func appendHello(b []byte, m *Hello) []byte {
 	if m.Exchanges {
 		b = appendBytes(binary.AppendUvarint(b, fieldExchanges), "")
 	}
-	return appendArrivals(b, fieldArrivals, m.Tables)
+	return appendRenamed(appendArrivals(b, fieldArrivals, m.Tables), fieldRenamed, m.Tables)
 }
 
 // appendArrivals appends the arrivals of the tables as a field, if there are any.
@@ -153,6 +157,24 @@ func appendArrivals(b []byte, field uint64, tables []TableOffer) []byte {
 		list = binary.AppendUvarint(binary.AppendUvarint(list, uint64(i)), uint64(len(t.Arrivals)))
 		for _, author := range slices.SortedFunc(maps.Keys(t.Arrivals), merge.NodeID.Compare) {
 			list = binary.AppendUvarint(append(list, author[:]...), uint64(t.Arrivals[author]))
+		}
+	}
+	if len(list) == 0 {
+		return b
+	}
+	return appendBytes(binary.AppendUvarint(b, field), list)
+}
+
+// appendRenamed appends what columns were called as a field, if any was.
+func appendRenamed(b []byte, field uint64, tables []TableOffer) []byte {
+	var list []byte
+	for i, t := range tables {
+		if len(t.Renamed) == 0 {
+			continue
+		}
+		list = binary.AppendUvarint(binary.AppendUvarint(list, uint64(i)), uint64(len(t.Renamed)))
+		for _, c := range t.Renamed {
+			list = appendBytes(appendBytes(list, c.Was), c.Is)
 		}
 	}
 	if len(list) == 0 {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"maps"
+	"slices"
 
 	"sqlsync/merge"
 )
@@ -76,7 +77,12 @@ type TableOffer struct {
 	// its batches: by author, up to when the rows are here that it had. Empty
 	// where no node has moved the table, as far as the sender knows.
 	Arrivals Arrivals
+	// Renamed are what columns were called that have other names now, ascending.
+	Renamed []RenamedColumn
 }
+
+// RenamedColumn is what a column was called, and is.
+type RenamedColumn struct{ Was, Is string }
 
 // Arrivals are times by author.
 type Arrivals map[merge.NodeID]merge.HLC
@@ -94,7 +100,7 @@ func (a Arrivals) Cover(others Arrivals) bool {
 
 // Equal reports whether two offers say the same.
 func (o TableOffer) Equal(p TableOffer) bool {
-	return o.Name == p.Name && o.Policy == p.Policy && o.Fingerprint == p.Fingerprint && o.Shape == p.Shape && maps.Equal(o.Arrivals, p.Arrivals)
+	return o.Name == p.Name && o.Policy == p.Policy && o.Fingerprint == p.Fingerprint && o.Shape == p.Shape && maps.Equal(o.Arrivals, p.Arrivals) && slices.Equal(o.Renamed, p.Renamed)
 }
 
 // Offers says anew which tables its sender watches, after that has changed.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -51,6 +52,12 @@ func TestMessagesHaveOneForm(t *testing.T) {
 		}
 		return a
 	})
+	renamed := rapid.Custom(func(t *rapid.T) (list []RenamedColumn) {
+		for i := range rapid.IntRange(0, 2).Draw(t, "renamed") {
+			list = append(list, RenamedColumn{Was: fmt.Sprint(i), Is: text.Draw(t, "is")})
+		}
+		return list
+	})
 	rapid.Check(t, func(t *rapid.T) {
 		var m Message
 		switch rapid.IntRange(0, 5).Draw(t, "type") {
@@ -58,7 +65,7 @@ func TestMessagesHaveOneForm(t *testing.T) {
 			m = &Hello{
 				MinProtocol: rapid.Uint32().Draw(t, "min"), MaxProtocol: rapid.Uint32().Draw(t, "max"), Software: text.Draw(t, "software"),
 				Dataset: text.Draw(t, "dataset"), Pull: rapid.Bool().Draw(t, "pull"), Push: rapid.Bool().Draw(t, "push"),
-				Vector: vector.Draw(t, "vector"), Tables: []TableOffer{{text.Draw(t, "name"), text.Draw(t, "policy"), text.Draw(t, "fingerprint"), text.Draw(t, "shape"), arrivals.Draw(t, "arrivals")}},
+				Vector: vector.Draw(t, "vector"), Tables: []TableOffer{{text.Draw(t, "name"), text.Draw(t, "policy"), text.Draw(t, "fingerprint"), text.Draw(t, "shape"), arrivals.Draw(t, "arrivals"), renamed.Draw(t, "renamed")}},
 				Now: merge.HLC(rapid.Int64Min(0).Draw(t, "now")),
 			}
 			if rapid.Bool().Draw(t, "narrow") {
@@ -84,7 +91,7 @@ func TestMessagesHaveOneForm(t *testing.T) {
 		case 3:
 			m = &Bye{Code: text.Draw(t, "code"), Text: text.Draw(t, "text")}
 		case 5:
-			m = &Offers{Tables: []TableOffer{{Name: "a"}, {Name: text.Draw(t, "name"), Arrivals: arrivals.Draw(t, "arrivals")}, {Name: "z", Arrivals: arrivals.Draw(t, "more")}}}
+			m = &Offers{Tables: []TableOffer{{Name: "a"}, {Name: text.Draw(t, "name"), Arrivals: arrivals.Draw(t, "arrivals")}, {Name: "z", Arrivals: arrivals.Draw(t, "more"), Renamed: renamed.Draw(t, "renamed")}}}
 		case 4:
 			m = &Batches{Sealed: []*Sealed{{Head: []byte(text.Draw(t, "head")), Signature: make([]byte, signatureSize), Sections: [][]byte{nil, {}, {1}}}}}
 		}

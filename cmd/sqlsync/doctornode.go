@@ -90,7 +90,7 @@ func (d *doctor) checkTables() {
 		case t.Refused != nil:
 			d.warn(name, remedyOf(t.Refused), "refused: %s", causeOf(t.Refused))
 		case t.SharedIDs:
-			d.warn(name, "sqlsync watch "+t.Name+" --ids rekey"+ifTrue(t.CanRange, ", or --ids range")+"; no need where one node only inserts",
+			d.warn(name, "sqlsync watch "+t.Name+" --ids rekey"+ifTrue(t.CanRange, ", or --ids range")+", on every node; no need where one node only inserts",
 				"watched in %s; two nodes that insert give the same id to different rows", t.Dataset)
 		case t.Watched:
 			d.ok(name, "watched in %s%s", t.Dataset, needless(t.Function))

@@ -51,7 +51,7 @@ func TestVerdict(t *testing.T) {
 			Remotes: []remoteStatus{{Name: "till", State: "connected", Pull: true, Push: true, Datasets: []string{"primary"}}}},
 			"dataset logs is not replicated: no remote has it; sqlsync remote set NAME --dataset logs gives it to one", false},
 		{"aside", status{watched: 1, Serving: true, Quarantined: 2, waiting: 1, Remotes: []remoteStatus{remote("till", "connected", 0)}},
-			"everything is replicated; 1 table is waiting; 2 rows are kept aside", true},
+			"everything is replicated; 1 table is waiting and not merged; 2 rows are kept aside", true},
 	} {
 		if c.st.Datasets == nil {
 			c.st.Datasets = []datasetStatus{{Dataset: "primary", Enabled: true}}

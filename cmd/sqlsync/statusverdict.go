@@ -56,7 +56,7 @@ func (st *status) verdict() (text string, replicated bool) {
 		noun string
 		what string
 	}{
-		{st.waiting, "table", "waiting"},
+		{st.waiting, "table", "waiting and not merged"},
 		{st.Quarantined, "row", "kept aside"},
 	} {
 		if x.n > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -53,13 +54,16 @@ func (c *statusCmd) wait(ctx context.Context, a *app) error {
 	if a.JSON {
 		return a.printJSON(map[string]any{"remote": r.Name, "confirmed": true, "unreplicated": list})
 	}
-	if len(list) == 0 {
+	if len(list)+len(have.Waiting) == 0 {
 		a.say("%s has everything", r.Name)
 		return nil
 	}
 	a.say("%s has everything that was written here", r.Name)
 	for _, u := range list {
 		a.say("but %s; %s", u, u.Remedy)
+	}
+	for _, table := range slices.Sorted(maps.Keys(have.Waiting)) {
+		a.say("but table %s waits and may not be merged there yet: %s", cell(table), have.Waiting[table])
 	}
 	return nil
 }

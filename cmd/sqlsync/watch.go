@@ -144,6 +144,9 @@ func (c *watchCmd) print(a *app, verdicts []cdc.Verdict) error {
 				shared = append(shared, v.Table)
 			}
 			a.tell("%s: %s", cell(v.Table), c.took(v))
+			if v.Before != "" && v.Before != v.Policy {
+				a.say("%s waits until it is watched so on every node", cell(v.Table))
+			}
 			if v.InClear {
 				a.say("%s is in clear from now on: its rows can be read by whoever holds or passes on dataset %s", cell(v.Table), cell(v.Dataset))
 			}

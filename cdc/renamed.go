@@ -1,0 +1,117 @@
+package cdc
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sqlsync/cdc/internal/sqlconn"
+	"sqlsync/schema"
+	"sqlsync/wire"
+)
+
+// Columns are told apart by their names. One that the application renames is the
+// column it was, so batches that call it by another name mean it: those that were
+// sealed before, and those of nodes that have not renamed it yet. Who renames a
+// column remembers what it was, and tells peers, some of whom may never have had
+// it by that name.
+
+// informative is how many rows decide whether a column was renamed.
+const informative = 1000
+
+// compareRenamed counts rows in which a column has the value that the column of a
+// slot had, and those in which it has not. RENAME COLUMN keeps values, a column
+// that is added instead of one that is dropped has others. A value that nobody
+// has given tells nothing.
+func (t *tx) compareRenamed(tab *table, slot int, name string) (same, other int, err error) {
+	q := tableSQL{t: tab}
+	err = t.Query(func(row []any) error {
+		stored, _ := row[1].([]byte)
+		got, was := hashValue(row[0]), hashes(stored).at(slot)
+		switch {
+		case was == unknown || row[0] == nil && was == got:
+			return nil
+		case was == got:
+			same++
+		default:
+			other++
+		}
+		if same+other == informative {
+			return sqlconn.Stop
+		}
+		return nil
+	}, `SELECT +t.`+schema.Quote(name)+`, m.hashes FROM `+q.meta()+` AS m JOIN main.`+schema.Quote(tab.name)+` AS t ON `+
+		q.keyEquals("t.", "m.k%d")+` WHERE coalesce(m.state, 0) = 0`)
+	return same, other, err
+}
+
+// noteRenamed notes what the column of a slot was called.
+func (t *tx) noteRenamed(tab *table, was string, slot int) error {
+	if _, err := t.Exec(`INSERT OR REPLACE INTO sqlsync_renamed (table_id, was, slot) VALUES (?, ?, ?)`, tab.id, was, slot); err != nil {
+		return fmt.Errorf("note what a column was called: %w", err)
+	}
+	return nil
+}
+
+func (t *tx) readRenamed(tab *table) error {
+	tab.was = make(map[string]int)
+	return t.Query(func(row []any) error {
+		tab.was[schema.Fold(row[0].(string))] = int(row[1].(int64))
+		return nil
+	}, `SELECT was, slot FROM sqlsync_renamed WHERE table_id = ?`, tab.id)
+}
+
+// tellRenamed lists what columns of a table were called.
+func (tab *table) tellRenamed() (list []wire.RenamedColumn) {
+	for was, slot := range tab.was {
+		i := slices.IndexFunc(tab.cells, func(c tableCell) bool { return c.slot == slot })
+		if i >= 0 {
+			list = append(list, wire.RenamedColumn{Was: was, Is: tab.cells[i].name})
+		}
+	}
+	slices.SortFunc(list, func(a, b wire.RenamedColumn) int { return strings.Compare(a.Was, b.Was) })
+	return list
+}
+
+// learnRenamed notes what columns were called on a peer, and reports whether that
+// is news. A column that is here by that name is another.
+func (t *tx) learnRenamed(tab *table, told []wire.RenamedColumn) (news bool, err error) {
+	for _, c := range told {
+		if tab.cellNamed(c.Was) >= 0 || tab.def.Has(c.Was) {
+			continue
+		}
+		i := slices.IndexFunc(tab.cells, func(own tableCell) bool { return schema.Same(own.name, c.Is) })
+		if i < 0 {
+			continue
+		}
+		if err := t.noteRenamed(tab, c.Was, tab.cells[i].slot); err != nil {
+			return news, err
+		}
+		news = true
+	}
+	return news, nil
+}
+
+// cellsOf are the cells that a section's columns are, -1 where the table has none.
+// Two cannot be one: of a column that was renamed and one that has its old name
+// now, the peer means by the new name what is called so here.
+func (tab *table) cellsOf(columns []string) []int {
+	list := make([]int, len(columns))
+	taken := make(map[int]bool)
+	for i, name := range columns {
+		if list[i] = tab.cellNamed(name); list[i] >= 0 && schema.Same(tab.cells[list[i]].name, name) {
+			taken[list[i]] = true
+		}
+	}
+	for i, name := range columns {
+		c := list[i]
+		if c < 0 || schema.Same(tab.cells[c].name, name) {
+			continue
+		}
+		if taken[c] {
+			list[i] = -1
+		}
+		taken[c] = true
+	}
+	return list
+}

@@ -1,0 +1,113 @@
+package cdc_test
+
+import (
+	"fmt"
+	"testing"
+
+	"sqlsync/cdc"
+)
+
+const shelves = `CREATE TABLE stock (id INTEGER PRIMARY KEY, name TEXT, qty INT, doc TEXT); INSERT INTO stock VALUES (1, 'x', 1, 'one'), (2, 'y', 2, 'two'), (3, 'z', 3, NULL)`
+
+const contents = `SELECT group_concat(id || name || coalesce(shelf, '-'), ' ') FROM (SELECT * FROM stock ORDER BY id)`
+
+// meetWithNames exchanges as sessions do: what columns were called is told before.
+func meetWithNames(nodes ...*node) {
+	for range 2 {
+		for _, a := range nodes {
+			for _, b := range nodes {
+				if a != b {
+					a.greet(b)
+				}
+			}
+		}
+	}
+}
+
+func want(t *testing.T, query, want string, nodes ...*node) {
+	t.Helper()
+	for i, n := range nodes {
+		if got := n.text(query); got != want {
+			t.Errorf("node %d has %s, want %s", i, got, want)
+		}
+	}
+}
+
+// A node that comes when a column has another name than in its history has its
+// values.
+func TestRenamedBeforeANodeCame(t *testing.T) {
+	a := newNode(t, 1, shelves)
+	a.watch(cdc.WatchOptions{}, "stock")
+	a.exec(`UPDATE stock SET doc = 'uno' WHERE id = 1`)
+	a.seal()
+	a.exec(`ALTER TABLE stock RENAME COLUMN doc TO note`)
+	a.seal()
+	a.exec(`ALTER TABLE stock RENAME COLUMN note TO shelf`)
+	a.exec(`INSERT INTO stock VALUES (4, 'w', 4, 'four')`)
+	b := newNode(t, 2, `CREATE TABLE stock (id INTEGER PRIMARY KEY, name TEXT, qty INT, shelf TEXT)`)
+	b.watch(cdc.WatchOptions{}, "stock")
+	c := newNode(t, 3, `CREATE TABLE stock (id INTEGER PRIMARY KEY, name TEXT, qty INT, shelf TEXT)`)
+	c.watch(cdc.WatchOptions{}, "stock")
+	c.greet(b) // it hears of the names before it has a change, and of some only then
+	b.greet(a)
+	c.greet(b)
+	want(t, contents, "1xuno 2ytwo 3z- 4wfour", a, b, c)
+}
+
+// A column is renamed on one node after the other, and both write meanwhile by
+// the name that it has there.
+func TestRenamedOneAfterTheOther(t *testing.T) {
+	for _, rename := range []string{
+		`ALTER TABLE stock RENAME COLUMN doc TO shelf`,
+		`CREATE TABLE n (id INTEGER PRIMARY KEY, name TEXT, qty INT, shelf TEXT); INSERT INTO n SELECT * FROM stock; DROP TABLE stock; ALTER TABLE n RENAME TO stock`,
+	} {
+		a, b := pair(t, shelves, "stock")
+		converge(t, a, b)
+		a.exec(`UPDATE stock SET doc = 'NEW' WHERE id = 2`)
+		a.exec(`INSERT INTO stock VALUES (4, 'w', 4, 'four')`)
+		a.seal() // b is away
+		a.exec(rename)
+		a.exec(`UPDATE stock SET shelf = 'three' WHERE id = 3`)
+		a.seal()
+		b.exec(`UPDATE stock SET doc = 'ONE' WHERE id = 1`)
+		b.seal()
+		a.greet(b)
+		b.exec(rename)
+		meetWithNames(a, b)
+		want(t, contents, "1xONE 2yNEW 3zthree 4wfour", a, b)
+		if n := len(a.conflicts()) + len(b.conflicts()); n != 0 {
+			t.Errorf("%d conflicts", n)
+		}
+	}
+}
+
+// A column that is added where another was dropped is no renamed one: what
+// those who have it already wrote to it stands.
+func TestDroppedAndAddedIsNotRenamed(t *testing.T) {
+	for i, change := range [][]string{
+		{`ALTER TABLE stock DROP COLUMN doc`, `ALTER TABLE stock ADD COLUMN shelf TEXT`},
+		{`ALTER TABLE stock ADD COLUMN shelf TEXT DEFAULT 'none'`, `ALTER TABLE stock DROP COLUMN doc`},
+		{`CREATE TABLE n (id INTEGER PRIMARY KEY, name TEXT, qty INT, shelf TEXT); INSERT INTO n (id, name, qty) SELECT id, name, qty FROM stock; DROP TABLE stock; ALTER TABLE n RENAME TO stock`},
+	} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			a, b := pair(t, shelves, "stock")
+			converge(t, a, b)
+			for _, n := range []*node{a, b} {
+				for _, q := range change {
+					n.exec(q)
+				}
+				n.seal()
+				if n == a {
+					n.exec(`UPDATE stock SET shelf = 'A' WHERE id = 1`)
+					n.seal()
+				}
+			}
+			meetWithNames(a, b)
+			rest := a.text(`SELECT coalesce(shelf, '-') FROM stock WHERE id = 2`)
+			want(t, contents, "1xA 2y"+rest+" 3z"+rest, a, b)
+			if n := len(a.conflicts()) + len(b.conflicts()); n != 0 {
+				t.Errorf("%d conflicts", n)
+			}
+		})
+	}
+}
