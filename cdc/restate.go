@@ -66,6 +66,9 @@ func (a *applier) remind(act *action) {
 // inserts for an update of it.
 func (t *tx) restate() error {
 	list := t.restatements
+	if len(list) == 0 {
+		return nil
+	}
 	t.restatements = nil
 	var tables []*table
 	unsure := make(map[string]bool)
