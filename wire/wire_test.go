@@ -117,7 +117,7 @@ func messages() map[string]Message {
 		"offers-arrivals": &Offers{Tables: []TableOffer{{Name: "orders"}, {Name: "readings", Arrivals: Arrivals{{1}: 77, {2}: 1}}}},
 		"hello-renamed": &Hello{MinProtocol: 1, MaxProtocol: 5, Dataset: "primary", Pull: true, Push: true, Vector: v,
 			Tables: []TableOffer{{Name: "orders"}, {Name: "stock", Renamed: []RenamedColumn{{"doc", "shelf"}, {"note", "shelf"}}}}},
-		"offers-renamed": &Offers{Tables: []TableOffer{{Name: "stock", Renamed: []RenamedColumn{{"doc", "shelf"}}}}},
+		"offers-renamed":  &Offers{Tables: []TableOffer{{Name: "stock", Renamed: []RenamedColumn{{"doc", "shelf"}}}}},
 		"hello-exchanges": &Hello{MinProtocol: 1, MaxProtocol: 2, Dataset: "primary", Tables: []TableOffer{}, Vector: v, Exchanges: true},
 		"known":           &Known{Salt: [16]byte{1, 2}, Tags: [][16]byte{{1}, {2}}},
 		"addresses":       &Addresses{List: []Address{{merge.NodeID{1}, []byte("said")}, {merge.NodeID{2}, []byte("so")}}},
