@@ -118,12 +118,17 @@ func (t *Ticket) Text() (string, error) {
 	return text, nil
 }
 
+// IsTicket reports whether a text begins as tickets do.
+func IsTicket(s string) bool {
+	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(s)), ticketPrefix+"1")
+}
+
 // ParseTicket reads what [Ticket.Text] returns, in lower or upper case. Any error
 // is [ErrBadTicket] and says what to do; like decodeKey's, it repeats nothing of s.
 func ParseTicket(s string) (*Ticket, error) {
 	s = strings.TrimSpace(s)
-	if lower := strings.ToLower(s); !strings.HasPrefix(lower, ticketPrefix+"1") {
-		if strings.HasPrefix(lower, publicPrefix+"1") {
+	if !IsTicket(s) {
+		if strings.HasPrefix(strings.ToLower(s), publicPrefix+"1") {
 			return nil, fmt.Errorf("%w: this is a key: a ticket begins with %q", ErrBadTicket, ticketPrefix+"1")
 		}
 		return nil, fmt.Errorf("%w: it does not begin with %q: copy it again, in full", ErrBadTicket, ticketPrefix+"1")

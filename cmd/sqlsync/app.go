@@ -185,7 +185,7 @@ func explain(path string, err error) error {
 	case errors.Is(err, cdc.ErrNotDatabase) && isFolder(path):
 		return hint(fmt.Errorf("%s is a folder", path), "name the database in it; serve also takes a pattern: --db '%s'", filepath.Join(path, "*.db"))
 	case errors.Is(err, cdc.ErrNotDatabase):
-		return hint(fmt.Errorf("%s is not a SQLite database", path), "check --db")
+		return hint(fmt.Errorf("%s is not a SQLite database", path), "check --db; a database that its application encrypts cannot be replicated")
 	case errors.As(err, &file) && errors.Is(err, fs.ErrPermission) && slices.Contains([]string{path, mesh.KeyPath(path), mesh.DatasetKeysPath(path)}, file.Path):
 		return hint(fmt.Errorf("%s cannot be opened by this user", file.Path), "run sqlsync as the file's owner, as which everything that is done with the database has to run")
 	case errors.Is(err, cdc.ErrReadOnly), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):

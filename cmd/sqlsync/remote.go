@@ -203,6 +203,9 @@ func checkDataset(name string) error {
 
 func parseKey(s string) (merge.NodeID, error) {
 	key, err := crypto.ParsePublicKey(s)
+	if err != nil && crypto.IsTicket(s) {
+		return merge.NodeID{}, usage("this is a ticket and no key", "on a node that is to join: sqlsync join TICKET")
+	}
 	if err != nil {
 		return merge.NodeID{}, usage(err.Error(), "copy the key again: sqlsync key prints it on the other machine")
 	}

@@ -30,6 +30,8 @@ type snapshotCmd struct {
 // the part whose cursor is empty.
 const snapshotMagic = "sqlsync snapshot 1\n"
 
+var errNoSnapshot = errors.New("it does not begin like one")
+
 type snapshotExportCmd struct {
 	File    string   `arg:"" help:"The file to write. It must not exist."`
 	Dataset []string `sep:"none" placeholder:"NAME" complete:"dataset" help:"A dataset; may be repeated. All of them if left out."`
@@ -148,6 +150,12 @@ func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return usage("no snapshot at "+c.File, "name a file that sqlsync snapshot export made")
 	}
+	if isFolder(c.File) {
+		return usage(c.File+" is a folder", "name a file that sqlsync snapshot export made")
+	}
+	if errors.Is(err, errNoSnapshot) {
+		return usage(c.File+" is not a snapshot", "name a file that sqlsync snapshot export made")
+	}
 	if opening := (*fs.PathError)(nil); errors.As(err, &opening) {
 		return hint(fmt.Errorf("read snapshot: %w", err), "check its permissions")
 	}
@@ -249,6 +257,13 @@ func (c *snapshotImportCmd) check() (checksum merge.NodeID, datasets []string, e
 	if fi.Size() < int64(len(snapshotMagic)+blake2b.Size256) {
 		return checksum, nil, io.ErrUnexpectedEOF
 	}
+	magic := make([]byte, len(snapshotMagic))
+	if _, err := f.ReadAt(magic, 0); err != nil {
+		return checksum, nil, err
+	}
+	if string(magic) != snapshotMagic {
+		return checksum, nil, errNoSnapshot
+	}
 	sum, _ := blake2b.New256(nil)
 	if _, err := io.CopyN(sum, f, fi.Size()-blake2b.Size256); err != nil {
 		return checksum, nil, err
@@ -292,7 +307,7 @@ func (c *snapshotImportCmd) read(fn func(dataset string, m wire.Message) error) 
 	in := bufio.NewReaderSize(io.LimitReader(f, fi.Size()-blake2b.Size256), 1<<16)
 	magic := make([]byte, len(snapshotMagic))
 	if _, err := io.ReadFull(in, magic); err != nil || string(magic) != snapshotMagic {
-		return errors.New("it does not begin like one")
+		return errNoSnapshot
 	}
 	r := wire.NewReader(in, wire.Limits{MaxMessage: 1200 << 20})
 	dataset := ""
