@@ -32,7 +32,6 @@ func (ev *evener) restateRows(differ map[string]bool, mine, theirs map[string]*t
 			list = append(list, r)
 		}
 	}
-	before := ev.clock.Last
 	if err := ev.restate(); err != nil {
 		return err
 	}
@@ -41,9 +40,6 @@ func (ev *evener) restateRows(differ map[string]bool, mine, theirs map[string]*t
 	}
 	if err := ev.sealAll(ev.ds); err != nil {
 		return err
-	}
-	if _, err := ev.Exec(`INSERT OR REPLACE INTO sqlsync_restated (table_id, first, last) VALUES (?, ?, ?)`, ev.tab.id, int64(before)+1, int64(ev.clock.Last)); err != nil {
-		return fmt.Errorf("note what was stated again: %w", err)
 	}
 	for _, r := range list {
 		id := string(ev.tab.listedKey(r.key))

@@ -103,6 +103,41 @@ func (s *sealer) supplanted(tab *table, r *touched) error {
 		tab.imageOf(all, r.values), lost)
 }
 
+// heldKeys are keys of rows that are held.
+type heldKeys map[heldKey]bool
+
+type heldKey struct {
+	table int64
+	key   string
+}
+
+func (k *heldKeys) add(tab *table, key []wire.Value) {
+	if *k == nil {
+		*k = make(heldKeys)
+	}
+	(*k)[heldKey{tab.id, keyText(key)}] = true
+}
+
+func (k heldKeys) has(tab *table, key []wire.Value) bool {
+	return k[heldKey{tab.id, keyText(key)}]
+}
+
+// restatedHeld emits the insert of a row that is held, and stays so. No seal finds
+// it otherwise: it is not in the table.
+func (s *sealer) restatedHeld(tab *table, r *touched) error {
+	im, err := s.heldImage(tab, r.key)
+	if err != nil {
+		return err
+	}
+	r.values = tab.valuesIn(im)
+	s.inserted(tab, r)
+	r.meta.state = held
+	if err := s.unlistUnique(tab, r.key); err != nil {
+		return err
+	}
+	return s.listUnique(tab, &heldItem{key: r.key, im: im, m: r.meta})
+}
+
 // heldImage is a held row.
 func (t *tx) heldImage(tab *table, key []wire.Value) (im image, err error) {
 	err = t.Query(func(row []any) (err error) {
@@ -110,6 +145,17 @@ func (t *tx) heldImage(tab *table, key []wire.Value) (im image, err error) {
 		return err
 	}, `SELECT image FROM sqlsync_held WHERE table_id = ? AND key = ?`, tab.id, wire.AppendRow(nil, key))
 	return im, err
+}
+
+// valuesIn are the cells of a row by its image.
+func (tab *table) valuesIn(im image) []wire.Value {
+	values := make([]wire.Value, len(tab.cells))
+	for _, c := range im {
+		if i := tab.cellNamed(c.name); i >= 0 {
+			values[i] = c.value
+		}
+	}
+	return values
 }
 
 // updateHeld writes cells of a row that is held.

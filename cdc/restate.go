@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"sqlsync/merge"
+	"sqlsync/merge/cell"
 	"sqlsync/schema"
 	"sqlsync/wire"
 )
@@ -19,11 +20,13 @@ import (
 // restated is a row of another end of a chain that a snapshot brought, or did not
 // tell.
 type restated struct {
-	tab   *table
-	key   []wire.Value
-	born  bool
-	gone  bool
-	slots []int
+	tab *table
+	key []wire.Value
+	// born has it said as a new row, gone as a deleted one; else its cells in slots
+	// are. What a policy has joined of several writes no update says, so such a row
+	// is new.
+	born, gone bool
+	slots      []int
 	// unsure says that the row may have been deleted elsewhere.
 	unsure bool
 }
@@ -40,7 +43,7 @@ func (a *applier) restates(actions []action) {
 		case merge.Remove:
 			r.gone = true
 		case merge.Set:
-			r.slots = act.out.Columns
+			r.slots, r.born = act.out.Columns, len(act.out.Merged)+len(act.out.Rebased) > 0
 		default:
 			continue
 		}
@@ -58,10 +61,16 @@ func (a *applier) remind(act *action) {
 }
 
 // restate makes what a snapshot brought of another end a change of this node's:
-// the metadata forgets it, so that the next seal finds it.
+// the metadata forgets it, and the seal finds it. That is at once: until then, a row
+// that is said to be gone would pass for one that is there, and what the application
+// inserts for an update of it.
 func (t *tx) restate() error {
 	list := t.restatements
+	if len(list) == 0 {
+		return nil
+	}
 	t.restatements = nil
+	var tables []*table
 	unsure := make(map[string]bool)
 	for _, r := range list {
 		metas, err := t.lookup(r.tab, [][]wire.Value{r.key})
@@ -70,13 +79,12 @@ func (t *tx) restate() error {
 		}
 		m := &metas[0]
 		switch {
-		case !m.exists() || m.state == held || r.gone != m.row.Dead:
+		case !m.exists() || r.gone != m.row.Dead:
 			continue // by now it is something else
+		case m.state == held:
+			t.heldAgain.add(r.tab, m.key)
 		case r.born:
 			err = t.forget(r.tab, m.key)
-			if r.unsure {
-				unsure[r.tab.name] = true
-			}
 		case r.gone:
 			m.row.Dead, m.state = false, alive
 			err = t.remember(r.tab, []remembered{{m.key, m}})
@@ -92,33 +100,44 @@ func (t *tx) restate() error {
 		if err != nil {
 			return fmt.Errorf("restate a row of %s: %w", r.tab.name, err)
 		}
+		if r.unsure && r.born {
+			unsure[r.tab.name] = true
+		}
+		if !slices.Contains(tables, r.tab) {
+			tables = append(tables, r.tab)
+		}
+	}
+	if err := t.sealRestated(tables); err != nil {
+		return err
 	}
 	return t.tellsAgain(slices.Sorted(maps.Keys(unsure)))
 }
 
-// sayAgain is restate of what remind has noted, and the seal: until that, a row that
-// is said to be gone would pass for one that is there, and what the application
-// inserts for an update of it.
-func (t *tx) sayAgain() error {
-	if len(t.reminders) == 0 {
-		return nil
-	}
-	var dirty []*dataset
-	for _, r := range t.reminders {
-		if !slices.Contains(dirty, r.tab.ds) {
-			dirty = append(dirty, r.tab.ds)
-		}
-	}
-	t.restatements, t.reminders = slices.Concat(t.restatements, t.reminders), nil
-	if err := t.restate(); err != nil {
-		return err
-	}
-	for _, ds := range dirty {
-		if err := t.sealAll(ds); err != nil {
+// sealRestated seals what restate has marked in tables, and notes which births are
+// of rows that were there before.
+func (t *tx) sealRestated(tables []*table) error {
+	before := t.clock.Last
+	for _, tab := range tables {
+		if err := t.sealAll(tab.ds); err != nil {
 			return err
 		}
 	}
+	t.heldAgain = nil
+	if t.clock.Last == before {
+		return nil
+	}
+	for _, tab := range tables {
+		if _, err := t.Exec(`INSERT OR REPLACE INTO sqlsync_restated (table_id, first, last) VALUES (?, ?, ?)`, tab.id, int64(before)+1, int64(t.clock.Last)); err != nil {
+			return fmt.Errorf("note what was stated again: %w", err)
+		}
+	}
 	return nil
+}
+
+// sayAgain is restate of what remind has noted.
+func (t *tx) sayAgain() error {
+	t.restatements, t.reminders = slices.Concat(t.restatements, t.reminders), nil
+	return t.restate()
 }
 
 // forget drops the metadata of a row.
@@ -205,7 +224,10 @@ func keptOf(tab *table, m *meta, only func(merge.Version) bool) *restated {
 	if slots == nil {
 		return nil
 	}
-	return &restated{slots: slots}
+	joined := slices.ContainsFunc(tab.cells, func(c tableCell) bool {
+		return c.policy.Kind != cell.LastWriter && slices.Contains(slots, c.slot)
+	})
+	return &restated{slots: slots, born: joined}
 }
 
 // telling is one version of a row that a part tells.

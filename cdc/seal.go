@@ -196,6 +196,8 @@ func (s *sealer) difference(tab *table, r *touched) (bool, error) {
 		return s.updated(tab, r)
 	case known && r.meta.state == alive:
 		s.deleted(tab, r)
+	case known && s.heldAgain.has(tab, r.key):
+		return true, s.restatedHeld(tab, r)
 	default:
 		return false, nil
 	}

@@ -306,13 +306,7 @@ func (s *snapshot) valuesOf(key []wire.Value, m *meta) ([]wire.Value, error) {
 		return s.readRow(s.tab, key)
 	}
 	im, err := s.heldImage(s.tab, key)
-	values := make([]wire.Value, len(s.tab.cells))
-	for _, c := range im {
-		if i := s.tab.cellNamed(c.name); i >= 0 {
-			values[i] = c.value
-		}
-	}
-	return values, err
+	return s.tab.valuesIn(im), err
 }
 
 func (s *snapshot) add(p phase, origin merge.NodeID, c wire.Change) {

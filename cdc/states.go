@@ -251,14 +251,8 @@ func (a *applier) beside(act *action, columns map[int]int, c int) []byte {
 
 // localValues are the row's cells as they are, in the table or held.
 func (a *applier) localValues(act *action) ([]wire.Value, error) {
-	values := make([]wire.Value, len(a.tab.cells))
 	im, err := a.localImage(act)
-	for _, c := range im {
-		if i := a.tab.cellNamed(c.name); i >= 0 {
-			values[i] = c.value
-		}
-	}
-	return values, err
+	return a.tab.valuesIn(im), err
 }
 
 // beginStates gives every row the states that a new policy needs, and forgets

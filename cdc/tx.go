@@ -34,6 +34,8 @@ type tx struct {
 	forks, ends  []Fork
 	restatements []restated
 	reminders    []restated
+	// heldAgain are held rows of which the next seal emits the insert.
+	heldAgain heldKeys
 	// args is room for a statement's arguments.
 	args []any
 	// together says that a seal is not cut by a number of rows.

@@ -24,6 +24,7 @@ const (
 	policyBudget  = 4 * time.Second
 	// fileSteps is how much happens in a history at most before it may settle.
 	fileSteps = 500
+	allSeeds  = math.MaxUint64
 )
 
 // TestFiles runs the sessions of a few nodes over real files, with everything
@@ -31,7 +32,7 @@ const (
 func TestFiles(t *testing.T) {
 	began, steps := time.Now(), 0
 	var total replicatetest.Counts
-	histories := runSeeds(t, fileBudget, func(seed uint64) {
+	histories := runSeeds(t, fileBudget, allSeeds, func(seed uint64) {
 		_, n, c := fileHistory(t, seed)
 		steps += n
 		total.Add(c)
@@ -40,9 +41,9 @@ func TestFiles(t *testing.T) {
 }
 
 // runSeeds runs the histories that the flags name, or as many as fit into the
-// budget, until one fails, and returns how many.
-func runSeeds(t *testing.T, budget time.Duration, history func(seed uint64)) uint64 {
-	first, last := uint64(1), uint64(math.MaxUint64)
+// budget, up to one, until one fails, and returns how many.
+func runSeeds(t *testing.T, budget time.Duration, upTo uint64, history func(seed uint64)) uint64 {
+	first, last, timed := uint64(1), upTo, *fileSeed+*fileRuns == 0
 	switch {
 	case *fileSeed != 0:
 		first, last = *fileSeed, *fileSeed
@@ -53,7 +54,7 @@ func runSeeds(t *testing.T, budget time.Duration, history func(seed uint64)) uin
 		budget /= 4
 	}
 	began, seed := time.Now(), first
-	for ; seed <= last && !t.Failed() && (last < math.MaxUint64 || time.Since(began) < budget); seed++ {
+	for ; seed <= last && !t.Failed() && (!timed || time.Since(began) < budget); seed++ {
 		history(seed)
 	}
 	return seed - first
@@ -98,7 +99,7 @@ func fileHistory(t *testing.T, seed uint64) (trace uint64, steps int, counts rep
 // twice, and all are equal in the end.
 func TestFilesPutBack(t *testing.T) {
 	losses := 0
-	histories := runSeeds(t, putBackBudget, func(seed uint64) {
+	histories := runSeeds(t, putBackBudget, allSeeds, func(seed uint64) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			s := newFileSimOf(t, seed, true)
 			s.redial()
@@ -119,7 +120,7 @@ func TestFilesPutBack(t *testing.T) {
 // other and with changes under way. All are equal in the end.
 func TestFilesRepolicy(t *testing.T) {
 	var total replicatetest.Counts
-	histories := runSeeds(t, policyBudget, func(seed uint64) {
+	histories := runSeeds(t, policyBudget, allSeeds, func(seed uint64) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			s := newFileSim(t, seed)
 			s.repolicies = true

@@ -49,7 +49,7 @@ func (n *Node) look(older bool) {
 
 // watched makes a call that may seal, and write the tables named.
 func (n *Node) watched(tables []string, call func() (merge.Vector, error)) (v merge.Vector, err error) {
-	if n.w.gradual { // a table that was watched late may be merged at any time
+	if n.w.gradual || n.w.repolicied { // a table that was watched late, or waits, may be merged at any time
 		tables = n.w.names()
 	}
 	before := make(map[string]rows)
@@ -131,7 +131,7 @@ func (n *Node) compare(t *Table, now rows, own []*wire.Batch) {
 		old, knew := was[key]
 		changed := changeOf(t, key, own)
 		for i, v := range row {
-			if knew && exact(old[i]) == exact(v) || t.Policies[t.Columns[i]] == "max" { // which may be put back
+			if knew && exact(old[i]) == exact(v) || n.policiesOf(t)[t.Columns[i]] == "max" { // which may be put back
 				continue
 			}
 			got, carried := carries(changed, t.Columns[i])

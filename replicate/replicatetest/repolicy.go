@@ -29,6 +29,7 @@ func (n *Node) Repolicy() bool {
 		return false
 	}
 	n.w.repolicied, n.fuse = true, false
+	n.FillDisk(false)
 	if _, err := n.Seal(background); err != nil {
 		n.w.tb.Errorf("node %d: %v", n.index, err)
 	}
@@ -51,6 +52,14 @@ func (n *Node) Repolicy() bool {
 
 // policy is by which of the policies the node merges.
 func (n *Node) policy() int { return n.w.policies[n.policyText()] }
+
+// policiesOf are those of a table's columns now.
+func (n *Node) policiesOf(t *Table) map[string]string {
+	if n.w.repolicied && t.Name == shelf.Name {
+		return policies[n.policy()].Columns
+	}
+	return t.Policies
+}
 
 func (n *Node) policyText() (text string) {
 	if err := n.app.QueryRowContext(background, `SELECT policy || coalesce(options, '') FROM sqlsync_table WHERE name = ?`, shelf.Name).Scan(&text); err != nil {
