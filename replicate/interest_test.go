@@ -27,8 +27,12 @@ func TestFilesGradually(t *testing.T) {
 	case *fileRuns != 0:
 		last = *fileRuns
 	}
+	budget := gradualBudget
+	if testing.Short() {
+		budget /= 4
+	}
 	began, seed := time.Now(), first
-	for ; seed <= last && !t.Failed() && (*fileSeed+*fileRuns > 0 || time.Since(began) < gradualBudget); seed++ {
+	for ; seed <= last && !t.Failed() && (*fileSeed+*fileRuns > 0 || time.Since(began) < budget); seed++ {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { gradualHistory(t, seed) })
 	}
 	t.Logf("%d histories", seed-first)
