@@ -45,7 +45,8 @@ oldlib:
 
 # fuzz runs every fuzz target for FUZZTIME, FUZZES at a time with a process each:
 # decoders of one kind of bytes from outside share a target. FUZZTIME=1s is for a
-# look.
+# look. Where the time is over while an input runs, Go before 1.27 may call that a
+# failure of a deadline, without an input: https://go.dev/issue/75804.
 FUZZTIME ?= 30s
 FUZZES ?= 3
 fuzz:
@@ -57,7 +58,8 @@ fuzz:
 	done; \
 	export dir; xargs -P $(FUZZES) -n 3 sh -c 'cd $$0 && \
 	  if "$$1" -test.run "^$$" -test.fuzz "^$$2\$$" -test.fuzztime $(FUZZTIME) -test.parallel 1 \
-	    -test.fuzzminimizetime 1s -test.fuzzcachedir $$dir/corpus >$$dir/$$2.log 2>&1; \
+	    -test.fuzzminimizetime 1s -test.fuzzcachedir $$dir/corpus >$$dir/$$2.log 2>&1 || \
+	    grep -q "^    context deadline exceeded" $$dir/$$2.log && ! grep -q "Failing input" $$dir/$$2.log; \
 	  then echo "$$0 $$2: $$(grep "^fuzz: elapsed" $$dir/$$2.log | tail -n 1)"; \
 	  else cat $$dir/$$2.log; exit 1; fi' <$$dir/targets
 
