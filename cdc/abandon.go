@@ -77,6 +77,15 @@ func decodeHeads(text []byte) (heads []wire.ChainHead, err error) {
 	return heads, nil
 }
 
+// vectorOf are the ends of chains by origin.
+func vectorOf(heads []wire.ChainHead) merge.Vector {
+	v := make(merge.Vector, len(heads))
+	for _, h := range heads {
+		v[h.Origin] = h.Position
+	}
+	return v
+}
+
 // lost reports whether one of the ends is not in a vector.
 func lost(heads []wire.ChainHead, v merge.Vector) bool {
 	return slices.ContainsFunc(heads, func(h wire.ChainHead) bool { return v[h.Origin].Seq < h.Seq })
@@ -117,29 +126,32 @@ func (t *tx) abandon(ds *dataset, peer merge.NodeID) error {
 // stateBeyond notes the rows of chains that the vector does not hold as far as the
 // ends say.
 func (t *tx) stateBeyond(dataset int64, heads []wire.ChainHead) error {
+	var above map[merge.NodeID]merge.HLC
+	only := func(v merge.Version) bool {
+		last, beyond := above[v.Origin]
+		return beyond && v.HLC.Seal() > last
+	}
 	for _, tab := range t.cfg.tables {
 		if tab.ds.id != dataset || tab.def == nil || tab.waiting != "" || tab.appends() {
 			continue
 		}
-		own, err := t.chains(tab.ds)
-		if err != nil {
-			return err
-		}
-		above := make(map[merge.NodeID]merge.HLC)
-		for _, h := range heads {
-			if h.Seq > own[h.Origin].Seq {
-				above[h.Origin] = own[h.Origin].HLC
+		if above == nil {
+			own, err := t.chains(tab.ds)
+			if err != nil {
+				return err
+			}
+			above = make(map[merge.NodeID]merge.HLC)
+			for _, h := range heads {
+				if h.Seq > own[h.Origin].Seq {
+					above[h.Origin] = own[h.Origin].HLC
+				}
 			}
 		}
 		if len(above) == 0 {
 			return nil
 		}
-		only := func(v merge.Version) bool {
-			last, beyond := above[v.Origin]
-			return beyond && v.HLC.Seal() > last
-		}
 		k := len(tab.key)
-		if err := t.Query(func(row []any) error {
+		if err := t.metaRows(tab, []wire.KeyRange{{}}, func(row []any) error {
 			m, err := t.readMeta(row[k:])
 			if err != nil {
 				return err
@@ -153,7 +165,7 @@ func (t *tx) stateBeyond(dataset int64, heads []wire.ChainHead) error {
 				t.restatements = append(t.restatements, *kept)
 			}
 			return nil
-		}, `SELECT `+tab.list("k%d", ", ", k)+`, `+metaColumns("")+` FROM `+tab.meta()); err != nil {
+		}); err != nil {
 			return fmt.Errorf("table %s: %w", tab.name, err)
 		}
 	}

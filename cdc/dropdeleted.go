@@ -74,14 +74,8 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, name string, ranges []w
 		}
 		return nil
 	}
-	for _, r := range ranges {
-		where, args, err := tab.between(r)
-		if err == nil {
-			err = t.Query(look, `SELECT `+tab.list("k%d", ", ", k)+`, `+metaColumns("")+` FROM `+tab.meta()+where, args...)
-		}
-		if err != nil {
-			return err
-		}
+	if err := t.metaRows(tab, ranges, look); err != nil {
+		return err
 	}
 	for i := range gone {
 		if err := t.dropOne(tab, &gone[i], heads); err != nil {
@@ -146,11 +140,7 @@ func (t *tx) snapshotHeads(ds *dataset, peer merge.NodeID) (map[merge.NodeID]mer
 		b, _ := row[0].([]byte)
 		return json.Unmarshal(b, &heads)
 	}, `SELECT heads FROM sqlsync_snapshot WHERE dataset_id = ? AND peer = ?`, ds.id, peer[:])
-	m := make(map[merge.NodeID]merge.Position, len(heads))
-	for _, h := range heads {
-		m[h.Origin] = h.Position
-	}
-	return m, err
+	return vectorOf(heads), err
 }
 
 // toldHere are the keys of the rows that parts tell, as this node spells them:
@@ -180,6 +170,21 @@ func (t *tx) toldHere(tab *table, parts []*wire.Sealed) (map[string]bool, error)
 		}
 	}
 	return told, err
+}
+
+// metaRows reads the keys in ranges of a table, each with the columns of its
+// metadata behind it.
+func (t *tx) metaRows(tab *table, ranges []wire.KeyRange, look func(row []any) error) error {
+	for _, r := range ranges {
+		where, args, err := tab.between(r)
+		if err == nil {
+			err = t.Query(look, `SELECT `+tab.list("k%d", ", ", len(tab.key))+`, `+metaColumns("")+` FROM `+tab.meta()+where, args...)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // between spells the condition for keys in a range.

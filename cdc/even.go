@@ -119,10 +119,7 @@ func (d *Stream) beginEven(ctx context.Context, e *evening, peer merge.NodeID) (
 // chooseUneven keeps of the peer's tables those that can be compared now: all
 // that either side has merged by another policy is there on both.
 func (d *Stream) chooseUneven(ctx context.Context, e *evening, m *wire.Contents) error {
-	e.heads = make(merge.Vector, len(m.Heads))
-	for _, h := range m.Heads {
-		e.heads[h.Origin] = h.Position
-	}
+	e.heads = vectorOf(m.Heads)
 	err := d.s.look(ctx, func(t *tx) error {
 		e.tables = nil
 		ds, err := t.dataset(d.name)
@@ -172,15 +169,12 @@ func (e *evening) beginAspect(aspect wire.Aspect) {
 	e.compare = []wire.KeyRange{{}}
 }
 
-// nextEven asks for rows when there are enough to be asked for, and compares on.
+// nextEven goes on with the comparison, of values where versions are the same.
 func (d *Stream) nextEven(ctx context.Context, e *evening, peer merge.NodeID) (wire.Message, error) {
 	for len(e.tables) > 0 {
 		name := e.tables[0].Name
-		if n := len(e.fetch); n > 0 && (len(e.compare) == 0 || n >= fetchRanges || e.rows >= snapshotRows) {
-			return &wire.RangesRequest{Table: name, Ranges: slices.Clone(e.fetch[:min(n, fetchRanges)])}, nil
-		}
-		if n := len(e.compare); n > 0 {
-			return &wire.FingerprintsRequest{Aspect: e.aspect, Table: name, Columns: e.columns, Ranges: slices.Clone(e.compare[max(0, n-askedRanges):])}, nil
+		if question := e.question(e.aspect, e.columns); question != nil {
+			return question, nil
 		}
 		if e.aspect == wire.ByVersions && !e.open {
 			e.beginAspect(wire.ByValues)

@@ -184,18 +184,25 @@ func (t *tx) stillBegun(ds *dataset, peer merge.NodeID) error {
 
 func outOfPlace(m wire.Message) error { return fmt.Errorf("%w: %T out of place", wire.ErrInvalid, m) }
 
-// nextQuestion asks for rows when there are enough to be asked for, and
-// compares on; at the end of the last table the snapshot is taken.
+// question asks for rows of the first table when there are enough to be asked for,
+// and compares on; it is nil when all of the table was compared.
+func (r *reconciliation) question(aspect wire.Aspect, columns []string) wire.Message {
+	name := r.tables[0].Name
+	if n := len(r.fetch); n > 0 && (len(r.compare) == 0 || n >= fetchRanges || r.rows >= snapshotRows) {
+		return &wire.RangesRequest{Table: name, Ranges: slices.Clone(r.fetch[:min(n, fetchRanges)])}
+	}
+	if n := len(r.compare); n > 0 {
+		return &wire.FingerprintsRequest{Aspect: aspect, Table: name, Columns: columns, Ranges: slices.Clone(r.compare[max(0, n-askedRanges):])}
+	}
+	return nil
+}
+
+// nextQuestion goes on with the comparison; at the end of the last table the
+// snapshot is taken.
 func (d *Stream) nextQuestion(ctx context.Context, r *reconciliation, peer merge.NodeID) (wire.Message, error) {
 	for len(r.tables) > 0 {
-		name := r.tables[0].Name
-		if n := len(r.fetch); n > 0 && (len(r.compare) == 0 || n >= fetchRanges || r.rows >= snapshotRows) {
-			some := slices.Clone(r.fetch[:min(n, fetchRanges)])
-			return &wire.RangesRequest{Table: name, Ranges: some}, nil
-		}
-		if n := len(r.compare); n > 0 {
-			some := slices.Clone(r.compare[max(0, n-askedRanges):])
-			return &wire.FingerprintsRequest{Aspect: wire.ByVersions, Table: name, Ranges: some}, nil
+		if question := r.question(wire.ByVersions, nil); question != nil {
+			return question, nil
 		}
 		r.tables = r.tables[1:]
 		if err := d.beginTable(ctx, r, peer); err != nil {

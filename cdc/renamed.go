@@ -64,8 +64,7 @@ func (t *tx) readRenamed(tab *table) error {
 // tellRenamed lists what columns of a table were called.
 func (tab *table) tellRenamed() (list []wire.RenamedColumn) {
 	for was, slot := range tab.was {
-		i := slices.IndexFunc(tab.cells, func(c tableCell) bool { return c.slot == slot })
-		if i >= 0 {
+		if i := tab.cellAt(slot); i >= 0 {
 			list = append(list, wire.RenamedColumn{Was: was, Is: tab.cells[i].name})
 		}
 	}
@@ -80,7 +79,7 @@ func (t *tx) learnRenamed(tab *table, told []wire.RenamedColumn) (news bool, err
 		if tab.cellNamed(c.Was) >= 0 || tab.def.Has(c.Was) {
 			continue
 		}
-		i := slices.IndexFunc(tab.cells, func(own tableCell) bool { return schema.Same(own.name, c.Is) })
+		i := tab.cellCalled(c.Is)
 		if i < 0 {
 			continue
 		}
@@ -92,26 +91,42 @@ func (t *tx) learnRenamed(tab *table, told []wire.RenamedColumn) (news bool, err
 	return news, nil
 }
 
+// cellCalled and cellOnceCalled return the index in cells of the column that has a
+// name, and of one that had it, -1 if there is none.
+func (tab *table) cellCalled(name string) int {
+	return slices.IndexFunc(tab.cells, func(c tableCell) bool { return schema.Same(c.name, name) })
+}
+
+func (tab *table) cellOnceCalled(name string) int {
+	if slot, ok := tab.was[schema.Fold(name)]; ok {
+		return tab.cellAt(slot)
+	}
+	return -1
+}
+
+// cellAt returns the index in cells of the column that has a slot, -1 if there is
+// none.
+func (tab *table) cellAt(slot int) int {
+	return slices.IndexFunc(tab.cells, func(c tableCell) bool { return c.slot == slot })
+}
+
 // cellsOf are the cells that a section's columns are, -1 where the table has none.
 // Two cannot be one: of a column that was renamed and one that has its old name
 // now, the peer means by the new name what is called so here.
 func (tab *table) cellsOf(columns []string) []int {
 	list := make([]int, len(columns))
-	taken := make(map[int]bool)
+	taken := make(map[int]bool, len(columns))
 	for i, name := range columns {
-		if list[i] = tab.cellNamed(name); list[i] >= 0 && schema.Same(tab.cells[list[i]].name, name) {
-			taken[list[i]] = true
-		}
+		list[i] = tab.cellCalled(name)
+		taken[list[i]] = true
 	}
 	for i, name := range columns {
-		c := list[i]
-		if c < 0 || schema.Same(tab.cells[c].name, name) {
+		if list[i] >= 0 {
 			continue
 		}
-		if taken[c] {
-			list[i] = -1
+		if c := tab.cellOnceCalled(name); !taken[c] {
+			list[i], taken[c] = c, true
 		}
-		taken[c] = true
 	}
 	return list
 }

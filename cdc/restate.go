@@ -186,16 +186,7 @@ func (t *tx) keep(ds *dataset, name string, ranges []wire.KeyRange, parts []*wir
 		}
 		return nil
 	}
-	for _, r := range ranges {
-		where, args, err := tab.between(r)
-		if err == nil {
-			err = t.Query(look, `SELECT `+tab.list("k%d", ", ", k)+`, `+metaColumns("")+` FROM `+tab.meta()+where, args...)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.metaRows(tab, ranges, look)
 }
 
 // keptOf is what of a row is only here, nil if nothing is.

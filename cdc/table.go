@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"sqlsync/merge"
 	"sqlsync/merge/cell"
@@ -210,11 +209,8 @@ func keyPlace(key schema.Key, column int) int {
 // cellNamed returns the index in cells of the column that has a name or, if none
 // has, had it, -1 if there is none.
 func (tab *table) cellNamed(name string) int {
-	if i := slices.IndexFunc(tab.cells, func(c tableCell) bool { return schema.Same(c.name, name) }); i >= 0 {
+	if i := tab.cellCalled(name); i >= 0 {
 		return i
 	}
-	if slot, ok := tab.was[schema.Fold(name)]; ok {
-		return slices.IndexFunc(tab.cells, func(c tableCell) bool { return c.slot == slot })
-	}
-	return -1
+	return tab.cellOnceCalled(name)
 }

@@ -97,16 +97,10 @@ func (d *Stream) Uneven(ctx context.Context, peer merge.NodeID, offers []wire.Ta
 // unevenWith lists the tables that are to be compared with a peer.
 func (t *tx) unevenWith(ds *dataset, peer merge.NodeID) (list []uneven, err error) {
 	err = t.Query(func(row []any) error {
-		u := uneven{name: row[0].(string), times: row[1].(int64), since: make(merge.Vector)}
-		var heads []wire.ChainHead
-		if b, _ := row[2].([]byte); json.Unmarshal(b, &heads) != nil {
-			return errDamaged
-		}
-		for _, h := range heads {
-			u.since[h.Origin] = h.Position
-		}
-		list = append(list, u)
-		return nil
+		text, _ := row[2].([]byte)
+		heads, err := decodeHeads(text)
+		list = append(list, uneven{name: row[0].(string), times: row[1].(int64), since: vectorOf(heads)})
+		return err
 	}, readUneven, ds.name, peer[:])
 	return list, err
 }

@@ -4,7 +4,6 @@ package filewatch
 
 import (
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -85,7 +84,7 @@ func (h *hub) remove(path string, events chan<- struct{}) error {
 	}
 	folder := filepath.Dir(path)
 	last, needed := len(h.files) == 0, false
-	for p := range maps.Keys(h.files) {
+	for p := range h.files {
 		needed = needed || filepath.Dir(p) == folder
 	}
 	h.mu.Unlock()
@@ -160,7 +159,7 @@ func (h *hub) tell(file string) {
 func (h *hub) tellAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for list := range maps.Values(h.files) {
+	for _, list := range h.files {
 		signal(list)
 	}
 }
