@@ -157,12 +157,17 @@ func (s *sim) repolicy(n *simNode) bool {
 // review tells a node's sessions some time later what is watched now, as the store
 // signals it.
 func (s *sim) review(n *simNode) {
+	s.tellLater(n, func(e *simEnd) {
+		tables, _ := n.file.Offers(context.Background())
+		s.step(e, offered{tables: tables})
+		s.step(e, reviewed{})
+	})
+}
+
+// tellLater has each of a node's sessions told something some time later.
+func (s *sim) tellLater(n *simNode, tell func(*simEnd)) {
 	for _, e := range n.sorted() {
-		s.after(s.some(300*time.Millisecond), func() {
-			tables, _ := n.file.Offers(context.Background())
-			s.step(e, offered{tables: tables})
-			s.step(e, reviewed{})
-		})
+		s.after(s.some(300*time.Millisecond), func() { tell(e) })
 	}
 }
 

@@ -132,13 +132,11 @@ func (s *sim) watchMore(n *simNode) bool {
 
 // reoffer tells a node's sessions some time later what the node wants now.
 func (s *sim) reoffer(n *simNode) {
-	for _, e := range n.sorted() {
-		s.after(s.some(300*time.Millisecond), func() {
-			wants, _, _ := n.file.Interest(context.Background())
-			tables, _ := n.file.Offers(context.Background())
-			s.step(e, offered{tables: tables, wants: wants})
-		})
-	}
+	s.tellLater(n, func(e *simEnd) {
+		wants, _, _ := n.file.Interest(context.Background())
+		tables, _ := n.file.Offers(context.Background())
+		s.step(e, offered{tables: tables, wants: wants})
+	})
 }
 
 var _ Chooser = (*replicatetest.Node)(nil)

@@ -149,38 +149,38 @@ func appendHello(b []byte, m *Hello) []byte {
 
 // appendArrivals appends the arrivals of the tables as a field, if there are any.
 func appendArrivals(b []byte, field uint64, tables []TableOffer) []byte {
-	var list []byte
-	for i, t := range tables {
-		if len(t.Arrivals) == 0 {
-			continue
-		}
-		list = binary.AppendUvarint(binary.AppendUvarint(list, uint64(i)), uint64(len(t.Arrivals)))
+	return appendOfTables(b, field, tables, func(list []byte, t *TableOffer) (int, []byte) {
 		for _, author := range slices.SortedFunc(maps.Keys(t.Arrivals), merge.NodeID.Compare) {
 			list = binary.AppendUvarint(append(list, author[:]...), uint64(t.Arrivals[author]))
 		}
-	}
-	if len(list) == 0 {
-		return b
-	}
-	return appendBytes(binary.AppendUvarint(b, field), list)
+		return len(t.Arrivals), list
+	})
 }
 
 // appendRenamed appends what columns were called as a field, if any was.
 func appendRenamed(b []byte, field uint64, tables []TableOffer) []byte {
-	var list []byte
-	for i, t := range tables {
-		if len(t.Renamed) == 0 {
-			continue
-		}
-		list = binary.AppendUvarint(binary.AppendUvarint(list, uint64(i)), uint64(len(t.Renamed)))
+	return appendOfTables(b, field, tables, func(list []byte, t *TableOffer) (int, []byte) {
 		for _, c := range t.Renamed {
 			list = appendBytes(appendBytes(list, c.Was), c.Is)
 		}
+		return len(t.Renamed), list
+	})
+}
+
+// appendOfTables appends a field that has lists of those tables of which there is
+// something to list; body appends a list and returns its length.
+func appendOfTables(b []byte, field uint64, tables []TableOffer, body func(list []byte, t *TableOffer) (n int, _ []byte)) []byte {
+	var all []byte
+	for i := range tables {
+		if n, list := body(nil, &tables[i]); n > 0 {
+			all = binary.AppendUvarint(binary.AppendUvarint(all, uint64(i)), uint64(n))
+			all = append(all, list...)
+		}
 	}
-	if len(list) == 0 {
+	if len(all) == 0 {
 		return b
 	}
-	return appendBytes(binary.AppendUvarint(b, field), list)
+	return appendBytes(binary.AppendUvarint(b, field), all)
 }
 
 func appendMoved(list []MovedTable) []byte {

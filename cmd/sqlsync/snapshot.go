@@ -243,6 +243,15 @@ func importWarning(i cdc.Import) string {
 	return fmt.Sprintf("dataset %s has only a part of %s, whose import was broken off: %s", i.Dataset, cell(i.File), importRemedy(i))
 }
 
+// readMagic reads the line with which a snapshot begins.
+func readMagic(r io.Reader) error {
+	magic := make([]byte, len(snapshotMagic))
+	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != snapshotMagic {
+		return errNoSnapshot
+	}
+	return nil
+}
+
 // check reads the file, makes sure of its checksum, and lists its datasets.
 func (c *snapshotImportCmd) check() (checksum merge.NodeID, datasets []string, err error) {
 	f, err := os.Open(c.File)
@@ -257,15 +266,11 @@ func (c *snapshotImportCmd) check() (checksum merge.NodeID, datasets []string, e
 	if fi.Size() < int64(len(snapshotMagic)+blake2b.Size256) {
 		return checksum, nil, io.ErrUnexpectedEOF
 	}
-	magic := make([]byte, len(snapshotMagic))
-	if _, err := f.ReadAt(magic, 0); err != nil {
+	sum, _ := blake2b.New256(nil)
+	if err := readMagic(io.TeeReader(f, sum)); err != nil {
 		return checksum, nil, err
 	}
-	if string(magic) != snapshotMagic {
-		return checksum, nil, errNoSnapshot
-	}
-	sum, _ := blake2b.New256(nil)
-	if _, err := io.CopyN(sum, f, fi.Size()-blake2b.Size256); err != nil {
+	if _, err := io.CopyN(sum, f, fi.Size()-int64(len(snapshotMagic)+blake2b.Size256)); err != nil {
 		return checksum, nil, err
 	}
 	want := make([]byte, blake2b.Size256)
@@ -305,9 +310,8 @@ func (c *snapshotImportCmd) read(fn func(dataset string, m wire.Message) error) 
 		return err
 	}
 	in := bufio.NewReaderSize(io.LimitReader(f, fi.Size()-blake2b.Size256), 1<<16)
-	magic := make([]byte, len(snapshotMagic))
-	if _, err := io.ReadFull(in, magic); err != nil || string(magic) != snapshotMagic {
-		return errNoSnapshot
+	if err := readMagic(in); err != nil {
+		return err
 	}
 	r := wire.NewReader(in, wire.Limits{MaxMessage: 1200 << 20})
 	dataset := ""
