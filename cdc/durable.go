@@ -100,7 +100,7 @@ func (s *Store) beforeBegin(later bool) error {
 
 // commitThenSync commits with a write-ahead log; others may write before the
 // commit is durable. Of a transaction that another one follows it does not wait
-// until it is: that is told to nobody before.
+// until it is, unless another program writes: that is told to nobody before.
 func (s *Store) commitThenSync(t *tx) error {
 	d := &s.durable
 	d.mu.Lock()
@@ -109,14 +109,19 @@ func (s *Store) commitThenSync(t *tx) error {
 		return err
 	}
 	t.writes()
-	s.shared.freed = time.Now()
-	t.had = s.shared.freed.Sub(t.locked)
+	freed := time.Now()
+	t.had = freed.Sub(t.locked)
 	s.tail.add(t.held)
 	if t.work.grown { // who looks waits for mu, and is on its way meanwhile
 		s.grown.send()
 		t.work.told = true
 	}
 	s.noteReaders()
+	if s.shared.writing { // it has the lock for itself during the sync, too
+		defer d.mu.Unlock()
+		return s.sync()
+	}
+	s.shared.freed = freed
 	if t.followed && d.placed {
 		go func() {
 			defer d.mu.Unlock()
