@@ -29,6 +29,9 @@ type durable struct {
 	// placed says that the log's file was synced by its connection, which also
 	// sees to the folder where it is.
 	placed bool
+	// alone says that it could not be synced beside that connection, which does so
+	// from then on.
+	alone bool
 	// later says that the log is synced after the commit.
 	later atomic.Bool
 	// level is the PRAGMA synchronous of the writer, 0 if unknown.
@@ -122,10 +125,11 @@ func (s *Store) commitThenSync(t *tx) error {
 		return s.sync()
 	}
 	s.shared.freed = freed
-	if t.followed && d.placed {
+	if t.followed && d.placed && !d.alone {
 		go func() {
 			defer d.mu.Unlock()
-			d.not.Store(s.syncFile() != nil)
+			d.alone = s.syncFile() != nil
+			d.not.Store(d.alone)
 		}()
 		return nil
 	}
