@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -106,9 +105,11 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 			if tab.waiting != "" {
 				st.Waiting[tab.name] = tab.waiting
 			}
-			for _, name := range slices.Sorted(maps.Keys(tab.lacking)) {
-				st.Lacking = append(st.Lacking, tab.name+"."+name)
+			lacks, err := t.lacks(tab)
+			if err != nil {
+				return err
 			}
+			st.Lacking = append(st.Lacking, lacks...)
 		}
 		if st.Arriving, err = t.readArriving(); err != nil {
 			return err
