@@ -93,7 +93,7 @@ func (t *tx) restate() error {
 			err = t.remember(r.tab, []remembered{{m.key, m}})
 		default:
 			for _, slot := range r.slots {
-				m.hashes = m.hashes.with(slot, unknown)
+				m.hashes = m.hashes.with(slot, otherHash(m.hashes.at(slot)))
 			}
 			err = t.remember(r.tab, []remembered{{m.key, m}})
 		}
