@@ -134,6 +134,21 @@ var traces = map[string]func(*duo){
 		d.post(1, snapshotTaken{})
 		d.settle()
 	},
+	"behind-again": func(d *duo) {
+		d.commit(0, 5)
+		d.sides[0].store.held = d.sides[0].store.held[3:]
+		d.start()
+		d.say("-- a says so once more while b takes a snapshot, which brings nothing")
+		d.post(1, snapshotTaken{&wire.ContentsRequest{}})
+		d.settle()
+		d.step(1, received{&wire.Behind{}})
+		d.settle()
+		d.post(1, snapshotTaken{})
+		d.settle()
+		d.say("-- the next one is the last")
+		d.post(1, snapshotTaken{})
+		d.settle()
+	},
 	"ranges-too-early": func(d *duo) {
 		d.start()
 		d.log.Reset()
