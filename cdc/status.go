@@ -55,6 +55,8 @@ type Status struct {
 	Arriving []Arriving
 	// Imports are the snapshot files that were taken in part.
 	Imports []Import
+	// Uncompared lists the tables that are still to be compared with remotes.
+	Uncompared []Uncompared
 	// Overdue lists the datasets that hold what would have been pruned.
 	Overdue []Overdue
 }
@@ -132,6 +134,9 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 		st.Datasets = append(st.Datasets, *ds)
 	}
 	if st.Imports, err = readImports(ctx, s.db); err != nil {
+		return nil, err
+	}
+	if st.Uncompared, err = s.Uncompared(ctx); err != nil {
 		return nil, err
 	}
 	err = s.db.QueryRowxContext(ctx, `SELECT (SELECT count(*) FROM sqlsync_conflict WHERE dismissed IS NULL AND rekeyed IS NULL), (SELECT count(*) FROM sqlsync_violation),
