@@ -56,7 +56,7 @@ func (t *tx) lackedFrom(ds *dataset) (from int64, err error) {
 					return 0, err
 				}
 			}
-			last, err := t.Int(`SELECT last FROM sqlsync_batch WHERE dataset_id = ? AND pos = ?`, ds.id, pos)
+			last, err := t.Int(`SELECT last FROM sqlsync_batch WHERE dataset_id = ? AND pos >= ? ORDER BY pos LIMIT 1`, ds.id, pos)
 			if err != nil {
 				return 0, err
 			}

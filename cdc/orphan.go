@@ -13,7 +13,7 @@ import (
 
 // fosterOrphans has updates merged again that came before the row that is born now.
 func (a *applier) fosterOrphans(act *action) error {
-	if act.c.Op != merge.Insert || act.out.Effect != merge.Replace || len(a.tab.formers) > 0 || !a.listed[string(a.tab.listedKey(act.c.Key))] {
+	if len(a.listed) == 0 || act.c.Op != merge.Insert || act.out.Effect != merge.Replace || len(a.tab.formers) > 0 || !a.listed[string(a.tab.listedKey(act.c.Key))] {
 		return nil
 	}
 	list, err := a.listedOf(act.c.Key)
@@ -45,7 +45,7 @@ func (t *tx) goBack(tab *table) error {
 // unlistOrphan takes back that a change was to a row that is not here.
 func (a *applier) unlistOrphan(act *action) error {
 	known := len(a.tab.formers) == 0 // otherwise it may be merged again without a look at what is listed
-	if !a.conflicts || act.out.Effect == merge.Orphan || known && !a.listed[string(a.tab.listedKey(act.c.Key))] {
+	if !a.conflicts || act.out.Effect == merge.Orphan || known && (len(a.listed) == 0 || !a.listed[string(a.tab.listedKey(act.c.Key))]) {
 		return nil
 	}
 	list, err := a.listedOf(act.c.Key)

@@ -18,6 +18,14 @@ var traces = map[string]func(*duo){
 		d.sides[1].session = newSession(d.sides[1].config)
 		d.step(1, received{&wire.Hello{MinProtocol: 7, MaxProtocol: 9, Dataset: "primary"}})
 	},
+	"unnamed-dataset": func(d *duo) {
+		d.start()
+		d.log.Reset()
+		for _, dataset := range []string{"", "logs"} {
+			d.sides[1].session = newSession(d.sides[1].config)
+			d.step(1, received{&wire.Hello{MinProtocol: 1, MaxProtocol: 5, Dataset: dataset, Push: true, Pull: true}})
+		}
+	},
 	"no-dataset": func(d *duo) {
 		d.sides[1].config.dataset = "stock"
 		d.start()
