@@ -19,30 +19,41 @@ import (
 // informative is how many rows decide whether a column was renamed.
 const informative = 1000
 
-// compareRenamed counts rows in which a column has the value that the column of a
-// slot had, and those in which it has not. RENAME COLUMN keeps values, a column
-// that is added instead of one that is dropped has others. A value that nobody
-// has given tells nothing.
-func (t *tx) compareRenamed(tab *table, slot int, name string) (same, other int, err error) {
+// isRenamed reports whether a column has the values that the column of a slot had.
+// RENAME COLUMN keeps values, a column that is added instead of one that is dropped
+// has others. A value that nobody has given tells nothing, and where there are
+// others, one that may have been given since does not either. some says that there
+// were such values at all.
+func (t *tx) isRenamed(tab *table, slot int, name string) (is, some bool, err error) {
 	q := tableSQL{t: tab}
+	var kept, touched struct{ same, other int }
 	err = t.Query(func(row []any) error {
 		stored, _ := row[1].([]byte)
 		got, was := hashValue(row[0]), hashes(stored).at(slot)
+		n := &kept
+		if row[2] == int64(1) {
+			n = &touched
+		}
 		switch {
 		case was == unknown || row[0] == nil && was == got:
 			return nil
 		case was == got:
-			same++
+			n.same++
 		default:
-			other++
+			n.other++
 		}
-		if same+other == informative {
+		if kept.same+kept.other == informative {
 			return sqlconn.Stop
 		}
 		return nil
-	}, `SELECT +t.`+schema.Quote(name)+`, m.hashes FROM `+q.meta()+` AS m JOIN main.`+schema.Quote(tab.name)+` AS t ON `+
-		q.keyEquals("t.", "m.k%d")+` WHERE coalesce(m.state, 0) = 0`)
-	return same, other, err
+	}, `SELECT +t.`+schema.Quote(name)+`, m.hashes, (`+q.list("m.k%d", ", ", len(tab.key))+`) IN (SELECT `+q.list("k%d", ", ", len(tab.key))+
+		` FROM `+tab.ds.oplog()+` WHERE table_id = ?) FROM `+q.meta()+` AS m JOIN main.`+schema.Quote(tab.name)+` AS t ON `+
+		q.keyEquals("t.", "m.k%d")+` WHERE coalesce(m.state, 0) = 0`, tab.id)
+	n := kept
+	if n.same+n.other == 0 {
+		n = touched
+	}
+	return 4*n.same >= n.same+n.other, n.same > 0, err
 }
 
 // noteRenamed notes what the column of a slot was called.

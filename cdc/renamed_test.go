@@ -81,6 +81,25 @@ func TestRenamedOneAfterTheOther(t *testing.T) {
 	}
 }
 
+// A column is renamed after most of its values were written, before any of it
+// was seen: the rows that were left alone tell.
+func TestRenamedAfterItWasWritten(t *testing.T) {
+	for _, key := range []string{"id INTEGER PRIMARY KEY, name TEXT", "id INT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (name, id)"} {
+		a, b := pair(t, `CREATE TABLE stock (qty INT, doc TEXT, `+key+`); INSERT INTO stock (id, name, doc) VALUES (1, 'x', 'one'), (2, 'y', 'two'), (3, 'z', NULL), (4, 'w', 'four'), (5, 'v', 'five')`, "stock")
+		converge(t, a, b)
+		a.exec(`UPDATE stock SET doc = 'uno' WHERE id = 1`)
+		a.exec(`UPDATE stock SET doc = NULL WHERE id = 2`)
+		a.exec(`UPDATE stock SET doc = 'tre' WHERE id = 3`)
+		a.exec(`UPDATE stock SET doc = 'cinque' WHERE id = 5`)
+		a.exec(`ALTER TABLE stock RENAME COLUMN doc TO shelf`)
+		a.seal()
+		a.greet(b)
+		b.exec(`ALTER TABLE stock RENAME COLUMN doc TO shelf`)
+		meetWithNames(a, b)
+		want(t, contents, "1xuno 2y- 3ztre 4wfour 5vcinque", a, b)
+	}
+}
+
 // A column that is added where another was dropped is no renamed one: what
 // those who have it already wrote to it stands.
 func TestDroppedAndAddedIsNotRenamed(t *testing.T) {
