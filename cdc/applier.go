@@ -373,7 +373,9 @@ func (act *action) rebaseline(tab *table) {
 	}
 }
 
-// replaceRow makes a row that is there what the change carries.
+// replaceRow makes a row that is there what the change carries. What its author
+// has no columns for is as in a row that is inserted: it is none of what the row
+// was, and may still come.
 func (a *applier) replaceRow(act *action) error {
 	act.m.row, act.m.bases = act.out.Row, nil
 	if act.m.state == held && !a.metaOnly {
@@ -383,7 +385,20 @@ func (a *applier) replaceRow(act *action) error {
 	}
 	act.m.key = act.c.Key
 	a.bearStates(act)
-	return a.updateRow(act, act.cells, act.values)
+	cells, values := act.cells, act.values
+	if act.c.Op == merge.Insert && len(cells) < len(a.tab.cells) {
+		cells, values = slices.Clone(cells), slices.Clone(values)
+		for i := range a.tab.cells {
+			if !slices.Contains(act.cells, i) {
+				cells, values = append(cells, i), append(values, a.tab.cells[i].initial)
+			}
+		}
+	}
+	err := a.updateRow(act, cells, values)
+	for _, i := range cells[len(act.cells):] {
+		act.m.hashes = act.m.hashes.with(a.tab.cells[i].slot, unknown)
+	}
+	return err
 }
 
 // updateRow writes cells of a row that is in the table or held.
