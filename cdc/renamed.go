@@ -22,9 +22,13 @@ const informative = 1000
 // isRenamed reports whether a column has the values that the column of a slot had.
 // RENAME COLUMN keeps values, a column that is added instead of one that is dropped
 // has others. A value that nobody has given tells nothing, and where there are
-// others, one that may have been given since does not either. some says that there
-// were such values at all.
+// others, one that may have been given since does not either. Where no value tells,
+// the column is a new one: whoever has values of it tells who had none. some says
+// that there were equal values.
 func (t *tx) isRenamed(tab *table, slot int, name string) (is, some bool, err error) {
+	if tab.appends() { // it has no hashes
+		return true, false, nil
+	}
 	q := tableSQL{t: tab}
 	var kept, touched struct{ same, other int }
 	err = t.Query(func(row []any) error {
@@ -53,7 +57,7 @@ func (t *tx) isRenamed(tab *table, slot int, name string) (is, some bool, err er
 	if n.same+n.other == 0 {
 		n = touched
 	}
-	return 4*n.same >= n.same+n.other, n.same > 0, err
+	return n.same > 0 && 4*n.same >= n.same+n.other, n.same > 0, err
 }
 
 // noteRenamed notes what the column of a slot was called.

@@ -100,6 +100,28 @@ func TestRenamedAfterItWasWritten(t *testing.T) {
 	}
 }
 
+// Where no value tells whether a column was renamed it is a new one, until a node
+// that has values of it tells.
+func TestRenamedWhereNothingTells(t *testing.T) {
+	for wanted, change := range map[string][]string{
+		"1xone": {`ALTER TABLE stock RENAME COLUMN doc TO shelf`},
+		"1x-":   {`ALTER TABLE stock DROP COLUMN doc`, `ALTER TABLE stock ADD COLUMN shelf TEXT`},
+	} {
+		a, b := pair(t, `CREATE TABLE stock (id INTEGER PRIMARY KEY, name TEXT, doc TEXT)`, "stock")
+		converge(t, a, b)
+		a.exec(`INSERT INTO stock VALUES (1, 'x', 'one')`)
+		a.seal()
+		for _, n := range []*node{b, a} {
+			for _, q := range change {
+				n.exec(q)
+			}
+			n.seal()
+		}
+		meetWithNames(a, b)
+		want(t, contents, wanted, a, b)
+	}
+}
+
 // A column that is added where another was dropped is no renamed one: what
 // those who have it already wrote to it stands.
 func TestDroppedAndAddedIsNotRenamed(t *testing.T) {
