@@ -87,6 +87,35 @@ func testTableMoves(t *testing.T, passesOn bool) {
 	}
 }
 
+// A table that lacks a column moves, and what came for the column, before and
+// after, lands when it comes.
+func TestTableThatLacksAColumnMoves(t *testing.T) {
+	a, b := pair(t, `CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE other (id INTEGER PRIMARY KEY)`, "p")
+	converge(t, a, b)
+	a.exec(`ALTER TABLE p ADD COLUMN ean TEXT; ALTER TABLE p ADD COLUMN mistake TEXT`)
+	a.exec(`INSERT INTO p VALUES (1, 'tea', '4001', 'x'), (2, 'rice', '4002', 'x')`)
+	exchange(a, b)
+	a.exec(`ALTER TABLE p DROP COLUMN mistake`)
+	both := func() {
+		for _, d := range []string{"telemetry", "primary"} {
+			a.pullOf(d, b, everything)
+			b.pullOf(d, a, everything)
+		}
+	}
+	for _, n := range []*node{a, b} {
+		n.watch(cdc.WatchOptions{Dataset: "telemetry"}, "p")
+	}
+	both()
+	a.exec(`UPDATE p SET ean = '4012' WHERE id = 2; INSERT INTO p VALUES (3, 'salt', '4003')`)
+	both()
+	for _, n := range []*node{a, b} {
+		n.prune()
+	}
+	b.exec(`ALTER TABLE p ADD COLUMN ean TEXT`)
+	both()
+	want(t, `SELECT group_concat(id || name || coalesce(ean, '-'), ' ') FROM p`, "1tea4001 2rice4012 3salt4003", a, b)
+}
+
 // Histories of three nodes that move a table there and back at different times,
 // and exchange parts of their datasets in any order.
 func TestTablesMoveInAnyOrder(t *testing.T) {

@@ -282,6 +282,7 @@ func (t *tx) waitedFor(ds *dataset) (int64, error) {
 		SELECT replay_from AS p FROM sqlsync_table WHERE dataset_id = ?1 AND replay_from IS NOT NULL AND watched
 		UNION ALL SELECT replay_from FROM sqlsync_moved WHERE dataset_id = ?1 AND replay_from IS NOT NULL
 		UNION ALL SELECT l.pos FROM sqlsync_lack AS l JOIN sqlsync_table AS t ON t.id = l.table_id WHERE t.dataset_id = ?1 AND t.watched
+		UNION ALL SELECT orphan FROM sqlsync_moved WHERE dataset_id = ?1 AND orphan IS NOT NULL AND table_id IN (SELECT table_id FROM sqlsync_lack)
 		UNION ALL SELECT b.pos FROM (`+gaps+`) AS g JOIN sqlsync_batch AS b ON b.dataset_id = ?1 AND b.origin_id = g.origin_id AND b.seq = g.seq)`, ds.id)
 	if from == 0 {
 		from = 1<<63 - 1
