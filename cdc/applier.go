@@ -131,6 +131,15 @@ func (t *tx) newApplier(tab *table, ds *dataset, pos int64, h *wire.Header, sec 
 		horizon[s.Origin] = s.HLC
 	}
 	a.seen = func(origin merge.NodeID) merge.HLC { return horizon[[8]byte(origin[:8])] }
+	if former := tab.formerly(ds); former != nil { // the author had not seen what was written here since the move
+		all := a.seen
+		a.seen = func(origin merge.NodeID) merge.HLC {
+			if t.mine(origin) {
+				return min(all(origin), former.at)
+			}
+			return all(origin)
+		}
+	}
 	var lacking []string
 	a.columns = tab.cellsOf(sec.Columns)
 	for place, name := range sec.Columns {

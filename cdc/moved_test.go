@@ -87,6 +87,24 @@ func testTableMoves(t *testing.T, passesOn bool) {
 	}
 }
 
+// What is written on a node after it has moved a table has not been seen by one
+// that has not, whatever else that has of the former dataset.
+func TestLostAfterAMoveIsListed(t *testing.T) {
+	a, b := pair(t, items+`; CREATE TABLE other (id INTEGER PRIMARY KEY)`, "items", "other")
+	a.watch(cdc.WatchOptions{Dataset: "telemetry"}, "items")
+	a.exec(`INSERT INTO items (id, name) VALUES (1, 'of a')`)
+	if err := a.Seal(t.Context(), "telemetry"); err != nil {
+		t.Fatal(err)
+	}
+	a.exec(`INSERT INTO other VALUES (1)`)
+	b.pullOf("primary", a, everything)
+	b.exec(`INSERT INTO items (id, name) VALUES (1, 'of b')`)
+	a.pullOf("primary", b, everything)
+	if list := a.conflicts(); a.text(`SELECT name FROM items WHERE id = 1`) != "of b" || len(list) != 1 || list[0].Kind != "key" {
+		t.Errorf("conflicts %+v", list)
+	}
+}
+
 // A table that lacks a column moves, and what came for the column, before and
 // after, lands when it comes.
 func TestTableThatLacksAColumnMoves(t *testing.T) {
