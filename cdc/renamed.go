@@ -101,9 +101,28 @@ func (t *tx) learnRenamed(tab *table, told []wire.RenamedColumn) (news bool, err
 		if err := t.noteRenamed(tab, c.Was, tab.cells[i].slot); err != nil {
 			return news, err
 		}
+		if err := t.takeAgain(tab, c.Was); err != nil {
+			return news, err
+		}
 		news = true
 	}
 	return news, nil
+}
+
+// takeAgain has what came for a column merged again that is here by another name,
+// where it may have been taken for one that was dropped.
+func (t *tx) takeAgain(tab *table, was string) error {
+	dropped, err := t.Int(`SELECT EXISTS (SELECT 1 FROM sqlsync_column WHERE table_id = ? AND name < ' ')`, tab.id)
+	if err != nil || dropped == 0 {
+		return err
+	}
+	if _, err := t.Exec(`INSERT OR IGNORE INTO sqlsync_lack (table_id, name, pos) VALUES (?, ?, 1)`, tab.id, was); err != nil {
+		return fmt.Errorf("note what a column was called: %w", err)
+	}
+	if pruned, err := t.pruned(tab.ds); err != nil || !pruned {
+		return err
+	}
+	return t.need(tab)
 }
 
 // cellCalled and cellOnceCalled return the index in cells of the column that has a

@@ -122,6 +122,31 @@ func TestRenamedWhereNothingTells(t *testing.T) {
 	}
 }
 
+// A node that took a renamed column for a new one, because it had no value of it,
+// is told what it is, and has what came for it and what it wrote itself.
+func TestRenamedIsToldTo(t *testing.T) {
+	a, b := pair(t, shelves, "stock")
+	c := newNode(t, 3, `CREATE TABLE stock (id INTEGER PRIMARY KEY, name TEXT, qty INT, doc TEXT)`)
+	c.watch(cdc.WatchOptions{}, "stock")
+	meetWithNames(a, b, c)
+	const rename = `ALTER TABLE stock RENAME COLUMN doc TO shelf`
+	a.exec(`INSERT INTO stock VALUES (4, 'w', 4, 'four')`)
+	a.seal()
+	b.exec(rename)
+	b.exec(`INSERT INTO stock VALUES (5, 'v', 5, 'five')`)
+	b.seal()
+	c.greet(b)
+	c.greet(a)
+	c.exec(`UPDATE stock SET doc = NULL`)
+	c.seal()
+	c.exec(rename)
+	c.seal()
+	meetWithNames(b, c)
+	a.exec(rename)
+	meetWithNames(a, b, c)
+	want(t, contents, "1x- 2y- 3z- 4w- 5vfive", a, b, c)
+}
+
 // A column that is added where another was dropped is no renamed one: what
 // those who have it already wrote to it stands.
 func TestDroppedAndAddedIsNotRenamed(t *testing.T) {
