@@ -137,14 +137,24 @@ func TestRenamedIsToldTo(t *testing.T) {
 	b.seal()
 	c.greet(b)
 	c.greet(a)
-	c.exec(`UPDATE stock SET doc = NULL`)
-	c.seal()
+	for _, v := range []string{"'once'", "'twice'", "NULL"} {
+		c.exec(`UPDATE stock SET doc = ` + v + ` WHERE id < 5`)
+		c.seal()
+	}
 	c.exec(rename)
-	c.seal()
+	for _, v := range []string{"'new'", "NULL"} {
+		c.exec(`UPDATE stock SET shelf = ` + v + ` WHERE id = 1`)
+		c.seal()
+	}
 	meetWithNames(b, c)
 	a.exec(rename)
 	meetWithNames(a, b, c)
 	want(t, contents, "1x- 2y- 3z- 4w- 5vfive", a, b, c)
+	for _, n := range []*node{a, b, c} {
+		if list := n.conflicts(); len(list) > 0 {
+			t.Errorf("conflicts %+v", list)
+		}
+	}
 }
 
 // A column that is added where another was dropped is no renamed one: what
