@@ -27,7 +27,10 @@ func (t *tx) leave(ds *dataset, h *wire.Header, left []string) error {
 				return err
 			}
 			continue
-		case t.mine(h.Origin):
+		case t.mine(h.Origin): // should it be watched, the rows are to be had likewise
+			if err := t.forgo(ds, origin, name); err != nil {
+				return err
+			}
 			continue
 		case ds.wanting(name):
 			return fmt.Errorf("%w: batch %d of %v came without table %s", wire.ErrGap, h.Seq, h.Origin, name)

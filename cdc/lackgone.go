@@ -43,12 +43,9 @@ func (t *tx) lackGone(tab *table, columns []string) error {
 func (t *tx) lackedFrom(ds *dataset) (from int64, err error) {
 	oldest := merge.At(t.now.Add(-ds.lackFor()))
 	for _, tab := range t.cfg.tables {
-		if tab.ds.id != ds.id {
-			continue
-		}
 		dropped := tab.def == nil
-		for _, pos := range tab.lacking {
-			if pos == 0 || from > 0 && from <= pos {
+		for _, pos := range tab.lackedIn(ds) {
+			if from > 0 && from <= pos {
 				continue
 			}
 			if !dropped {
@@ -68,21 +65,40 @@ func (t *tx) lackedFrom(ds *dataset) (from int64, err error) {
 	return from, nil
 }
 
+// lackedIn are the places in a dataset from which on batches have values for
+// columns that are not here, by column; in one that the table was in for all.
+func (tab *table) lackedIn(ds *dataset) map[string]int64 {
+	places := make(map[string]int64)
+	was := tab.formerly(ds)
+	for name, pos := range tab.lacking {
+		if pos > 0 && tab.ds.id != ds.id {
+			if pos = 0; was != nil {
+				pos = was.orphan
+			}
+		}
+		if pos > 0 {
+			places[name] = pos
+		}
+	}
+	return places
+}
+
 // lostFor notes for columns that are not here that values up to a place may be
 // gone.
 func (t *tx) lostFor(ds *dataset, pos int64) error {
 	for _, tab := range t.cfg.tables {
-		if tab.ds.id != ds.id {
-			continue
-		}
-		for name, from := range tab.lacking {
-			if from == 0 || from > pos {
+		for name, from := range tab.lackedIn(ds) {
+			if from > pos {
 				continue
 			}
-			if _, err := t.Exec(`UPDATE sqlsync_lack SET pos = 0, gone = 1 WHERE table_id = ? AND name = ?`, tab.id, name); err != nil {
+			left := tab.lacking[name]
+			if tab.ds.id == ds.id {
+				left = 0
+			}
+			if _, err := t.Exec(`UPDATE sqlsync_lack SET pos = ?, gone = 1 WHERE table_id = ? AND name = ?`, left, tab.id, name); err != nil {
 				return fmt.Errorf("note a column that is not there: %w", err)
 			}
-			tab.lacking[name] = 0
+			tab.lacking[name] = left
 		}
 	}
 	return nil

@@ -114,7 +114,7 @@ func (t *tx) retryAll(ds *dataset) error {
 func (t *tx) replaySome(tab *table, ds *dataset) error {
 	tab.backTo = 0
 	next, damaged, err := t.eachSection(tab, ds, tab.late(ds), groupChanges, func(pos int64, h *wire.Header, sec *wire.Section) error {
-		if h.Origin == t.author.Node {
+		if h.Origin == t.author.Node && len(tab.landing) == 0 { // it is in the rows, but for a column that was another
 			return nil
 		}
 		if !tab.keyFits(sec) {
