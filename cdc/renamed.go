@@ -19,30 +19,45 @@ import (
 // informative is how many rows decide whether a column was renamed.
 const informative = 1000
 
-// compareRenamed counts rows in which a column has the value that the column of a
-// slot had, and those in which it has not. RENAME COLUMN keeps values, a column
-// that is added instead of one that is dropped has others. A value that nobody
-// has given tells nothing.
-func (t *tx) compareRenamed(tab *table, slot int, name string) (same, other int, err error) {
+// isRenamed reports whether a column has the values that the column of a slot had.
+// RENAME COLUMN keeps values, a column that is added instead of one that is dropped
+// has others. A value that nobody has given tells nothing, and where there are
+// others, one that may have been given since does not either. Where no value tells,
+// the column is a new one: whoever has values of it tells who had none. some says
+// that there were equal values.
+func (t *tx) isRenamed(tab *table, slot int, name string) (is, some bool, err error) {
+	if tab.appends() { // it has no hashes
+		return true, false, nil
+	}
 	q := tableSQL{t: tab}
+	var kept, touched struct{ same, other int }
 	err = t.Query(func(row []any) error {
 		stored, _ := row[1].([]byte)
 		got, was := hashValue(row[0]), hashes(stored).at(slot)
+		n := &kept
+		if row[2] == int64(1) {
+			n = &touched
+		}
 		switch {
 		case was == unknown || row[0] == nil && was == got:
 			return nil
 		case was == got:
-			same++
+			n.same++
 		default:
-			other++
+			n.other++
 		}
-		if same+other == informative {
+		if kept.same+kept.other == informative {
 			return sqlconn.Stop
 		}
 		return nil
-	}, `SELECT +t.`+schema.Quote(name)+`, m.hashes FROM `+q.meta()+` AS m JOIN main.`+schema.Quote(tab.name)+` AS t ON `+
-		q.keyEquals("t.", "m.k%d")+` WHERE coalesce(m.state, 0) = 0`)
-	return same, other, err
+	}, `SELECT +t.`+schema.Quote(name)+`, m.hashes, (`+q.list("m.k%d", ", ", len(tab.key))+`) IN (SELECT `+q.list("k%d", ", ", len(tab.key))+
+		` FROM `+tab.ds.oplog()+` WHERE table_id = ?) FROM `+q.meta()+` AS m JOIN main.`+schema.Quote(tab.name)+` AS t ON `+
+		q.keyEquals("t.", "m.k%d")+` WHERE coalesce(m.state, 0) = 0`, tab.id)
+	n := kept
+	if n.same+n.other == 0 {
+		n = touched
+	}
+	return n.same > 0 && 4*n.same >= n.same+n.other, n.same > 0, err
 }
 
 // noteRenamed notes what the column of a slot was called.
@@ -86,9 +101,28 @@ func (t *tx) learnRenamed(tab *table, told []wire.RenamedColumn) (news bool, err
 		if err := t.noteRenamed(tab, c.Was, tab.cells[i].slot); err != nil {
 			return news, err
 		}
+		if err := t.takeAgain(tab, c.Was); err != nil {
+			return news, err
+		}
 		news = true
 	}
 	return news, nil
+}
+
+// takeAgain has what came for a column merged again that is here by another name,
+// where it may have been taken for one that was dropped.
+func (t *tx) takeAgain(tab *table, was string) error {
+	dropped, err := t.Int(`SELECT EXISTS (SELECT 1 FROM sqlsync_column WHERE table_id = ? AND name < ' ')`, tab.id)
+	if err != nil || dropped == 0 {
+		return err
+	}
+	if _, err := t.Exec(`INSERT OR IGNORE INTO sqlsync_lack (table_id, name, pos) VALUES (?, ?, 1)`, tab.id, was); err != nil {
+		return fmt.Errorf("note what a column was called: %w", err)
+	}
+	if pruned, err := t.pruned(tab.ds); err != nil || !pruned {
+		return err
+	}
+	return t.need(tab)
 }
 
 // cellCalled and cellOnceCalled return the index in cells of the column that has a
