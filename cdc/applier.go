@@ -284,6 +284,9 @@ func (a *applier) enact(act *action) (write, insert bool, err error) {
 		if err := a.unlistOrphan(act); err != nil {
 			return false, false, err
 		}
+		if err := a.fosterOrphans(act); err != nil {
+			return false, false, err
+		}
 		if err := a.logLosses(act); err != nil {
 			return false, false, err
 		}

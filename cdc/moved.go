@@ -189,20 +189,6 @@ func (t *tx) adoptOrphans(tab *table, came *dataset) error {
 	return nil
 }
 
-// unlistOrphan takes back that a change was to a row that is not here.
-func (a *applier) unlistOrphan(act *action) error {
-	if len(a.tab.formers) == 0 || !a.conflicts || act.out.Effect == merge.Orphan {
-		return nil
-	}
-	list, err := a.listedOf(act.c.Key)
-	for _, l := range list {
-		if err == nil && l.kind == merge.KindRow && len(l.winner) == 0 && l.lost == act.c.Version(a.origin) {
-			_, err = a.Exec(`DELETE FROM sqlsync_conflict WHERE id = ?`, l.id)
-		}
-	}
-	return err
-}
-
 // joinHorizons adds what this node has seen of moved tables where they were.
 func (t *tx) joinHorizons(own []wire.Horizon, tables []*table) ([]wire.Horizon, error) {
 	done := make(map[int64]bool)
