@@ -116,13 +116,19 @@ func (t *tx) takeAgain(tab *table, was string) error {
 	if err != nil || dropped == 0 {
 		return err
 	}
-	if _, err := t.Exec(`INSERT OR IGNORE INTO sqlsync_lack (table_id, name, pos) VALUES (?, ?, 1)`, tab.id, was); err != nil {
-		return fmt.Errorf("note what a column was called: %w", err)
-	}
-	if pruned, err := t.pruned(tab.ds); err != nil || !pruned {
+	pruned, err := t.pruned(tab.ds)
+	if err != nil {
 		return err
 	}
-	return t.need(tab)
+	var gone any // in batches that are not held any more
+	if pruned {
+		gone = 1
+	}
+	if _, err := t.Exec(`INSERT OR REPLACE INTO sqlsync_lack (table_id, name, pos, gone)
+		VALUES (?1, ?2, 1, coalesce(?3, (SELECT gone FROM sqlsync_lack WHERE table_id = ?1 AND name = ?2)))`, tab.id, was, gone); err != nil {
+		return fmt.Errorf("note what a column was called: %w", err)
+	}
+	return nil
 }
 
 // cellCalled and cellOnceCalled return the index in cells of the column that has a
