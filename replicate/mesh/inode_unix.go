@@ -10,7 +10,8 @@ import (
 )
 
 // inodeLockPath names the lock of a file whatever its name, and says whether
-// the file has several.
+// the file has several. Of a file that was removed while it was served another
+// one may have the inode by now.
 func inodeLockPath(db string) (path string, linked bool) {
 	fi, err := os.Stat(db)
 	if err != nil {
@@ -20,7 +21,7 @@ func inodeLockPath(db string) (path string, linked bool) {
 	if !ok {
 		return "", false
 	}
-	path = filepath.Join(os.TempDir(), fmt.Sprintf("sqlsync-%d-%d.lock", st.Dev, st.Ino))
+	path = filepath.Join(os.TempDir(), fmt.Sprintf("sqlsync-%d-%d%s.lock", st.Dev, st.Ino, born(db)))
 	if !trusted(path, st.Uid) {
 		path = ""
 	}
