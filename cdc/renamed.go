@@ -24,25 +24,32 @@ const informative = 1000
 // that is added instead of one that is dropped has others. A value that nobody
 // has given tells nothing.
 func (t *tx) compareRenamed(tab *table, slot int, name string) (same, other int, err error) {
-	q := tableSQL{t: tab}
+	if tab.mayPack() {
+		return t.compareRenamedPacked(tab, slot, name)
+	}
 	err = t.Query(func(row []any) error {
 		stored, _ := row[1].([]byte)
-		got, was := hashValue(row[0]), hashes(stored).at(slot)
-		switch {
-		case was == unknown || row[0] == nil && was == got:
-			return nil
-		case was == got:
-			same++
-		default:
-			other++
-		}
-		if same+other == informative {
+		if tellsName(row[0], hashes(stored).at(slot), &same, &other) {
 			return sqlconn.Stop
 		}
 		return nil
-	}, `SELECT +t.`+schema.Quote(name)+`, m.hashes FROM `+q.meta()+` AS m JOIN main.`+schema.Quote(tab.name)+` AS t ON `+
-		q.keyEquals("t.", "m.k%d")+` WHERE coalesce(m.state, 0) = 0`)
+	}, `SELECT +t.`+schema.Quote(name)+`, m.hashes FROM `+tab.meta()+` AS m JOIN main.`+schema.Quote(tab.name)+` AS t ON `+
+		tab.keyEquals("t.", "m.k%d")+` WHERE coalesce(m.state, 0) = 0`)
 	return same, other, err
+}
+
+// tellsName counts a value, beside the hash that the column of old had, and reports
+// whether that is enough.
+func tellsName(value wire.Value, was uint64, same, other *int) bool {
+	switch got := hashValue(value); {
+	case was == unknown || value == nil && was == got:
+		return false
+	case was == got:
+		*same++
+	default:
+		*other++
+	}
+	return *same+*other == informative
 }
 
 // noteRenamed notes what the column of a slot was called.
