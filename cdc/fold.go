@@ -81,8 +81,7 @@ type folding struct {
 	tab *table
 	// rows are those of records one behind the other, which are few or small.
 	rows    pack
-	records int
-	first   int64 // the key of the first of the records
+	records []int64 // their keys
 	// next is the key of the last record that there is so far.
 	next int64
 }
@@ -116,11 +115,7 @@ func (t *tx) foldSome(tab *table, at *foldPlace, most int) (n int, err error) {
 			f.next = r.key
 			continue
 		}
-		if len(f.rows) == 0 {
-			f.first = r.key
-		}
-		f.rows = append(f.rows, r.rows...)
-		f.records++
+		f.rows, f.records = append(f.rows, r.rows...), append(f.records, r.key)
 	}
 	if err := f.flush(); err != nil {
 		return 0, err
@@ -162,20 +157,19 @@ func (t *tx) foldable(row []any) pack {
 
 // flush writes what was gathered as packs, if they are fewer records.
 func (f *folding) flush() error {
-	if f.records == 0 {
+	if len(f.records) == 0 {
 		return nil
 	}
-	list := cutUp(f.rows)
-	last := f.rows.last()
-	if len(list) < f.records {
-		if _, err := f.Exec(`DELETE FROM `+f.tab.meta()+` WHERE k0 BETWEEN ? AND ?`, f.first, last); err != nil {
+	f.next = f.records[len(f.records)-1]
+	if list := cutUp(f.rows); len(list) < len(f.records) {
+		if _, err := f.Exec(`DELETE FROM `+f.tab.meta()+` WHERE k0 BETWEEN ? AND ?`, f.records[0], f.next); err != nil {
 			return err
 		}
 		if err := f.writePacks(f.tab, list); err != nil {
 			return err
 		}
-		last = list[len(list)-1].first()
+		f.next = list[len(list)-1].first()
 	}
-	f.next, f.rows, f.records = last, nil, 0
+	f.rows, f.records = nil, nil
 	return nil
 }

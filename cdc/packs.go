@@ -246,7 +246,7 @@ func (t *tx) floor(v wire.Value) (id int64, equal bool, err error) {
 	}
 	lo, hi := int64(math.MinInt64), int64(math.MaxInt64)
 	for lo < hi && err == nil {
-		mid := lo + int64((uint64(hi)-uint64(lo)+1)/2)
+		mid := hi - int64((uint64(hi)-uint64(lo))/2)
 		if ask("<=", mid) {
 			lo = mid
 		} else {
