@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
+
+	"sqlsync/wire"
 )
 
 // Rows that come few at a time have records of their own at first. Prune folds them
@@ -59,16 +61,13 @@ func (s *Store) fold(ctx context.Context, dataset string) error {
 
 // foldPlace is the key that fold has come to in a table, and what it has noted of
 // that: nothing any more once that was lowered.
-type foldPlace struct {
-	key   int64
-	noted any
-}
+type foldPlace struct{ key, noted wire.Value }
 
 func (t *tx) foldPlace(tab *table) (p foldPlace, err error) {
-	p.key = math.MinInt64
+	p.key = int64(math.MinInt64)
 	err = t.Query(func(row []any) error {
 		if p.noted = row[0]; p.noted != nil {
-			p.key, _ = p.noted.(int64)
+			p.key = p.noted
 		}
 		return nil
 	}, `SELECT folded FROM sqlsync_table WHERE id = ?`, tab.id)
@@ -81,24 +80,21 @@ type folding struct {
 	tab *table
 	// rows are those of records one behind the other, which are few or small.
 	rows    pack
-	records []int64 // their keys
+	records []wire.Value // their keys
 	// next is the key of the last record that there is so far.
-	next int64
+	next wire.Value
 }
 
 // foldSome looks at the next records of a table, at most so many, and returns how
 // many there were but for the one it begins with.
 func (t *tx) foldSome(tab *table, at *foldPlace, most int) (n int, err error) {
 	type record struct {
-		key  int64
+		key  wire.Value
 		rows pack
 	}
 	var list []record
 	err = t.Query(func(row []any) error {
-		key, ok := row[0].(int64)
-		if ok {
-			list = append(list, record{key, t.foldable(row)})
-		}
+		list = append(list, record{row[0], t.foldable(row)})
 		return nil
 	}, `SELECT k0, `+metaColumns("")+` FROM `+tab.meta()+` WHERE k0 >= `+tab.recordAt("?1")+` ORDER BY k0 LIMIT ?2`, at.key, most+1)
 	if err != nil || len(list) == 0 {
@@ -120,11 +116,11 @@ func (t *tx) foldSome(tab *table, at *foldPlace, most int) (n int, err error) {
 	if err := f.flush(); err != nil {
 		return 0, err
 	}
-	if at.key = f.next; at.noted != f.next {
-		_, err = t.Exec(`UPDATE sqlsync_table SET folded = ?1 WHERE id = ?2 AND folded IS ?3`, f.next, tab.id, at.noted)
-		at.noted = f.next
+	if _, err := t.Exec(`UPDATE sqlsync_table SET folded = ?1 WHERE id = ?2 AND folded IS ?3 AND folded IS NOT ?1`, f.next, tab.id, at.noted); err != nil {
+		return 0, err
 	}
-	return len(list) - 1, err
+	at.key, at.noted = f.next, f.next
+	return len(list) - 1, nil
 }
 
 // foldable are the rows of a record as they were born, nil where it is none or a pack

@@ -217,7 +217,7 @@ func (t *tx) takeOut(tab *table, keys [][]wire.Value) error {
 	return nil
 }
 
-// cuts are those of keys, in their order.
+// cuts are those of keys, in their order: a key before what is behind it.
 func (t *tx) cuts(keys [][]wire.Value) ([]cut, error) {
 	list := make([]cut, 0, len(keys))
 	for _, key := range keys {
@@ -227,7 +227,15 @@ func (t *tx) cuts(keys [][]wire.Value) ([]cut, error) {
 		}
 		list = append(list, cut{at, exact})
 	}
-	slices.SortFunc(list, func(a, b cut) int { return cmp.Compare(a.at, b.at) })
+	slices.SortFunc(list, func(a, b cut) int {
+		switch c := cmp.Compare(a.at, b.at); {
+		case c != 0 || a.exact == b.exact:
+			return c
+		case a.exact:
+			return -1
+		}
+		return 1
+	})
 	return list, nil
 }
 

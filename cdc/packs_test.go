@@ -149,7 +149,7 @@ func (m *modelOfMeta) bear(t *rapid.T) {
 	key, step := m.drawKey(t), rapid.SampledFrom([]int64{1, 1, 1, 2, 40, -1}).Draw(t, "step")
 	var list []remembered
 	same := m.born(t)
-	for range rapid.IntRange(1, 300).Draw(t, "rows") {
+	for range rapid.IntRange(1, 100).Draw(t, "rows") {
 		one := *same
 		one.row.Birth.HLC++
 		one.row.Latest = one.row.Birth
@@ -254,8 +254,8 @@ func (m *modelOfMeta) sorted() (list []remembered) {
 		}
 		return 2
 	}
-	slices.SortFunc(list, func(a, b remembered) int {
-		x, y := a.key[0], b.key[0]
+	slices.SortFunc(list, func(one, other remembered) int {
+		x, y := one.key[0], other.key[0]
 		if c := cmp.Compare(class(x), class(y)); c != 0 {
 			return c
 		}
@@ -265,13 +265,21 @@ func (m *modelOfMeta) sorted() (list []remembered) {
 		case []byte:
 			return bytes.Compare(x, y.([]byte))
 		}
-		n, err := m.tx.Int(`SELECT CASE WHEN ?1 < ?2 THEN -1 ELSE 1 END`, x, y)
-		if err != nil {
-			m.Fatal(err)
+		a, whole := x.(int64)
+		b, also := y.(int64)
+		if whole && also {
+			return cmp.Compare(a, b)
 		}
-		return int(n)
+		return cmp.Compare(asFloat(x), asFloat(y)) // of those that are drawn none is equal to an integer
 	})
 	return list
+}
+
+func asFloat(v wire.Value) float64 {
+	if id, ok := v.(int64); ok {
+		return float64(id)
+	}
+	return v.(float64)
 }
 
 func (m *modelOfMeta) between(t *rapid.T) {
@@ -294,7 +302,7 @@ func (m *modelOfMeta) read(t *rapid.T, from, to []wire.Value) {
 			if b.bound == nil {
 				continue
 			}
-			n, err := m.tx.Int(`SELECT CAST(?1 AS INTEGER) = ?1 AND CAST(?1 AS INTEGER) `+b.op+` ?2 OR CAST(?1 AS INTEGER) <> ?1 AND ?1 `+b.op+` ?2`, v, b.bound[0])
+			n, err := m.tx.Int(`SELECT ?1 `+b.op+` ?2`, v, m.spelled(t, b.bound[0]))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -350,7 +358,7 @@ func (m *modelOfMeta) fold(t *rapid.T) {
 			break
 		}
 	}
-	if !whole {
+	if !whole || m.tab.name == "rebuilt" { // where not all keys are integers
 		return
 	}
 	// Rows as they were born are left only beside others.
