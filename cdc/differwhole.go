@@ -13,7 +13,7 @@ import (
 func (f *differ) whole(ctx context.Context, c *compared, r wire.KeyRange) error {
 	var first, between *sums
 	pause := firstLook
-	for try := 0; try < differTries; try++ {
+	for range differTries {
 		now, err := f.sums(ctx, c, r)
 		if err != nil {
 			return err

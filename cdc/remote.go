@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"sqlsync/merge"
@@ -61,9 +62,34 @@ var (
 	ErrRemoteExists = errors.New("remote exists")
 )
 
-// Remotes lists the remotes by name.
+// remoteList is what Remotes has read, as of a generation. Every session asks
+// for it whenever a remote has changed, which with many is often.
+type remoteList struct {
+	mu         sync.Mutex
+	generation int64
+	list       []Remote
+}
+
+// Remotes lists the remotes by name. The list is everybody's: it is not to be
+// changed.
 func (s *Store) Remotes(ctx context.Context) ([]Remote, error) {
-	return readRemotes(ctx, s.db.DB)
+	var generation int64
+	if err := s.db.GetContext(ctx, &generation, `SELECT generation FROM sqlsync_node`); err != nil {
+		return nil, fmt.Errorf("read remotes: %w", s.explain(err))
+	}
+	r := &s.remotes
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.list != nil && r.generation == generation {
+		return r.list, nil
+	}
+	list, err := readRemotes(ctx, s.db.DB)
+	if err != nil {
+		return nil, err
+	}
+	// Of the generation or of a later one, for which it is read once more.
+	r.generation, r.list = generation, list
+	return list, nil
 }
 
 func readRemotes(ctx context.Context, db *sql.DB) ([]Remote, error) {
@@ -73,7 +99,7 @@ func readRemotes(ctx context.Context, db *sql.DB) ([]Remote, error) {
 		return nil, fmt.Errorf("read remotes: %w", (&Store{}).explain(err))
 	}
 	defer rows.Close()
-	var list []Remote
+	list := []Remote{}
 	for rows.Next() {
 		var r Remote
 		var key, former, learned, from []byte

@@ -125,6 +125,7 @@ type Store struct {
 	asideUntil atomic.Int64
 
 	prepared prepared
+	remotes  remoteList
 	totals   totals
 	troubles troubles
 

@@ -292,7 +292,7 @@ func (s *sim) skew() time.Duration {
 }
 
 func (s *sim) sealFile(n *simNode) {
-	_, err := n.file.Seal(nil)
+	_, err := n.file.Seal(context.Background())
 	s.sealed(n, err)
 }
 

@@ -110,8 +110,8 @@ func (m *memStore) Vector(context.Context) (merge.Vector, error) {
 	return m.vector.Clone(), nil
 }
 
-func (m *memStore) After(_ context.Context, pos int64, maxBytes int) ([]wire.Held, error) {
-	return m.AfterExcept(nil, pos, nil, nil, maxBytes)
+func (m *memStore) After(ctx context.Context, pos int64, maxBytes int) ([]wire.Held, error) {
+	return m.AfterExcept(ctx, pos, nil, nil, maxBytes)
 }
 
 func (m *memStore) AfterExcept(_ context.Context, pos int64, have merge.Vector, _ []string, maxBytes int) (out []wire.Held, err error) {

@@ -99,7 +99,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		a.complain(usage(err.Error(), helpFor(err)))
 		return exitUsage
 	}
-	if g.DB != nil && slicesContainsEmpty(g.DB) {
+	if slices.Contains(g.DB, "") {
 		a.complain(usage("--db is empty", "name the database file"))
 		return exitUsage
 	}
@@ -153,13 +153,4 @@ func spelled(args []string) []string {
 		return append([]string{"version"}, args[1:]...)
 	}
 	return args
-}
-
-func slicesContainsEmpty(list []string) bool {
-	for _, s := range list {
-		if s == "" {
-			return true
-		}
-	}
-	return false
 }

@@ -70,10 +70,17 @@ func (x *exchange) serve(o ServeOptions) {
 // remotes.
 func (x *exchange) Changed() (<-chan struct{}, func()) { return x.Store.Reconfigured() }
 
-// common lists the remotes that are exchanged with.
+// common lists the remotes that are exchanged with. The list is not to be changed.
 func (x *exchange) common(ctx context.Context) ([]cdc.Remote, error) {
 	list, err := x.Store.Remotes(ctx)
-	return slices.DeleteFunc(list, func(r cdc.Remote) bool { return r.Shut(x.now()) != "" }), err
+	if err != nil {
+		return nil, err
+	}
+	shut := func(r cdc.Remote) bool { return r.Shut(x.now()) != "" }
+	if slices.ContainsFunc(list, shut) {
+		list = slices.DeleteFunc(slices.Clone(list), shut)
+	}
+	return list, nil
 }
 
 // Known implements replicate.Exchange.
@@ -110,18 +117,23 @@ func (x *exchange) Answer(ctx context.Context, peer merge.NodeID, asked *wire.Kn
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(list, func(a, b cdc.Remote) int { return saidOf(b).Compare(saidOf(a)) })
 	out := &wire.Addresses{}
 	if own := x.statement(); own != nil {
 		out.List = append(out.List, wire.Address{Node: x.Store.Node(), Statement: own})
 	}
-	for _, r := range list {
-		if r.Key == peer || !r.Learned.Current(x.now()) || len(out.List) == wire.MaxAddresses {
+	var both []*cdc.Remote
+	for i := range list {
+		r := &list[i]
+		if r.Key == peer || !r.Learned.Current(x.now()) {
 			continue
 		}
 		if _, ok := slices.BinarySearchFunc(asked.Tags, crypto.PublicKey(r.Key).Blind(asked.Salt[:]), compareTags); ok {
-			out.List = append(out.List, wire.Address{Node: r.Key, Statement: r.Learned.Statement})
+			both = append(both, r)
 		}
+	}
+	slices.SortStableFunc(both, func(a, b *cdc.Remote) int { return saidOf(*b).Compare(saidOf(*a)) })
+	for _, r := range both[:min(len(both), wire.MaxAddresses-len(out.List))] {
+		out.List = append(out.List, wire.Address{Node: r.Key, Statement: r.Learned.Statement})
 	}
 	slices.SortFunc(out.List, func(a, b wire.Address) int { return a.Node.Compare(b.Node) })
 	return out, nil
