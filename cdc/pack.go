@@ -22,9 +22,10 @@ const packed state = 3
 
 const (
 	// packRows is how many rows are put into a pack at most, packBytes how large
-	// layout and hashes may get: two such packs fit into a page of 4096 bytes.
+	// layout and hashes may get: five such packs fit into a page of 4096 bytes, and
+	// one that is taken apart is not much to write. Larger ones save next to nothing.
 	packRows  = 256
-	packBytes = 2000
+	packBytes = 790
 	// maxPackRows bounds what is read.
 	maxPackRows = 4096
 )

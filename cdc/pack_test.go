@@ -78,8 +78,8 @@ func TestPacksAreSmall(t *testing.T) {
 	for i := range int64(2000) {
 		rows = append(rows, packedRow{i, 1<<40 + i, 1, make(hashes, 30)})
 	}
-	for _, p := range cutUp(rows[:1980]) {
-		if len(p) != 66 || len(p.layout()) > 6 {
+	for _, p := range cutUp(rows[:1950]) {
+		if len(p) != 25 || len(p.layout()) > 6 {
 			t.Fatalf("%d rows in a pack, layout %x", len(p), p.layout())
 		}
 	}
