@@ -58,6 +58,9 @@ func (d *Stream) Agree(ctx context.Context, peer merge.NodeID, offers []wire.Tab
 				return err
 			}
 			changed = changed || news
+			if err := t.noteShape(tab, peer, offers); err != nil {
+				return err
+			}
 		}
 		absent, err := t.noteAbsent(ds, peer, offers)
 		if err != nil {

@@ -131,6 +131,15 @@ func (t *tx) newApplier(tab *table, ds *dataset, pos int64, h *wire.Header, sec 
 		horizon[s.Origin] = s.HLC
 	}
 	a.seen = func(origin merge.NodeID) merge.HLC { return horizon[[8]byte(origin[:8])] }
+	if former := tab.formerly(ds); former != nil { // the author had not seen what was written here since the move
+		all := a.seen
+		a.seen = func(origin merge.NodeID) merge.HLC {
+			if t.mine(origin) {
+				return min(all(origin), former.at)
+			}
+			return all(origin)
+		}
+	}
 	var lacking []string
 	a.columns = tab.cellsOf(sec.Columns)
 	for place, name := range sec.Columns {
@@ -275,6 +284,9 @@ func (a *applier) enact(act *action) (write, insert bool, err error) {
 		if err := a.unlistOrphan(act); err != nil {
 			return false, false, err
 		}
+		if err := a.fosterOrphans(act); err != nil {
+			return false, false, err
+		}
 		if err := a.logLosses(act); err != nil {
 			return false, false, err
 		}
@@ -373,7 +385,9 @@ func (act *action) rebaseline(tab *table) {
 	}
 }
 
-// replaceRow makes a row that is there what the change carries.
+// replaceRow makes a row that is there what the change carries. What its author
+// has no columns for is as in a row that is inserted: it is none of what the row
+// was, and may still come.
 func (a *applier) replaceRow(act *action) error {
 	act.m.row, act.m.bases = act.out.Row, nil
 	if act.m.state == held && !a.metaOnly {
@@ -383,7 +397,20 @@ func (a *applier) replaceRow(act *action) error {
 	}
 	act.m.key = act.c.Key
 	a.bearStates(act)
-	return a.updateRow(act, act.cells, act.values)
+	cells, values := act.cells, act.values
+	if act.c.Op == merge.Insert && len(cells) < len(a.tab.cells) {
+		cells, values = slices.Clone(cells), slices.Clone(values)
+		for i := range a.tab.cells {
+			if !slices.Contains(act.cells, i) {
+				cells, values = append(cells, i), append(values, a.tab.cells[i].initial)
+			}
+		}
+	}
+	err := a.updateRow(act, cells, values)
+	for _, i := range cells[len(act.cells):] {
+		act.m.hashes = act.m.hashes.with(a.tab.cells[i].slot, unknown)
+	}
+	return err
 }
 
 // updateRow writes cells of a row that is in the table or held.

@@ -401,6 +401,9 @@ func (a *applier) mergeAll(changes []wire.Change) error {
 			return err
 		}
 	}
+	if err := a.goBack(a.tab); err != nil {
+		return err
+	}
 	if err := a.retryHeld(a.tab); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func (a *applier) logLosses(act *action) error {
 		return a.logOrphan(act)
 	}
 	for _, l := range slices.Concat(act.out.Losses, act.supplanted(), a.restated(act)) {
-		if l.Incoming && a.fromSnapshot && (l.Loser.HLC.Seal() <= a.heard || l.Loser.Origin == l.Winner.Origin) {
+		if l.Incoming && (a.fromSnapshot && l.Loser.HLC.Seal() <= a.heard || (a.fromSnapshot || a.remerging) && l.Loser.Origin == l.Winner.Origin) {
 			continue // it was listed before, or is what its author has replaced
 		}
 		cells := a.lostCells(act, l)

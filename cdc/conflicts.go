@@ -207,29 +207,47 @@ var (
 	ErrRefused = errors.New("the database refuses the row")
 )
 
-// conflict returns what is listed under an id.
-func (s *Store) conflict(ctx context.Context, id string) (Conflict, error) {
-	list, err := s.Conflicts(ctx)
-	if err != nil {
-		return Conflict{}, err
+// Mends reports whether a conflict goes by itself when what is in the way is
+// mended, and otherwise not: neither restored nor dismissed.
+func (c *Conflict) Mends() bool {
+	switch c.Kind {
+	case string(kindUnique), brokenCheck, brokenReference:
+		return true
 	}
+	return false
+}
+
+// pick returns what is listed under an id and can be settled.
+func pick(list []Conflict, id string) (Conflict, error) {
 	i := slices.IndexFunc(list, func(c Conflict) bool { return c.ID == id })
 	if i < 0 {
 		return Conflict{}, fmt.Errorf("%w: %q", ErrNoConflict, id)
 	}
-	switch c := list[i]; c.Kind {
-	case string(kindUnique), brokenCheck, brokenReference:
-		return c, fmt.Errorf("conflict %s: %w", id, ErrMends)
+	if list[i].Mends() {
+		return list[i], fmt.Errorf("conflict %s: %w", id, ErrMends)
 	}
 	return list[i], nil
 }
 
-// DismissConflict takes a conflict off the list of this node.
-func (s *Store) DismissConflict(ctx context.Context, id string) error {
-	if _, err := s.conflict(ctx, id); err != nil {
+// DismissConflicts takes conflicts off the list of this node, all or none.
+func (s *Store) DismissConflicts(ctx context.Context, ids ...string) error {
+	list, err := s.Conflicts(ctx)
+	if err != nil {
 		return err
 	}
-	return s.write(ctx, func(t *tx) error { return t.dismiss(id) })
+	for _, id := range ids {
+		if _, err := pick(list, id); err != nil {
+			return err
+		}
+	}
+	return s.write(ctx, func(t *tx) error {
+		for _, id := range ids {
+			if err := t.dismiss(id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (t *tx) dismiss(id string) error {

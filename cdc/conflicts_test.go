@@ -124,7 +124,7 @@ func TestRestore(t *testing.T) {
 	b.exec(`UPDATE items SET qty = 9, note = 'n' WHERE id = 1; DELETE FROM items WHERE id = 2`)
 	converge(t, a, b)
 	list := a.conflicts()
-	if err := a.DismissConflict(t.Context(), list[0].ID); err != nil {
+	if err := a.DismissConflicts(t.Context(), list[0].ID); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(a.conflicts()); n != len(list)-1 {

@@ -110,3 +110,44 @@ func TestDamagedBatchesArePruned(t *testing.T) {
 		})
 	}
 }
+
+// Of a batch that was asked for in part, and is damaged, the rest comes all the same,
+// and makes it whole.
+func TestDamagedBatchThatIsFilled(t *testing.T) {
+	for name, damage := range map[string]string{
+		"torn":    `UPDATE sqlsync_batch SET sealed = substr(sealed, 1, 20) WHERE pos = 2`,
+		"flipped": `UPDATE sqlsync_batch SET sealed = CAST(substr(sealed, 1, 9) || x'00' || substr(sealed, 11) AS BLOB) WHERE pos = 2`,
+		"two":     `UPDATE sqlsync_batch SET sealed = x'00' WHERE pos IN (2, 3)`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := newNode(t, 1, twoTables), newNode(t, 2, twoTables)
+			a.watch(cdc.WatchOptions{}, "items", "other")
+			b.watch(cdc.WatchOptions{}, "items")
+			b.knows(a)
+			for id := range 4 {
+				a.exec(`INSERT INTO items (id, name) VALUES (?1, 'row'); INSERT INTO other VALUES (?1, 'row')`, id)
+				a.seal()
+			}
+			if err := b.ask(a); err != nil {
+				t.Fatal(err)
+			}
+			b.exec(damage)
+			b.watch(cdc.WatchOptions{}, "other")
+			for range 2 {
+				if err := b.ask(a); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := b.text(`SELECT group_concat(id) FROM other`); got != "0,1,2,3" {
+				t.Errorf("rows are %s", got)
+			}
+			if n := len(b.held()); n != 4 || b.changes() != 8 || len(b.left()) > 0 {
+				t.Errorf("%d batches with %d changes are held, without %v", n, b.changes(), b.left())
+			}
+			if forks, err := b.Forks(t.Context()); err != nil || len(forks) > 0 {
+				t.Errorf("forks: %v, %v", forks, err)
+			}
+			converge(t, a, b)
+		})
+	}
+}

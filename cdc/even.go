@@ -198,7 +198,6 @@ func (d *Stream) isEven(ctx context.Context, peer merge.NodeID, u uneven) error 
 		if tab == nil {
 			return nil
 		}
-		_, err := t.Exec(`INSERT OR REPLACE INTO sqlsync_even (table_id, node, at) VALUES (?, ?, ?)`, tab.id, peer[:], u.times)
-		return err
+		return t.isEven(tab.id, peer[:], u.times)
 	})
 }

@@ -251,7 +251,7 @@ func (ev *evener) touchedSince() (touched map[string]bool, all bool, err error) 
 }
 
 // touchedBy adds the keys that an origin's batches after a time have changed. It
-// reports whether all of them are kept.
+// reports whether all of them are kept, and not damaged.
 func (ev *evener) touchedBy(origin merge.NodeID, after merge.HLC, touched map[string]bool) (complete bool, err error) {
 	id, err := ev.origin(origin)
 	if err != nil {
@@ -274,15 +274,15 @@ func (ev *evener) touchedBy(origin merge.NodeID, after merge.HLC, touched map[st
 	}
 	for _, blob := range blobs {
 		sealed, err := wire.ParseSealed(blob)
-		if err != nil {
-			return false, errDamaged
+		if err != nil || sealed.Verify(ev.s.verify) != nil {
+			return false, nil
 		}
 		if sealed, err = ev.s.revealed(sealed); err != nil {
 			return false, err
 		}
 		_, heads, err := sealed.Header()
 		if err != nil {
-			return false, errDamaged
+			return false, err
 		}
 		for i, head := range heads {
 			if !schema.Same(head.Table, ev.tab.name) || sealed.Sections[i] == nil {

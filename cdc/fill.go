@@ -27,7 +27,10 @@ func (t *tx) leave(ds *dataset, h *wire.Header, left []string) error {
 				return err
 			}
 			continue
-		case t.mine(h.Origin):
+		case t.mine(h.Origin): // should it be watched, the rows are to be had likewise
+			if err := t.forgo(ds, origin, name); err != nil {
+				return err
+			}
 			continue
 		case ds.wanting(name):
 			return fmt.Errorf("%w: batch %d of %v came without table %s", wire.ErrGap, h.Seq, h.Origin, name)
@@ -63,11 +66,21 @@ func (t *tx) fill(ds *dataset, from merge.NodeID, o *opened) error {
 		return err
 	}
 	held, err := wire.ParseSealed(blob)
+	if err == nil {
+		err = held.Verify(t.s.verify)
+	}
+	damaged := err != nil
+	hash, err := t.hashOf(ds, prunable{pos: pos, origin: origin, seq: int64(h.Seq)}, blob)
 	switch {
 	case err != nil:
-		return fmt.Errorf("held batch %d: %w", pos, errDamaged)
-	case held.Hash() != o.sealed.Hash():
+		return err
+	case hash != wire.Hash{} && hash != o.sealed.Hash():
 		return t.forked(ds, h.Origin, h.Seq, from)
+	case damaged: // what came is the whole of what is wanted, if it is enough
+		held = &wire.Sealed{Head: o.sealed.Head, Signature: o.sealed.Signature, Sections: make([][]byte, len(o.sealed.Sections))}
+		if err := t.leave(ds, h, o.left); err != nil {
+			return err
+		}
 	}
 	filled, places := held.Fill(o.sealed)
 	_, dir, err := filled.Header()
@@ -75,8 +88,12 @@ func (t *tx) fill(ds *dataset, from merge.NodeID, o *opened) error {
 		return fmt.Errorf("held batch %d: %w", pos, errDamaged)
 	}
 	changes := 0
+	for i, section := range filled.Sections {
+		if section != nil {
+			changes += dir[i].Changes
+		}
+	}
 	for _, i := range places {
-		changes += dir[i].Changes
 		if _, err := t.Exec(`DELETE FROM sqlsync_left WHERE dataset_id = ? AND origin_id = ? AND seq = ? AND name = ?`,
 			ds.id, origin, int64(h.Seq), schema.Fold(dir[i].Table)); err != nil {
 			return err
@@ -92,12 +109,23 @@ func (t *tx) fill(ds *dataset, from merge.NodeID, o *opened) error {
 	} else if i := slices.IndexFunc(left, ds.wanting); i >= 0 {
 		return fmt.Errorf("%w: batch %d of %v came without table %s", wire.ErrGap, h.Seq, h.Origin, left[i])
 	}
-	if _, err := t.Exec(`UPDATE sqlsync_batch SET sealed = ?, changes = changes + ? WHERE dataset_id = ? AND pos = ?`,
+	if _, err := t.Exec(`UPDATE sqlsync_batch SET sealed = ?, changes = ? WHERE dataset_id = ? AND pos = ?`,
 		filled.Append(nil), changes, ds.id, pos); err != nil {
 		return fmt.Errorf("fill batch: %w", err)
 	}
+	t.s.trouble(giving(ds.name, h.Origin, h.Seq), nil)
 	t.work.grown = true
 	return nil
+}
+
+// hashOf is the hash of a held batch, of one that is damaged as the next batch
+// tells it, zero where that is damaged as well.
+func (t *tx) hashOf(ds *dataset, p prunable, blob []byte) (wire.Hash, error) {
+	end, _, err := t.endWith(ds, p, blob)
+	if err != nil || end.Seq != uint64(p.seq) {
+		return wire.Hash{}, err
+	}
+	return end.hash, nil
 }
 
 // giveUp stops asking for what was left out of the batches that a snapshot

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -181,6 +182,16 @@ func (e *ends) compared(dataset string, peer merge.NodeID, v merge.Vector) {
 	}
 }
 
+// merged forgets what was compared of a chain while its other end was on its way
+// here, which is a longer one by now.
+func (e *ends) merged(dataset string, origin merge.NodeID, end merge.Position) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	maps.DeleteFunc(e.m, func(c confirmation, p merge.Position) bool {
+		return c.dataset == dataset && c.origin == origin && p != end
+	})
+}
+
 // otherEnds finds the chains of which a peer holds another end than this node:
 // the timestamp at which it says its chain ends is not that of the batch here.
 func (t *tx) otherEnds(name string, peer merge.NodeID, v merge.Vector) (ends []Fork, err error) {
@@ -260,6 +271,7 @@ func (t *tx) mergedForks(ds *dataset, heads []wire.ChainHead) (merged bool, err 
 			continue
 		}
 		merged = true
+		t.s.ends.merged(ds.name, h.Origin, h.Position)
 		id, err := t.origin(h.Origin)
 		if err != nil {
 			return false, err

@@ -99,7 +99,7 @@ func settleOne(n *node, c cdc.Conflict, how int, replaced map[string]bool) strin
 	var err error
 	done := "dismisses"
 	if how == 0 {
-		err = n.DismissConflict(n.t.Context(), c.ID)
+		err = n.DismissConflicts(n.t.Context(), c.ID)
 	} else {
 		done = "restores"
 		err = n.RestoreConflict(n.t.Context(), c.ID)

@@ -49,6 +49,15 @@ func hashValue(v wire.Value) uint64 {
 	return h
 }
 
+// otherHash is a hash that the value with this one has not: it is to be sealed,
+// also where it is what the column began with.
+func otherHash(h uint64) uint64 {
+	if h ^= 1; h == unknown {
+		h = 2
+	}
+	return h
+}
+
 // hashes are the hashes of one row's cells, by slot.
 type hashes []byte
 

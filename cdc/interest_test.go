@@ -255,6 +255,42 @@ func TestOlderCopyPutBackBesidePartialInterest(t *testing.T) {
 	}
 }
 
+// A file that was put back from before a table was watched has its own rows of
+// the table again, when it is watched there again.
+func TestPutBackFromBeforeATableWasWatched(t *testing.T) {
+	a := renewingNode(t, 1, filepath.Join(t.TempDir(), "n.db"), twoTables)
+	b := newNode(t, 2, twoTables)
+	a.watch(cdc.WatchOptions{}, "items")
+	b.watch(cdc.WatchOptions{}, "items", "other")
+	a.knows(b)
+	backup := a.backup()
+	a.watch(cdc.WatchOptions{}, "other")
+	a.exec(`INSERT INTO items (id) VALUES (1); INSERT INTO other VALUES (1, 'of a')`)
+	b.exec(`INSERT INTO other VALUES (2, 'of b')`)
+	if err := errors.Join(b.ask(a), a.ask(b)); err != nil {
+		t.Fatal(err)
+	}
+	a.shut()
+	move(t, backup, a.path)
+	again := renewingNode(t, 1, a.path, "")
+	again.exec(`INSERT INTO items (id) VALUES (3)`)
+	if err := again.ask(b); err != nil {
+		t.Fatal(err)
+	}
+	again.watch(cdc.WatchOptions{}, "other")
+	if err := again.ask(b); err != nil {
+		t.Fatal(err)
+	}
+	if needs, err := again.stream().Needs(t.Context(), []wire.TableOffer{{Name: "other"}}); err != nil || !needs {
+		t.Fatalf("needs %v, %v", needs, err)
+	}
+	again.takeFrom(b)
+	converge(t, again, b)
+	if got := again.text(`SELECT group_concat(v) FROM other`); got != "of a,of b" {
+		t.Errorf("rows are %s", got)
+	}
+}
+
 // A snapshot that does not tell a table leaves it to be had from another peer,
 // if it stands for batches that are not here.
 func TestSnapshotWithoutATable(t *testing.T) {

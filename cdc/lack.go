@@ -13,10 +13,14 @@ import (
 // the table's changes are merged again from here.
 func (t *tx) lack(tab *table, pos int64, columns []string) error {
 	for _, name := range columns {
-		if _, known := tab.lacking[schema.Fold(name)]; known || isShadow(name) {
+		if tab.lacking[schema.Fold(name)] > 0 || isShadow(name) {
 			continue
 		}
-		if _, err := t.Exec(`INSERT OR IGNORE INTO sqlsync_lack (table_id, name, pos) VALUES (?, ?, ?)`, tab.id, name, pos); err != nil {
+		n, err := t.Exec(`UPDATE sqlsync_lack SET pos = ? WHERE table_id = ? AND name = ? AND pos = 0`, pos, tab.id, name)
+		if err == nil && n == 0 {
+			_, err = t.Exec(`INSERT OR IGNORE INTO sqlsync_lack (table_id, name, pos) VALUES (?, ?, ?)`, tab.id, name, pos)
+		}
+		if err != nil {
 			return fmt.Errorf("note a column that is not there: %w", err)
 		}
 		tab.lacking[schema.Fold(name)] = pos
@@ -52,9 +56,17 @@ func (t *tx) readLacking(tab *table) error {
 }
 
 // beginLanding has the table's changes merged again from the first on that had
-// a value for a column that has come.
+// a value for a column that has come. Where some of these are gone, all that is
+// held is merged again, and a peer tells the rest.
 func (t *tx) beginLanding(tab *table, name string) error {
-	pos, err := t.Int(`SELECT pos FROM sqlsync_lack WHERE table_id = ? AND name = ?`, tab.id, name)
+	pos, err := t.Int(`SELECT CASE WHEN gone THEN 1 ELSE pos END FROM sqlsync_lack WHERE table_id = ? AND name = ?`, tab.id, name)
+	if err != nil {
+		return err
+	}
+	gone, err := t.Int(`SELECT gone FROM sqlsync_lack WHERE table_id = ? AND name = ?`, tab.id, name)
+	if err == nil && gone > 0 {
+		err = t.needWhole(tab)
+	}
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,31 @@ func TestValueOfAMissingColumnLands(t *testing.T) {
 	}
 }
 
+// A row that is replaced by one of a node without a column has nothing of the
+// former one in it.
+func TestReplacedByARowWithoutAColumn(t *testing.T) {
+	a, b := pair(t, `CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT, n INT)`, "p")
+	b.exec(`ALTER TABLE p ADD COLUMN ean TEXT DEFAULT 'none'`)
+	b.exec(`INSERT INTO p VALUES (1, 'tea', 1, '4001'), (2, 'rice', 2, NULL), (3, 'salt', 3, '4003')`)
+	b.seal()
+	a.exec(`INSERT INTO p VALUES (1, 'chai', 1), (2, 'dal', 2)`)
+	exchange(a, b)
+	a.exec(`DELETE FROM p WHERE id = 3`)
+	a.seal()
+	a.exec(`INSERT INTO p VALUES (3, 'pepper', 3)`)
+	exchange(a, b)
+	const rows = `SELECT group_concat(id || name || coalesce(ean, '-'), ' ') FROM p`
+	want(t, rows, "1chainone 2dalnone 3peppernone", b)
+	b.exec(`UPDATE p SET ean = '4002' WHERE id = 2`)
+	exchange(a, b)
+	a.exec(`ALTER TABLE p ADD COLUMN ean TEXT DEFAULT 'none'`)
+	converge(t, a, b)
+	want(t, rows, "1chainone 2dal4002 3peppernone", a, b)
+	if n := len(b.conflicts()); n != 2 {
+		t.Errorf("%d conflicts, want 2", n)
+	}
+}
+
 // A baseline brings columns that the other's table does not have yet, too.
 func TestMissingColumnOfABaselineLands(t *testing.T) {
 	a := newNode(t, 1, `CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT, ean TEXT); INSERT INTO p VALUES (1, 'tea', '4001')`)

@@ -64,3 +64,41 @@ func TestLateCopyOfADeletedRow(t *testing.T) {
 		})
 	}
 }
+
+// A node that was away has inserted a row before another was inserted under its key
+// and deleted. One has forgotten that and takes the row for new, another has not.
+func TestLateInsertOlderThanADeletion(t *testing.T) {
+	for name, first := range map[string]int{"met by who has forgotten": 0, "met by who remembers": 1} {
+		t.Run(name, func(t *testing.T) {
+			a, b, c := newNode(t, 1, items), newNode(t, 2, items), newNode(t, 3, items)
+			nodes := []*node{a, b, c}
+			for _, n := range nodes {
+				n.watch(cdc.WatchOptions{}, "items")
+			}
+			c.exec(`INSERT INTO items (id, name) VALUES (1, 'of the one away'), (2, 'stays')`)
+			c.seal()
+			b.exec(`INSERT INTO items (id, name) VALUES (1, 'deleted')`)
+			b.seal()
+			b.exec(`DELETE FROM items WHERE id = 1`)
+			a.pull(b)
+			a.prune()
+			[]*node{a, b}[first].pull(c)
+			converge(t, a, b)
+			c.rejoin(b)
+			meetings(2, [2]*node{a, b}, [2]*node{b, c})
+			for _, n := range nodes {
+				if got := n.text(`SELECT group_concat(id) FROM items`); got != "2" {
+					t.Errorf("%v has %s, want 2", n.Node(), got)
+				}
+				if list := n.conflicts(); n != a && len(list) == 0 {
+					t.Errorf("%v does not list what was lost", n.Node())
+				}
+			}
+			changes := a.changes() + b.changes() + c.changes()
+			meetings(2, [2]*node{a, b}, [2]*node{b, c}, [2]*node{a, c})
+			if n := a.changes() + b.changes() + c.changes() - changes; n != 0 {
+				t.Errorf("it is said again %d times more", n)
+			}
+		})
+	}
+}

@@ -89,8 +89,7 @@ func (t *tx) readFormers(tab *table) error {
 
 // moveTo puts a table into another dataset. Everything is sealed where it was.
 func (t *tx) moveTo(tab *table, to string) error {
-	settled, err := t.Int(`SELECT replay_from IS NULL AND needs IS NULL AND NOT EXISTS (SELECT 1 FROM sqlsync_lack WHERE table_id = id)
-		FROM sqlsync_table WHERE id = ?`, tab.id)
+	settled, err := t.Int(`SELECT replay_from IS NULL AND needs IS NULL FROM sqlsync_table WHERE id = ?`, tab.id)
 	if err != nil {
 		return err
 	}
@@ -122,7 +121,11 @@ func (t *tx) moveTo(tab *table, to string) error {
 		{`UPDATE sqlsync_table SET dataset_id = ?1, fresh_from = NULL, replay_from = (SELECT min(pos) FROM sqlsync_batch WHERE dataset_id = ?1) WHERE id = ?2`, []any{ds.id, tab.id}},
 		{`UPDATE sqlsync_moved SET orphan_now = NULL WHERE table_id = ?`, []any{tab.id}},
 		{`DELETE FROM sqlsync_moved WHERE table_id = ? AND dataset_id = ?`, []any{tab.id, ds.id}},
-		{`INSERT OR REPLACE INTO sqlsync_moved (table_id, dataset_id, at) VALUES (?, ?, ?)`, []any{tab.id, tab.ds.id, int64(t.clock.Next(merge.At(t.now)))}},
+		{`INSERT OR REPLACE INTO sqlsync_moved (table_id, dataset_id, at, orphan) VALUES (?1, ?2, ?3, (SELECT min(pos) FROM sqlsync_lack WHERE table_id = ?1 AND pos > 0))`,
+			[]any{tab.id, tab.ds.id, int64(t.clock.Next(merge.At(t.now)))}},
+		// What came for columns that are not here is in both from now on.
+		{`UPDATE sqlsync_lack SET pos = coalesce((SELECT min(pos) FROM sqlsync_batch WHERE dataset_id = ?1), (SELECT pos + 1 FROM sqlsync_dataset WHERE id = ?1))
+			WHERE table_id = ?2 AND pos > 0`, []any{ds.id, tab.id}},
 	} {
 		if _, err := t.Exec(q.sql, q.args...); err != nil {
 			return fmt.Errorf("move table: %w", err)
@@ -184,20 +187,6 @@ func (t *tx) adoptOrphans(tab *table, came *dataset) error {
 		}
 	}
 	return nil
-}
-
-// unlistOrphan takes back that a change was to a row that is not here.
-func (a *applier) unlistOrphan(act *action) error {
-	if len(a.tab.formers) == 0 || !a.conflicts || act.out.Effect == merge.Orphan {
-		return nil
-	}
-	list, err := a.listedOf(act.c.Key)
-	for _, l := range list {
-		if err == nil && l.kind == merge.KindRow && len(l.winner) == 0 && l.lost == act.c.Version(a.origin) {
-			_, err = a.Exec(`DELETE FROM sqlsync_conflict WHERE id = ?`, l.id)
-		}
-	}
-	return err
 }
 
 // joinHorizons adds what this node has seen of moved tables where they were.

@@ -87,6 +87,53 @@ func testTableMoves(t *testing.T, passesOn bool) {
 	}
 }
 
+// What is written on a node after it has moved a table has not been seen by one
+// that has not, whatever else that has of the former dataset.
+func TestLostAfterAMoveIsListed(t *testing.T) {
+	a, b := pair(t, items+`; CREATE TABLE other (id INTEGER PRIMARY KEY)`, "items", "other")
+	a.watch(cdc.WatchOptions{Dataset: "telemetry"}, "items")
+	a.exec(`INSERT INTO items (id, name) VALUES (1, 'of a')`)
+	if err := a.Seal(t.Context(), "telemetry"); err != nil {
+		t.Fatal(err)
+	}
+	a.exec(`INSERT INTO other VALUES (1)`)
+	b.pullOf("primary", a, everything)
+	b.exec(`INSERT INTO items (id, name) VALUES (1, 'of b')`)
+	a.pullOf("primary", b, everything)
+	if list := a.conflicts(); a.text(`SELECT name FROM items WHERE id = 1`) != "of b" || len(list) != 1 || list[0].Kind != "key" {
+		t.Errorf("conflicts %+v", list)
+	}
+}
+
+// A table that lacks a column moves, and what came for the column, before and
+// after, lands when it comes.
+func TestTableThatLacksAColumnMoves(t *testing.T) {
+	a, b := pair(t, `CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE other (id INTEGER PRIMARY KEY)`, "p")
+	converge(t, a, b)
+	a.exec(`ALTER TABLE p ADD COLUMN ean TEXT; ALTER TABLE p ADD COLUMN mistake TEXT`)
+	a.exec(`INSERT INTO p VALUES (1, 'tea', '4001', 'x'), (2, 'rice', '4002', 'x')`)
+	exchange(a, b)
+	a.exec(`ALTER TABLE p DROP COLUMN mistake`)
+	both := func() {
+		for _, d := range []string{"telemetry", "primary"} {
+			a.pullOf(d, b, everything)
+			b.pullOf(d, a, everything)
+		}
+	}
+	for _, n := range []*node{a, b} {
+		n.watch(cdc.WatchOptions{Dataset: "telemetry"}, "p")
+	}
+	both()
+	a.exec(`UPDATE p SET ean = '4012' WHERE id = 2; INSERT INTO p VALUES (3, 'salt', '4003')`)
+	both()
+	for _, n := range []*node{a, b} {
+		n.prune()
+	}
+	b.exec(`ALTER TABLE p ADD COLUMN ean TEXT`)
+	both()
+	want(t, `SELECT group_concat(id || name || coalesce(ean, '-'), ' ') FROM p`, "1tea4001 2rice4012 3salt4003", a, b)
+}
+
 // Histories of three nodes that move a table there and back at different times,
 // and exchange parts of their datasets in any order.
 func TestTablesMoveInAnyOrder(t *testing.T) {

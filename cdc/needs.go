@@ -17,8 +17,21 @@ import (
 
 // need notes that a table is still to be had from a snapshot.
 func (t *tx) need(tab *table) error {
-	_, err := t.Exec(`UPDATE sqlsync_table SET needs = 1 WHERE id = ?`, tab.id)
+	_, err := t.Exec(`UPDATE sqlsync_table SET needs = max(coalesce(needs, 0), 1) WHERE id = ?`, tab.id)
 	return err
+}
+
+// needWhole is need, also of rows whose versions are the peer's: it has a column
+// that was not here when they came.
+func (t *tx) needWhole(tab *table) error {
+	_, err := t.Exec(`UPDATE sqlsync_table SET needs = 2 WHERE id = ?`, tab.id)
+	return err
+}
+
+// needsWhole reports what needWhole has noted.
+func (t *tx) needsWhole(tab *table) (bool, error) {
+	n, err := t.Int(`SELECT needs FROM sqlsync_table WHERE id = ?`, tab.id)
+	return n == 2, err
 }
 
 // tell notes that a peer's snapshot begins to tell a table that is watched

@@ -200,35 +200,38 @@ func (t *tx) unpack(tab *table) error {
 	return nil
 }
 
-// compareRenamedPacked is compareRenamed where there may be packs.
-func (t *tx) compareRenamedPacked(tab *table, slot int, name string) (same, other int, err error) {
+// compareValuesPacked is compareValues where there may be packs.
+func (t *tx) compareValuesPacked(tab *table, slot int, name string, n *comparedValues) error {
 	key := schema.Quote(tab.def.Columns[tab.key[0]].Name)
-	var after []wire.Value
-	for {
+	enough := false
+	for after := []wire.Value(nil); ; {
 		var rows []foundRow
 		where := ``
 		if after != nil {
 			where = ` WHERE ` + key + ` > ?`
 		}
+		args := append([]any{tab.id}, after...)
 		err := t.Query(func(row []any) error {
 			row = slices.Clone(row)
 			rows = append(rows, foundRow{row[:1:1], row[1:]})
 			return nil
-		}, `SELECT +`+key+`, +`+schema.Quote(name)+` FROM main.`+schema.Quote(tab.name)+where+` ORDER BY `+key+` LIMIT ?`, append(after, informative)...)
+		}, `SELECT +`+key+`, +`+schema.Quote(name)+`, `+key+` IN (SELECT k0 FROM `+tab.ds.oplog()+` WHERE table_id = ?)
+			FROM main.`+schema.Quote(tab.name)+where+` ORDER BY `+key+` LIMIT ?`, append(args, informative)...)
 		if err != nil || len(rows) == 0 {
-			return same, other, err
+			return err
 		}
 		places := rowPlaces(rows)
 		last := rows[len(rows)-1].key
 		err = t.metas(tab, after, last, func(key []wire.Value, m *meta) error {
 			i, ok := places.place(key)
-			if ok && m.state == alive && tellsName(rows[i].values[0], m.hashes.at(slot), &same, &other) {
+			if ok && m.state == alive && n.add(rows[i].values[0], m.hashes.at(slot), rows[i].values[1] == int64(1)) {
+				enough = true
 				return sqlconn.Stop
 			}
 			return nil
 		})
-		if err != nil || same+other == informative {
-			return same, other, err
+		if err != nil || enough {
+			return err
 		}
 		after = last
 	}

@@ -202,7 +202,10 @@ func (t *tx) pruneBatches(ds *dataset, o PruneOptions) (out Pruned, err error) {
 		out.Batches++
 		out.Bytes += p.size
 	}
-	return out, nil
+	if len(gone) > 0 {
+		err = t.lostFor(ds, gone[len(gone)-1].pos)
+	}
+	return out, err
 }
 
 // prunable is a batch that may go.
@@ -280,13 +283,20 @@ func (t *tx) endWith(ds *dataset, p prunable, blob []byte) (end chain, tables []
 }
 
 // waitedFor is the place of the first batch that a table of the dataset is
-// still to be told of, or that lacks a section which is wanted.
+// still to be told of, that lacks a section which is wanted, or that has values for
+// a column which may still come.
 func (t *tx) waitedFor(ds *dataset) (int64, error) {
 	from, err := t.Int(`SELECT min(p) FROM (
 		SELECT replay_from AS p FROM sqlsync_table WHERE dataset_id = ?1 AND replay_from IS NOT NULL AND watched
 		UNION ALL SELECT replay_from FROM sqlsync_moved WHERE dataset_id = ?1 AND replay_from IS NOT NULL
-		UNION ALL SELECT l.pos FROM sqlsync_lack AS l JOIN sqlsync_table AS t ON t.id = l.table_id WHERE t.dataset_id = ?1 AND t.watched
 		UNION ALL SELECT b.pos FROM (`+gaps+`) AS g JOIN sqlsync_batch AS b ON b.dataset_id = ?1 AND b.origin_id = g.origin_id AND b.seq = g.seq)`, ds.id)
+	if err != nil {
+		return 0, err
+	}
+	lacked, err := t.lackedFrom(ds)
+	if lacked > 0 && (from == 0 || lacked < from) {
+		from = lacked
+	}
 	if from == 0 {
 		from = 1<<63 - 1
 	}

@@ -247,9 +247,16 @@ func (d *Stream) beginTable(ctx context.Context, r *reconciliation, peer merge.N
 			return err
 		}
 		whole := []wire.KeyRange{{}}
-		switch tab := t.cfg.byName[schema.Fold(r.tables[0].Name)]; {
+		tab := t.cfg.byName[schema.Fold(r.tables[0].Name)]
+		all := false
+		if tab != nil {
+			if all, err = t.needsWhole(tab); err != nil {
+				return err
+			}
+		}
+		switch {
 		case tab == nil || !tab.takes(ds):
-		case tab.def != nil && tab.waiting == "" && r.tables[0].Keyed && !tab.localIDs():
+		case !all && tab.def != nil && tab.waiting == "" && r.tables[0].Keyed && !tab.localIDs():
 			r.compare = whole
 		default:
 			r.fetch = whole

@@ -109,7 +109,7 @@ func TestRekeyedIsListed(t *testing.T) {
 		if err := n.RestoreConflict(t.Context(), list[0].ID); !errors.Is(err, cdc.ErrRekeyed) {
 			t.Errorf("restore gives %v", err)
 		}
-		if err := n.DismissConflict(t.Context(), list[0].ID); err != nil {
+		if err := n.DismissConflicts(t.Context(), list[0].ID); err != nil {
 			t.Error(err)
 		}
 	}

@@ -255,6 +255,7 @@ func (t *tx) removeRemote(name string) error {
 		`DELETE FROM sqlsync_arrival WHERE holder = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
 		`DELETE FROM sqlsync_snapshot WHERE peer = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
 		`DELETE FROM sqlsync_even WHERE node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
+		`DELETE FROM sqlsync_shape WHERE node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
 		`DELETE FROM sqlsync_elsewhere WHERE node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
 		`DELETE FROM sqlsync_disagreement WHERE kind = 'watch' AND node = (SELECT key FROM sqlsync_remote WHERE name = ?)`,
 	} {

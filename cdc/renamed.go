@@ -19,37 +19,67 @@ import (
 // informative is how many rows decide whether a column was renamed.
 const informative = 1000
 
-// compareRenamed counts rows in which a column has the value that the column of a
-// slot had, and those in which it has not. RENAME COLUMN keeps values, a column
-// that is added instead of one that is dropped has others. A value that nobody
-// has given tells nothing.
-func (t *tx) compareRenamed(tab *table, slot int, name string) (same, other int, err error) {
-	if tab.mayPack() {
-		return t.compareRenamedPacked(tab, slot, name)
+// isRenamed reports whether a column has the values that the column of a slot had.
+// RENAME COLUMN keeps values, a column that is added instead of one that is dropped
+// has others. A value that nobody has given tells nothing, and where there are
+// others, one that may have been given since does not either. Where no value tells,
+// the column is a new one: whoever has values of it tells who had none. some says
+// that there were equal values.
+func (t *tx) isRenamed(tab *table, slot int, name string) (is, some bool, err error) {
+	if tab.appends() { // it has no hashes
+		return true, false, nil
 	}
-	err = t.Query(func(row []any) error {
-		stored, _ := row[1].([]byte)
-		if tellsName(row[0], hashes(stored).at(slot), &same, &other) {
-			return sqlconn.Stop
-		}
-		return nil
-	}, `SELECT +t.`+schema.Quote(name)+`, m.hashes FROM `+tab.meta()+` AS m JOIN main.`+schema.Quote(tab.name)+` AS t ON `+
-		tab.keyEquals("t.", "m.k%d")+` WHERE coalesce(m.state, 0) = 0`)
-	return same, other, err
+	var n comparedValues
+	if tab.mayPack() {
+		err = t.compareValuesPacked(tab, slot, name, &n)
+	} else {
+		err = t.compareValues(tab, slot, name, &n)
+	}
+	is, some = n.same()
+	return is, some, err
 }
 
-// tellsName counts a value, beside the hash that the column of old had, and reports
-// whether that is enough.
-func tellsName(value wire.Value, was uint64, same, other *int) bool {
+// comparedValues counts rows in which a column has the value that another had, of
+// those that are marked apart.
+type comparedValues struct{ kept, touched struct{ same, other int } }
+
+// add counts a value beside the hash that the other column had, and reports whether
+// that is enough.
+func (c *comparedValues) add(value wire.Value, was uint64, touched bool) bool {
+	n := &c.kept
+	if touched {
+		n = &c.touched
+	}
 	switch got := hashValue(value); {
 	case was == unknown || value == nil && was == got:
 		return false
 	case was == got:
-		*same++
+		n.same++
 	default:
-		*other++
+		n.other++
 	}
-	return *same+*other == informative
+	return c.kept.same+c.kept.other == informative
+}
+
+// same reports whether most values, or any, are the same.
+func (c *comparedValues) same() (most, some bool) {
+	n := c.kept
+	if n.same+n.other == 0 {
+		n = c.touched
+	}
+	return n.same > 0 && 4*n.same >= n.same+n.other, n.same > 0
+}
+
+func (t *tx) compareValues(tab *table, slot int, name string, n *comparedValues) error {
+	return t.Query(func(row []any) error {
+		stored, _ := row[1].([]byte)
+		if n.add(row[0], hashes(stored).at(slot), row[2] == int64(1)) {
+			return sqlconn.Stop
+		}
+		return nil
+	}, `SELECT +t.`+schema.Quote(name)+`, m.hashes, (`+tab.list("m.k%d", ", ", len(tab.key))+`) IN (SELECT `+tab.list("k%d", ", ", len(tab.key))+
+		` FROM `+tab.ds.oplog()+` WHERE table_id = ?) FROM `+tab.meta()+` AS m JOIN main.`+schema.Quote(tab.name)+` AS t ON `+
+		tab.keyEquals("t.", "m.k%d")+` WHERE coalesce(m.state, 0) = 0`, tab.id)
 }
 
 // noteRenamed notes what the column of a slot was called.
@@ -93,9 +123,28 @@ func (t *tx) learnRenamed(tab *table, told []wire.RenamedColumn) (news bool, err
 		if err := t.noteRenamed(tab, c.Was, tab.cells[i].slot); err != nil {
 			return news, err
 		}
+		if err := t.takeAgain(tab, c.Was); err != nil {
+			return news, err
+		}
 		news = true
 	}
 	return news, nil
+}
+
+// takeAgain has what came for a column merged again that is here by another name,
+// where it may have been taken for one that was dropped.
+func (t *tx) takeAgain(tab *table, was string) error {
+	dropped, err := t.Int(`SELECT EXISTS (SELECT 1 FROM sqlsync_column WHERE table_id = ? AND name < ' ')`, tab.id)
+	if err != nil || dropped == 0 {
+		return err
+	}
+	if _, err := t.Exec(`INSERT OR IGNORE INTO sqlsync_lack (table_id, name, pos) VALUES (?, ?, 1)`, tab.id, was); err != nil {
+		return fmt.Errorf("note what a column was called: %w", err)
+	}
+	if pruned, err := t.pruned(tab.ds); err != nil || !pruned {
+		return err
+	}
+	return t.need(tab)
 }
 
 // cellCalled and cellOnceCalled return the index in cells of the column that has a

@@ -81,6 +81,82 @@ func TestRenamedOneAfterTheOther(t *testing.T) {
 	}
 }
 
+// A column is renamed after most of its values were written, before any of it
+// was seen: the rows that were left alone tell.
+func TestRenamedAfterItWasWritten(t *testing.T) {
+	for _, key := range []string{"id INTEGER PRIMARY KEY, name TEXT", "id INT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (name, id)"} {
+		a, b := pair(t, `CREATE TABLE stock (qty INT, doc TEXT, `+key+`); INSERT INTO stock (id, name, doc) VALUES (1, 'x', 'one'), (2, 'y', 'two'), (3, 'z', NULL), (4, 'w', 'four'), (5, 'v', 'five')`, "stock")
+		converge(t, a, b)
+		a.exec(`UPDATE stock SET doc = 'uno' WHERE id = 1`)
+		a.exec(`UPDATE stock SET doc = NULL WHERE id = 2`)
+		a.exec(`UPDATE stock SET doc = 'tre' WHERE id = 3`)
+		a.exec(`UPDATE stock SET doc = 'cinque' WHERE id = 5`)
+		a.exec(`ALTER TABLE stock RENAME COLUMN doc TO shelf`)
+		a.seal()
+		a.greet(b)
+		b.exec(`ALTER TABLE stock RENAME COLUMN doc TO shelf`)
+		meetWithNames(a, b)
+		want(t, contents, "1xuno 2y- 3ztre 4wfour 5vcinque", a, b)
+	}
+}
+
+// Where no value tells whether a column was renamed it is a new one, until a node
+// that has values of it tells.
+func TestRenamedWhereNothingTells(t *testing.T) {
+	for wanted, change := range map[string][]string{
+		"1xone": {`ALTER TABLE stock RENAME COLUMN doc TO shelf`},
+		"1x-":   {`ALTER TABLE stock DROP COLUMN doc`, `ALTER TABLE stock ADD COLUMN shelf TEXT`},
+	} {
+		a, b := pair(t, `CREATE TABLE stock (id INTEGER PRIMARY KEY, name TEXT, doc TEXT)`, "stock")
+		converge(t, a, b)
+		a.exec(`INSERT INTO stock VALUES (1, 'x', 'one')`)
+		a.seal()
+		for _, n := range []*node{b, a} {
+			for _, q := range change {
+				n.exec(q)
+			}
+			n.seal()
+		}
+		meetWithNames(a, b)
+		want(t, contents, wanted, a, b)
+	}
+}
+
+// A node that took a renamed column for a new one, because it had no value of it,
+// is told what it is, and has what came for it and what it wrote itself.
+func TestRenamedIsToldTo(t *testing.T) {
+	a, b := pair(t, shelves, "stock")
+	c := newNode(t, 3, `CREATE TABLE stock (id INTEGER PRIMARY KEY, name TEXT, qty INT, doc TEXT)`)
+	c.watch(cdc.WatchOptions{}, "stock")
+	meetWithNames(a, b, c)
+	const rename = `ALTER TABLE stock RENAME COLUMN doc TO shelf`
+	a.exec(`INSERT INTO stock VALUES (4, 'w', 4, 'four')`)
+	a.seal()
+	b.exec(rename)
+	b.exec(`INSERT INTO stock VALUES (5, 'v', 5, 'five')`)
+	b.seal()
+	c.greet(b)
+	c.greet(a)
+	for _, v := range []string{"'once'", "'twice'", "NULL"} {
+		c.exec(`UPDATE stock SET doc = ` + v + ` WHERE id < 5`)
+		c.seal()
+	}
+	c.exec(rename)
+	for _, v := range []string{"'new'", "NULL"} {
+		c.exec(`UPDATE stock SET shelf = ` + v + ` WHERE id = 1`)
+		c.seal()
+	}
+	meetWithNames(b, c)
+	a.exec(rename)
+	meetWithNames(a, b, c)
+	want(t, contents, "1x- 2y- 3z- 4w- 5vfive", a, b, c)
+	for _, n := range []*node{a, b, c} {
+		if list := n.conflicts(); len(list) > 0 {
+			t.Errorf("conflicts %+v", list)
+		}
+	}
+}
+
 // A column that is added where another was dropped is no renamed one: what
 // those who have it already wrote to it stands.
 func TestDroppedAndAddedIsNotRenamed(t *testing.T) {

@@ -112,8 +112,9 @@ func (t *tx) retryAll(ds *dataset) error {
 // replaySome merges the next batches that wait for a table and moves
 // replay_from behind them, to NULL at the end.
 func (t *tx) replaySome(tab *table, ds *dataset) error {
+	tab.backTo = 0
 	next, damaged, err := t.eachSection(tab, ds, tab.late(ds), groupChanges, func(pos int64, h *wire.Header, sec *wire.Section) error {
-		if h.Origin == t.author.Node {
+		if h.Origin == t.author.Node && len(tab.landing) == 0 { // it is in the rows, but for a column that was another
 			return nil
 		}
 		if !tab.keyFits(sec) {
@@ -134,6 +135,9 @@ func (t *tx) replaySome(tab *table, ds *dataset) error {
 	}
 	if err != nil {
 		return err
+	}
+	if tab.backTo > 0 && (next == 0 || tab.backTo < next) {
+		next = tab.backTo
 	}
 	if err := t.replayFrom(tab, ds, next); err != nil || next != 0 || ds.id != tab.ds.id {
 		return err

@@ -51,11 +51,14 @@ func (a *applier) restates(actions []action) {
 	}
 }
 
-// remind has the deletion of a row said again that comes as another node's
-// baseline: that node has a copy from before, and others may have forgotten the
-// deletion by now and taken the row for a new one. Whoever remembers says so.
+// remind has the deletion of a row said again that comes from a node which has not
+// heard of it: as a baseline, since that node has a copy from before, or as a row
+// that was inserted before the deleted one was, by a node that was away. Others may
+// have forgotten the deletion by now and taken the row for a new one. Whoever
+// remembers says so.
 func (a *applier) remind(act *action) {
-	if act.c.Baseline && act.m.row.Dead && act.out.Effect == merge.Keep && !a.remerging && a.tab.rule != merge.WholeRow && !a.mine(a.origin) {
+	late := act.c.Baseline || act.c.Op == merge.Insert && act.c.BirthAt(a.origin) != act.m.row.Birth
+	if late && act.m.row.Dead && act.out.Effect == merge.Keep && !a.remerging && a.tab.rule != merge.WholeRow && !a.mine(a.origin) {
 		a.reminders = append(a.reminders, restated{tab: a.tab, key: act.m.key, gone: true})
 	}
 }
@@ -90,7 +93,7 @@ func (t *tx) restate() error {
 			err = t.remember(r.tab, []remembered{{m.key, m}})
 		default:
 			for _, slot := range r.slots {
-				m.hashes = m.hashes.with(slot, unknown)
+				m.hashes = m.hashes.with(slot, otherHash(m.hashes.at(slot)))
 			}
 			err = t.remember(r.tab, []remembered{{m.key, m}})
 		}

@@ -15,7 +15,11 @@ import (
 // RestoreConflict puts back what was lost, as a change of this node's own, and
 // takes the conflict off the list.
 func (s *Store) RestoreConflict(ctx context.Context, id string) error {
-	c, err := s.conflict(ctx, id)
+	list, err := s.Conflicts(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := pick(list, id)
 	if err != nil {
 		return err
 	}

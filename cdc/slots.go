@@ -66,13 +66,13 @@ func (t *tx) followNames(tab *table, had []numbered, columns []int) error {
 	}
 	renamed := renames(had, now)
 	for slot, name := range renamed {
-		same, other, err := t.compareRenamed(tab, slot, name)
+		is, some, err := t.isRenamed(tab, slot, name)
 		if err != nil {
 			return err
 		}
-		if 4*same < same+other {
+		if !is {
 			delete(renamed, slot)
-			tab.renamed = tab.renamed || same > 0 // it may have been, and written to
+			tab.renamed = tab.renamed || some // it may have been, and written to
 		}
 	}
 	for i := range had {
@@ -102,7 +102,7 @@ func (t *tx) followNames(tab *table, had []numbered, columns []int) error {
 // renames guesses which columns have another name, by slot. RENAME COLUMN leaves
 // a column where it is, and ADD COLUMN adds one behind all others: names that
 // went and as many that came, between two that stayed, may be the same columns:
-// compareRenamed tells by their values.
+// isRenamed tells by their values.
 func renames(had []numbered, now []string) map[int]string {
 	list := make(map[int]string)
 	var went []numbered

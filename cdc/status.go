@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -56,6 +55,8 @@ type Status struct {
 	Arriving []Arriving
 	// Imports are the snapshot files that were taken in part.
 	Imports []Import
+	// Uncompared lists the tables that are still to be compared with remotes.
+	Uncompared []Uncompared
 	// Overdue lists the datasets that hold what would have been pruned.
 	Overdue []Overdue
 }
@@ -106,9 +107,11 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 			if tab.waiting != "" {
 				st.Waiting[tab.name] = tab.waiting
 			}
-			for _, name := range slices.Sorted(maps.Keys(tab.lacking)) {
-				st.Lacking = append(st.Lacking, tab.name+"."+name)
+			lacks, err := t.lacks(tab)
+			if err != nil {
+				return err
 			}
+			st.Lacking = append(st.Lacking, lacks...)
 		}
 		if st.Arriving, err = t.readArriving(); err != nil {
 			return err
@@ -131,6 +134,9 @@ func (s *Store) Status(ctx context.Context) (*Status, error) {
 		st.Datasets = append(st.Datasets, *ds)
 	}
 	if st.Imports, err = readImports(ctx, s.db); err != nil {
+		return nil, err
+	}
+	if st.Uncompared, err = s.Uncompared(ctx); err != nil {
 		return nil, err
 	}
 	err = s.db.QueryRowxContext(ctx, `SELECT (SELECT count(*) FROM sqlsync_conflict WHERE dismissed IS NULL AND rekeyed IS NULL), (SELECT count(*) FROM sqlsync_violation),

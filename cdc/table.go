@@ -35,6 +35,9 @@ type table struct {
 	// columns that have come since, whose slots are in landing.
 	replayFrom, freshFrom int64
 	landing               map[int]bool
+	// backTo is the place of a batch that is to be merged again, 0 for none: see
+	// fosterOrphans.
+	backTo int64
 	// formers are datasets that it was in.
 	formers []former
 	// arrivals are what is in it that did not come with batches of its dataset.

@@ -180,6 +180,9 @@ func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section, told boo
 	if len(a.columns) != len(sec.Columns) {
 		return errDamaged
 	}
+	if err := t.lackGone(tab, sec.Columns); err != nil {
+		return err
+	}
 	a.fromSnapshot, a.remerging = true, false
 	if told {
 		if a.forgotten, err = t.forgottenUpTo(tab, h.Origin); err != nil {
@@ -207,7 +210,7 @@ func (t *tx) takeSection(tab *table, h *wire.Header, sec *wire.Section, told boo
 }
 
 // known hides the columns that the table does not have: a snapshot has no
-// batch that they could be merged from later, so they are had by another one.
+// batch that they could be merged from later, see lackGone.
 func known(tab *table, columns []string) []string {
 	out := make([]string, len(columns))
 	for i, name := range columns {

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -92,6 +93,59 @@ func (d *Stream) Uneven(ctx context.Context, peer merge.NodeID, offers []wire.Ta
 		}
 	}
 	return false, rows.Err()
+}
+
+// Uncompared is a table whose policy was changed and that was not compared with a
+// remote's since: the two may hold different values.
+type Uncompared struct {
+	Table, Dataset, Remote string
+	// Alone says that nothing compares it by itself: it is merged by append, or
+	// changes go one way.
+	Alone bool
+
+	id, times int64
+	node      []byte
+}
+
+// Uncompared lists the tables that are still to be compared with remotes that have
+// them, as these last said.
+func (s *Store) Uncompared(ctx context.Context) (list []Uncompared, err error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT t.name, d.name, r.name, t.id, t.uneven, r.key, t.policy = 'append', r.pull, r.push, r.directions
+		FROM sqlsync_table AS t JOIN sqlsync_dataset AS d ON d.id = t.dataset_id JOIN sqlsync_shape AS s ON s.table_id = t.id JOIN sqlsync_remote AS r ON r.key = s.node
+		WHERE t.watched AND t.uneven > coalesce((SELECT e.at FROM sqlsync_even AS e WHERE e.table_id = t.id AND e.node = r.key), 0)
+		AND NOT EXISTS (SELECT 1 FROM sqlsync_disagreement AS x WHERE x.table_id = t.id) ORDER BY t.name, r.name`)
+	if err != nil {
+		return nil, fmt.Errorf("read uneven tables: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var u Uncompared
+		var r Remote
+		var directions sql.NullString
+		if err := rows.Scan(&u.Table, &u.Dataset, &u.Remote, &u.id, &u.times, &u.node, &u.Alone, &r.Pull, &r.Push, &directions); err != nil {
+			return nil, fmt.Errorf("read uneven tables: %w", err)
+		}
+		if r.Directions, err = readDirections(directions); err != nil {
+			return nil, fmt.Errorf("read remote %s: %w", u.Remote, err)
+		}
+		own := r.Direction(u.Dataset)
+		u.Alone = u.Alone || !own.Pull || !own.Push
+		list = append(list, u)
+	}
+	return list, rows.Err()
+}
+
+// Compared notes that a table was found to be the same as the remote's, after
+// Uncompared has told of it.
+func (s *Store) Compared(ctx context.Context, u Uncompared) error {
+	return s.write(ctx, func(t *tx) error { return t.isEven(u.id, u.node, u.times) })
+}
+
+func (t *tx) isEven(table int64, node []byte, times int64) error {
+	if _, err := t.Exec(`INSERT OR REPLACE INTO sqlsync_even (table_id, node, at) VALUES (?, ?, ?)`, table, node, times); err != nil {
+		return fmt.Errorf("note what was compared: %w", err)
+	}
+	return nil
 }
 
 // unevenWith lists the tables that are to be compared with a peer.

@@ -306,7 +306,7 @@ func (m merger) cells(out *Outcome) {
 		switch order := m.w.Version.Compare(have); {
 		case order > 0:
 			out.Columns = append(out.Columns, c)
-			if !have.HLC.Baseline() && m.unseen(have) {
+			if !have.HLC.Baseline() && have != m.w.Birth && m.unseen(have) { // who writes to a row has seen its birth
 				losses.add(Loss{Kind: KindCell, Winner: m.w.Version, Loser: have, Born: m.local.Birth}, c)
 			}
 		case order < 0:

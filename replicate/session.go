@@ -281,7 +281,7 @@ func (s *session) receiveOpen(m wire.Message) {
 	case *wire.Schema:
 		s.schemaTold(m)
 	case *wire.Behind:
-		s.beBehind()
+		s.toldBehind()
 	case *wire.SnapshotRequest:
 		s.snapshotAsked(m)
 	case *wire.SnapshotPart:

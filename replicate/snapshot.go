@@ -45,6 +45,9 @@ type snapshots struct {
 	// asked says that a part of it was asked for, again that another is to be
 	// taken if one is still needed then.
 	asked, again bool
+	// behind says that the peer said meanwhile that it cannot go on: it says so
+	// once, and goes on when it hears of more, which what is on its way may not bring.
+	behind bool
 	// waits says that one is to be taken when a question was answered, see evening.
 	waits bool
 }
@@ -103,6 +106,12 @@ func (s *session) beBehind() {
 	}
 }
 
+// toldBehind takes a peer's word that it has no batches of what is missing here.
+func (s *session) toldBehind() {
+	s.snapshots.behind = s.snapshots.taking
+	s.beBehind()
+}
+
 // snapshotAsked answers only peers that may pull.
 func (s *session) snapshotAsked(m *wire.SnapshotRequest) {
 	switch {
@@ -138,6 +147,11 @@ func (s *session) tookSnapshot(next wire.Message) {
 		return
 	}
 	s.snapshots.taking = false
+	if s.snapshots.behind {
+		s.snapshots.behind = false
+		s.beBehind()
+		return
+	}
 	if s.snapshots.again {
 		s.snapshots.again = false
 		s.learn(s.tellings.offers) // it may have been too late for what was wanted meanwhile

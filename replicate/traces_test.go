@@ -18,6 +18,14 @@ var traces = map[string]func(*duo){
 		d.sides[1].session = newSession(d.sides[1].config)
 		d.step(1, received{&wire.Hello{MinProtocol: 7, MaxProtocol: 9, Dataset: "primary"}})
 	},
+	"unnamed-dataset": func(d *duo) {
+		d.start()
+		d.log.Reset()
+		for _, dataset := range []string{"", "logs"} {
+			d.sides[1].session = newSession(d.sides[1].config)
+			d.step(1, received{&wire.Hello{MinProtocol: 1, MaxProtocol: 5, Dataset: dataset, Push: true, Pull: true}})
+		}
+	},
 	"no-dataset": func(d *duo) {
 		d.sides[1].config.dataset = "stock"
 		d.start()
@@ -131,6 +139,21 @@ var traces = map[string]func(*duo){
 		d.settle()
 		d.post(1, snapshotTaken{&wire.RangesRequest{}})
 		d.settle()
+		d.post(1, snapshotTaken{})
+		d.settle()
+	},
+	"behind-again": func(d *duo) {
+		d.commit(0, 5)
+		d.sides[0].store.held = d.sides[0].store.held[3:]
+		d.start()
+		d.say("-- a says so once more while b takes a snapshot, which brings nothing")
+		d.post(1, snapshotTaken{&wire.ContentsRequest{}})
+		d.settle()
+		d.step(1, received{&wire.Behind{}})
+		d.settle()
+		d.post(1, snapshotTaken{})
+		d.settle()
+		d.say("-- the next one is the last")
 		d.post(1, snapshotTaken{})
 		d.settle()
 	},

@@ -79,7 +79,7 @@ func verbs(t *testing.T) (list []verb) {
 	}
 	needs := map[string][]string{
 		"watch": {"t"}, "hook add": {"--exec", "true"}, "invite": {"--addr", "host:1"}, "snapshot import": {"--yes"}, "prune": {"--yes"},
-		"unwatch": {"--yes"}, "remote remove": {"--yes"}, "key rotate": {"--yes"}, "uninstall": {"--yes"}, "shell": {"SELECT 1"}, "conflicts restore": {},
+		"unwatch": {"--yes"}, "remote remove": {"--yes"}, "key rotate": {"--yes"}, "uninstall": {"--yes"}, "shell": {"SELECT 1"}, "conflicts restore": {}, "conflicts dismiss": {"x"},
 	}
 	values := map[string]string{"key": someKey(t), "ticket": testTicket(t), "key@host:port": someKey(t) + "@127.0.0.1:1", "shell": "bash", "file": "file"}
 	for _, leaf := range p.Model.Leaves(true) {
@@ -192,12 +192,18 @@ func TestNearestNames(t *testing.T) {
 		{"hook add h --exec true --dataset primry", `no such dataset: "primry"`, dataset, exitFailed},
 		{"hook remove audt", `no such hook: "audt"`, "did you mean audit?", exitFailed},
 
-		{"conflicts show abc", `no conflict "abc"`, "sqlsync conflicts list", exitFailed},
+		{"conflicts show abc", `no such conflict: "abc"`, "sqlsync conflicts list", exitFailed},
 		{"conflicts restore abc", `no such conflict: "abc"`, "sqlsync conflicts list", exitFailed},
+		{"conflicts dismiss", "which conflicts is not clear", "--table TABLE or --all", exitUsage},
+		{"conflicts dismiss abc --all", "which conflicts is not clear", "--table TABLE or --all", exitUsage},
+		{"conflicts dismiss --table nosuch", `nosuch`, "", exitFailed},
 		{"conflicts dismiss abc", `no such conflict: "abc"`, "sqlsync conflicts list", exitFailed},
 
 		{"watch orders --merge lwv", `merge policy "lwv"`, "sqlsync watch --help", exitUsage},
 		{"watch orders --ids sharde", `ids "sharde"`, "sqlsync watch --help", exitUsage},
+		{"remote add -- -x " + someKey(t), `the name "-x" would have to be quoted`, "leave out spaces", exitUsage},
+		{"remote set office --name a\u0007b", "would have to be quoted", "leave out spaces", exitUsage},
+		{"invite --name a\u0007b --addr h:1", "would have to be quoted", "leave out spaces", exitUsage},
 		{"remote add x notakey", "not a valid sqlsync key", "copy the key again", exitUsage},
 		{"remote add x sqlsync-ticket1qqq", "this is a ticket and no key", "sqlsync join TICKET", exitUsage},
 		{"snapshot import .", " is a folder", "sqlsync snapshot export", exitUsage},

@@ -21,10 +21,13 @@ type cloneCmd struct {
 	File    string        `arg:"" help:"The new database file."`
 	Name    string        `help:"What to call the remote; the start of its key if not given."`
 	Timeout time.Duration `default:"0" help:"How long it may take; 0 is as long as it takes."`
+
+	// told says that the remote is to be told this node's key, which stays.
+	told bool
 }
 
 // Run makes a replica: schema first, then the rows, by the same way as every
-// later change.
+// later change. Of one that could not even begin nothing stays.
 func (c *cloneCmd) Run(ctx context.Context, a *app) error {
 	if err := checkTimeout(c.Timeout); err != nil {
 		return err
@@ -33,6 +36,14 @@ func (c *cloneCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	isNew := fresh(c.File)
+	if err = c.clone(ctx, a, r); err != nil && isNew && !c.told {
+		return errors.Join(err, discard(ctx, c.File))
+	}
+	return err
+}
+
+func (c *cloneCmd) clone(ctx context.Context, a *app, r *cdc.Remote) error {
 	occupied := emptyFile(ctx, c.File)
 	if occupied != nil && !begunFrom(ctx, c.File, r.Key) {
 		return occupied
@@ -66,6 +77,8 @@ func (c *cloneCmd) Run(ctx context.Context, a *app) error {
 // replicate fills a new file from a remote.
 func (c *cloneCmd) replicate(ctx context.Context, a *app, m *mesh.Member, r *cdc.Remote) error {
 	if err := c.fill(ctx, a, m, r.Name); err != nil {
+		var unknown *mesh.UnknownHereError
+		c.told = errors.As(err, &unknown)
 		return explainSync(r.Name, err, c.Timeout)
 	}
 	return c.report(ctx, a, m)
@@ -105,7 +118,7 @@ func (c *cloneCmd) remote() (*cdc.Remote, error) {
 	if r.Name == "" {
 		r.Name = short(key)
 	}
-	return r, nil
+	return r, checkName(r.Name)
 }
 
 // emptyFile makes sure that a file is missing or holds no application's tables.

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"text/tabwriter"
 
 	"sqlsync/cdc"
@@ -17,59 +17,6 @@ type conflictsCmd struct {
 
 	Restore conflictsRestoreCmd `cmd:"" help:"Put back what was lost, as a change of this node's own, on every node."`
 	Dismiss conflictsDismissCmd `cmd:"" help:"Take a conflict off the list of this node; nothing else changes."`
-}
-
-type conflictsRestoreCmd struct {
-	ID string `arg:"" help:"The conflict."`
-}
-
-// Run puts back what was lost.
-func (c *conflictsRestoreCmd) Run(ctx context.Context, a *app) error {
-	return settleConflict(ctx, a, c.ID, "restored", (*cdc.Store).RestoreConflict)
-}
-
-type conflictsDismissCmd struct {
-	ID string `arg:"" help:"The conflict."`
-}
-
-// Run takes a conflict off the list.
-func (c *conflictsDismissCmd) Run(ctx context.Context, a *app) error {
-	return settleConflict(ctx, a, c.ID, "dismissed", (*cdc.Store).DismissConflict)
-}
-
-func settleConflict(ctx context.Context, a *app, id, done string, do func(*cdc.Store, context.Context, string) error) error {
-	store, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	if err := explainSettled(store, id, do(store, ctx, id)); err != nil {
-		return err
-	}
-	if a.JSON {
-		return a.printJSON(map[string]string{"id": id, "state": done})
-	}
-	a.printf("conflict %s: %s\n", id, done)
-	return nil
-}
-
-// explainSettled says what to do where a conflict could not be settled.
-func explainSettled(store *cdc.Store, id string, err error) error {
-	switch {
-	case errors.Is(err, cdc.ErrNoConflict):
-		return hint(err, "sqlsync conflicts list shows them")
-	case errors.Is(err, cdc.ErrMends):
-		return hint(err, "sqlsync conflicts show %s says what is in the way: change or delete that", id)
-	case errors.Is(err, cdc.ErrRekeyed):
-		return hint(err, "sqlsync conflicts show %s says which; sqlsync conflicts dismiss %s takes it off the list", id, id)
-	case errors.Is(err, cdc.ErrOutranked):
-		return hint(err, "watch the column with another policy, or dismiss the conflict")
-	case errors.Is(err, cdc.ErrRefused):
-		return hint(err, "change or delete the row that is in the way, then restore again")
-	case err != nil:
-		return explain(store.Path(), err)
-	}
-	return nil
 }
 
 type conflictsListCmd struct{}
@@ -113,6 +60,21 @@ func (r row) image(most int) string {
 	return r.join(most)
 }
 
+// beside is an image without what is NULL on both sides: of wide rows that is
+// most, and says nothing.
+func (r row) beside(other row) row {
+	var list row
+	for _, c := range r {
+		if c.value != nil || slices.ContainsFunc(other, func(o column) bool { return o.name == c.name && o.value != nil }) {
+			list = append(list, c)
+		}
+	}
+	if list == nil {
+		return r
+	}
+	return list
+}
+
 // lost is what the conflict cost, for people.
 func (r conflictRow) lost(most int) string {
 	switch {
@@ -137,6 +99,7 @@ func (conflictsListCmd) Run(ctx context.Context, a *app) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tTIME\tKIND\tTABLE\tKEY\tKEPT\tLOST")
 	for _, r := range rows {
+		r.Winner, r.Loser = r.Winner.beside(r.Loser), r.Loser.beside(r.Winner)
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Time, r.Kind, cell(r.Table), r.Key, r.Winner.image(textShown), r.lost(textShown))
 	}
 	return w.Flush()
@@ -151,7 +114,7 @@ func conflictRows(list []cdc.Conflict) []conflictRow {
 }
 
 type conflictsShowCmd struct {
-	ID string `arg:"" help:"The conflict."`
+	ID string `arg:"" help:"The conflict, or the start of its id."`
 }
 
 // Run shows one conflict.
@@ -160,8 +123,12 @@ func (c *conflictsShowCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	id, err := conflictID(list, c.ID)
+	if err != nil {
+		return err
+	}
 	for _, have := range list {
-		if have.ID != c.ID {
+		if have.ID != id {
 			continue
 		}
 		r := conflictOf(have)
@@ -191,7 +158,7 @@ func (c *conflictsShowCmd) Run(ctx context.Context, a *app) error {
 		}
 		return nil
 	}
-	return hint(fmt.Errorf("no conflict %q", c.ID), "sqlsync conflicts list shows them")
+	return nil
 }
 
 // rules say by which rule one side of a conflict stands, by kind.

@@ -29,6 +29,11 @@ func (c *inviteCmd) Run(ctx context.Context, a *app) error {
 	if c.Expires == 0 {
 		return usage("a ticket has to expire", "for example --expires 7d")
 	}
+	if c.Name != "" {
+		if err := checkName(c.Name); err != nil {
+			return err
+		}
+	}
 	if err := (&remoteFlags{Addr: c.Addr}).check(); err != nil {
 		return err
 	}

@@ -23,10 +23,13 @@ type joinCmd struct {
 	Name    string        `help:"What to call that node; the start of its key if not given."`
 	Prefer  string        `enum:"mine,theirs" default:"theirs" help:"Whose row stands where both nodes had it before they met and it differs: mine or theirs."`
 	Timeout time.Duration `default:"0" help:"How long it may take; 0 is as long as it takes."`
+
+	proved bool // the inviter knows this node
 }
 
-// Run adds each other as remotes. A database that is new becomes a replica; one
-// that has tables is brought to the same state as the inviter's.
+// Run adds each other as remotes. A database that is new becomes a replica, of
+// which nothing stays where the ticket was of no use; one that has tables is
+// brought to the same state as the inviter's.
 func (c *joinCmd) Run(ctx context.Context, a *app) error {
 	path, err := a.path()
 	if err != nil {
@@ -36,11 +39,24 @@ func (c *joinCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if c.Name != "" {
+		if err := checkName(c.Name); err != nil {
+			return err
+		}
+	}
 	if c.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
 		defer cancel()
 	}
+	none := fresh(path)
+	if err = c.join(ctx, a, path, t); err != nil && none && !c.proved {
+		return errors.Join(err, discard(ctx, path))
+	}
+	return err
+}
+
+func (c *joinCmd) join(ctx context.Context, a *app, path string, t *crypto.Ticket) error {
 	isNew, err := newFile(ctx, path)
 	if err != nil {
 		return err
@@ -117,6 +133,7 @@ func (c *joinCmd) add(ctx context.Context, a *app, m *mesh.Member, t *crypto.Tic
 	if err != nil {
 		return nil, err
 	}
+	c.proved = true
 	r.Key = merge.NodeID(t.Key)
 	r.Addrs = append([]string{reached}, slices.DeleteFunc(slices.Clone(t.Addrs), func(s string) bool { return s == reached })...)
 	if err := m.Store.AddRemote(ctx, *r); err != nil {

@@ -61,7 +61,7 @@ func (c *logCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	p := &logPrinter{a: a, mine: store.Mine, out: bufio.NewWriter(a.stdout), keep: func(e *cdc.Entry) bool { return c.wants(e, since) }}
+	p := &logPrinter{a: a, node: store.Node(), mine: store.Mine, out: bufio.NewWriter(a.stdout), keep: func(e *cdc.Entry) bool { return c.wants(e, since) }}
 	grown, stop := store.Stream(cdc.DefaultDataset).Subscribe()
 	defer stop()
 	past := ctx

@@ -47,7 +47,7 @@ func (c *logCmd) find(ctx context.Context, store *cdc.Store) error {
 	}
 	c.origins = make(map[merge.NodeID]bool)
 	for _, n := range nodes {
-		if strings.HasPrefix(nodeKey(n), c.Origin) {
+		if strings.HasPrefix(nodeKey(n), c.Origin) || store.Mine(n) && strings.HasPrefix(nodeKey(store.Node()), c.Origin) {
 			c.origins[n] = true
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 type logPrinter struct {
 	a    *app
+	node merge.NodeID
 	mine func(merge.NodeID) bool
 	out  *bufio.Writer
 	keep func(*cdc.Entry) bool
@@ -59,7 +60,11 @@ func (p *logPrinter) print(e *cdc.Entry) error {
 		_, err = p.out.Write(append(b, '\n'))
 		return err
 	}
-	_, err := fmt.Fprintf(p.out, "%s  %s  %-6s  %s  %s  %s\n", l.Time, short(e.Origin), l.Op, cell(l.Table), l.Key, l.Values)
+	origin := e.Origin
+	if l.Local { // as which author ever
+		origin = p.node
+	}
+	_, err := fmt.Fprintf(p.out, "%s  %s  %-6s  %s  %s  %s\n", l.Time, short(origin), l.Op, cell(l.Table), l.Key, l.Values)
 	return err
 }
 

@@ -102,7 +102,7 @@ func (s settler) RestoreConflict(ctx context.Context, id string) error {
 }
 
 func (s settler) DismissConflict(ctx context.Context, id string) error {
-	return explainSettled(s.store, id, s.store.DismissConflict(ctx, id))
+	return explainSettled(s.store, id, s.store.DismissConflicts(ctx, id))
 }
 
 // run serves until ctx ends.

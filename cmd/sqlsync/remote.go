@@ -11,6 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"sqlsync/cdc"
 	"sqlsync/crypto"
@@ -185,8 +186,11 @@ func (c *remoteAddCmd) exists(ctx context.Context, store *cdc.Store, key merge.N
 }
 
 func checkName(name string) error {
-	if strings.TrimSpace(name) == "" {
+	switch {
+	case strings.TrimSpace(name) == "":
 		return usage("the name is empty", "call the peer something, such as office")
+	case strings.HasPrefix(name, "-"), strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }):
+		return usage(fmt.Sprintf("the name %q would have to be quoted wherever it is used", name), "leave out spaces and what cannot be printed, and begin with another character than -")
 	}
 	return nil
 }

@@ -64,6 +64,15 @@ type remoteStatus struct {
 	LagSeconds map[string]float64 `json:"lag_seconds"`
 }
 
+// unevenTable is a table whose policy was changed and that was not compared with a
+// remote's since. ByItself says that it will be.
+type unevenTable struct {
+	Table    string `json:"table"`
+	Dataset  string `json:"dataset"`
+	Remote   string `json:"remote"`
+	ByItself bool   `json:"by_itself"`
+}
+
 type status struct {
 	Node        string          `json:"node"`
 	Serving     bool            `json:"serving"`
@@ -81,7 +90,9 @@ type status struct {
 	Replicated bool `json:"replicated"`
 	// Unreplicated is what is left out of what is exchanged.
 	Unreplicated []unreplicated `json:"unreplicated"`
-	Verdict      string         `json:"verdict"`
+	// Uneven are the tables that are still to be compared with a remote's.
+	Uneven  []unevenTable `json:"uneven"`
+	Verdict string        `json:"verdict"`
 
 	watched int64
 	waiting int64 // tables
@@ -120,7 +131,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 // unset is the status of a database that is no node.
 func (a *app) unset() error {
 	if a.JSON {
-		return a.printJSON(status{Datasets: []datasetStatus{}, Remotes: []remoteStatus{}, Warnings: []string{}, Forks: []forkStatus{}, Unreplicated: []unreplicated{}, Verdict: "not set up"})
+		return a.printJSON(status{Datasets: []datasetStatus{}, Remotes: []remoteStatus{}, Warnings: []string{}, Forks: []forkStatus{}, Unreplicated: []unreplicated{}, Uneven: []unevenTable{}, Verdict: "not set up"})
 	}
 	a.printf("%s is not set up for sqlsync yet\n", a.DB[0])
 	fmt.Fprintln(a.stderr, "hint: sqlsync tables shows what can be replicated; sqlsync watch TABLE begins")
@@ -134,7 +145,7 @@ func readStatus(ctx context.Context, store *cdc.Store) (*status, error) {
 	}
 	st := &status{
 		Node: nodeKey(store.Node()), Serving: mesh.Served(store.Path()), Datasets: []datasetStatus{}, Remotes: []remoteStatus{},
-		Conflicts: have.Conflicts, Violations: have.Violations, Quarantined: have.Held, Warnings: []string{},
+		Conflicts: have.Conflicts, Violations: have.Violations, Quarantined: have.Held, Warnings: []string{}, Uneven: []unevenTable{},
 	}
 	if st.watched, err = store.Watched(ctx); err != nil {
 		return nil, err

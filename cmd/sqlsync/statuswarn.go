@@ -51,6 +51,14 @@ func (st *status) warn(have *cdc.Status) {
 	for _, column := range have.Lacking {
 		st.Warnings = append(st.Warnings, fmt.Sprintf("column %s is on another node and not here: its values are kept and land when it is added", column))
 	}
+	for _, u := range have.Uncompared {
+		st.Uneven = append(st.Uneven, unevenTable{u.Table, u.Dataset, u.Remote, !u.Alone})
+		if u.Alone {
+			st.Warnings = append(st.Warnings, fmt.Sprintf("table %s may differ from %s's since its policy was changed, and nothing compares it by itself: sqlsync verify %s does", u.Table, u.Remote, u.Remote))
+		} else {
+			st.Warnings = append(st.Warnings, fmt.Sprintf("table %s is being compared with %s since its policy was changed: rows that differ become the same by themselves", u.Table, u.Remote))
+		}
+	}
 	for _, i := range have.Imports {
 		st.Warnings = append(st.Warnings, importWarning(i))
 	}

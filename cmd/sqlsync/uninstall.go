@@ -35,18 +35,11 @@ func (c *uninstallCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return explain(path, err)
 	}
-	files := []string{mesh.LockPath(path), mesh.WitnessPath(path)}
-	if !c.KeepKey {
-		files = append(files, mesh.KeyPath(path), mesh.NextKeyPath(path), mesh.DatasetKeysPath(path))
+	removed, err := removeBeside(path, c.KeepKey)
+	if err != nil {
+		return err
 	}
-	for _, f := range files {
-		err := os.Remove(f)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		found = found || err == nil
-	}
-	if !found {
+	if !found && !removed {
 		a.tell("there was nothing of sqlsync's in %s or beside it", path)
 		return nil
 	}
@@ -59,4 +52,21 @@ func (c *uninstallCmd) Run(ctx context.Context, a *app) error {
 		a.tell("still listed as a remote by %s: sqlsync remote list there shows it, sqlsync remote remove NAME --yes takes it off", listed(names))
 	}
 	return nil
+}
+
+// removeBeside removes sqlsync's files beside a database, and reports whether
+// there were any.
+func removeBeside(path string, keepKey bool) (found bool, err error) {
+	files := []string{mesh.LockPath(path), mesh.WitnessPath(path)}
+	if !keepKey {
+		files = append(files, mesh.KeyPath(path), mesh.NextKeyPath(path), mesh.DatasetKeysPath(path))
+	}
+	for _, f := range files {
+		err := os.Remove(f)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return found, err
+		}
+		found = found || err == nil
+	}
+	return found, nil
 }

@@ -97,6 +97,10 @@ func (c *verifyCmd) datasets(ctx context.Context, m *mesh.Member) ([]string, err
 
 // differ compares by ranges of keys.
 func (c *verifyCmd) differ(ctx context.Context, f *findings, m *mesh.Member, dataset string) (tables []cdc.TableVerification, err error) {
+	uncompared, err := m.Store.Uncompared(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var result *cdc.Comparison
 	err = m.Node.Compare(ctx, c.Remote, dataset, func(ask replicate.Asker) error {
 		result, err = m.Store.Stream(dataset).Differ(ctx, cdc.DifferOptions{Ask: ask, Found: func(d cdc.Difference) error {
@@ -117,6 +121,14 @@ func (c *verifyCmd) differ(ctx context.Context, f *findings, m *mesh.Member, dat
 			why = "they are written to all the time"
 		}
 		return nil, c.notInStep(dataset, fmt.Sprintf("%s: %s", rowsOnTheirWay(result.Unsettled), why))
+	}
+	for _, u := range uncompared {
+		same := slices.ContainsFunc(result.Tables, func(t cdc.TableVerification) bool { return t.Table == u.Table && t.Findings == 0 })
+		if same && u.Alone && u.Remote == c.Remote && u.Dataset == dataset {
+			if err := m.Store.Compared(ctx, u); err != nil {
+				return nil, err
+			}
+		}
 	}
 	for _, t := range result.OnlyHere {
 		f.a.say("%s: not watched by %s, or waiting there", t, c.Remote)

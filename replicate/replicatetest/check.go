@@ -86,12 +86,9 @@ func (w *World) keep(n *Node) {
 }
 
 // Prune lets a node drop its batches and tombstones, if all others have them but
-// the first node, which is taken for long gone and gets rows instead. Where files
-// are put back and copied, what that one began with it must have: a row of a copy
-// that was deleted elsewhere would come back here and not where the deletion is
-// remembered.
+// the first node, which is taken for long gone and gets rows instead.
 func (n *Node) Prune() {
-	if first := n.w.Nodes[0]; n == first || n.w.putBack && n.vector()[first.beganAs].Seq < first.began {
+	if n == n.w.Nodes[0] {
 		return
 	}
 	for _, o := range n.w.Nodes[1:] {

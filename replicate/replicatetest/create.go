@@ -61,7 +61,6 @@ func (n *Node) create(begin int) {
 		templates[what] = file
 	}
 	n.look(true)
-	n.began = n.have[n.id].Seq
 }
 
 // build makes a database of an application that has not met us.

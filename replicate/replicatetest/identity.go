@@ -46,7 +46,7 @@ const (
 // Clone adds a node that has a copy of another's file. Both go on.
 func (w *World) Clone(n *Node, kind CopyKind) *Node {
 	c := w.newNode(len(w.Nodes), n.clock.world)
-	c.id, c.began, c.beganAs = n.id, n.began, n.beganAs
+	c.id = n.id
 	maps.Copy(c.watches, n.watches)
 	c.path = c.newPath()
 	c.copyFile(c.path, n.path)

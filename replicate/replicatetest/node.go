@@ -51,10 +51,6 @@ type Node struct {
 	fuse    bool // the next look at key or clock is the end
 	copied  string
 	quietTo time.Time
-	// began is up to where its chain tells what was there when it began, beganAs
-	// whose that is.
-	began   uint64
-	beganAs merge.NodeID
 	// settled are the writes that somebody took off the list of conflicts.
 	settled map[stamp]bool
 	capture
@@ -70,7 +66,6 @@ type crash struct{}
 func (w *World) newNode(i int, now func() time.Time) *Node {
 	n := &Node{w: w, index: i, clock: clock{world: now}, capture: newCapture(), watches: make(map[string]bool), away: make(map[string]bool), authors: make(map[string]merge.NodeID), knows: make(map[int]bool), settled: make(map[stamp]bool)}
 	n.id = merge.NodeID{byte(i + 1)}
-	n.beganAs = n.id
 	n.draw = Draw{Rand: w.rand, name: fmt.Sprintf("n%d", i)}
 	return n
 }

@@ -22,7 +22,7 @@ func (n *Node) Settle() error {
 	if restore {
 		_, err = n.watched(n.w.names(), func() (merge.Vector, error) { return nil, n.store.RestoreConflict(background, c.ID) })
 	} else {
-		err = n.guarded(func() error { return n.store.DismissConflict(background, c.ID) })
+		err = n.guarded(func() error { return n.store.DismissConflicts(background, c.ID) })
 	}
 	n.w.Note("settle %d %s %v %v", n.index, c.ID, restore, err)
 	switch {
