@@ -86,6 +86,7 @@ func TestDeletedRowsDoNotComeBackFromPacks(t *testing.T) {
 
 // A pack that is damaged is found with every row that is in it; the others are right.
 func TestDamagedPackIsFound(t *testing.T) {
+	unitOnly(t)
 	for name, damage := range map[string]string{
 		"layout":  `cells = x'ff'`,
 		"hashes":  `hashes = substr(hashes, 2)`,
@@ -141,6 +142,7 @@ func TestPackedRowsAreRepaired(t *testing.T) {
 // A table that is given other rules, renamed columns or another key keeps what is in
 // packs.
 func TestPacksThroughChangesOfATable(t *testing.T) {
+	unitOnly(t)
 	for _, c := range []struct {
 		name, schema string
 		do           func(n *node)
