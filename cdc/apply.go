@@ -94,6 +94,7 @@ func (s *Store) apply(ctx context.Context, name string, from merge.NodeID, batch
 					return err
 				}
 				vector, found = now.vector(), t.ends
+				t.followed = done < len(group) || len(batches) > 0 && refused == nil
 				late, err = t.late(ds) // a table may have all by now
 				return err
 			})

@@ -129,7 +129,12 @@ func (s *Store) follow(ctx context.Context, write bool) error {
 			locked = time.Time{}
 			s.trouble("read what was written", nil)
 		}
-		timer.Reset(pause)
+		if pause < time.Millisecond {
+			nap(pause)
+			timer.Reset(0)
+		} else {
+			timer.Reset(pause)
+		}
 	}
 }
 

@@ -18,8 +18,8 @@ type Work struct {
 	// Took is how long the transaction lasted, its commit included.
 	Took time.Duration
 	Err  error
-	// grown says that subscribers are to look again.
-	grown bool
+	// grown says that subscribers are to look again, told that they know.
+	grown, told bool
 }
 
 // Amount is how much there was of batches.
@@ -43,7 +43,7 @@ func (t *tx) holds(ds *dataset, origin merge.NodeID, changes int, sealed *wire.S
 
 // observe tells of a transaction that was committed.
 func (s *Store) observe(w Work) {
-	if w.grown {
+	if w.grown && !w.told {
 		s.grown.send()
 	}
 	if s.observer != nil && w.Sealed.Batches+w.Applied.Batches > 0 {

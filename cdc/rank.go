@@ -97,7 +97,11 @@ func (s *Store) spend(of pace, n int64) {
 
 // sleep returns after d, or with ctx's error.
 func sleep(ctx context.Context, d time.Duration) error {
-	if d < 50*time.Microsecond { // less than a timer is good for
+	switch {
+	case d < 50*time.Microsecond: // less than a timer is good for
+		return ctx.Err()
+	case d < time.Millisecond:
+		nap(d)
 		return ctx.Err()
 	}
 	t := time.NewTimer(d)

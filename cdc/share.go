@@ -54,8 +54,11 @@ type shared struct {
 	writing bool
 	// held is for how long the lock was had since it was left alone, ended when
 	// the last transaction did, and priority that one's.
-	held     time.Duration
-	ended    time.Time
+	held  time.Duration
+	ended time.Time
+	// freed is when a transaction gave the lock back that syncs the log after that,
+	// zero where the time that it is left alone begins after the sync.
+	freed    time.Time
 	priority int64
 	// until is to when it is left alone.
 	until   time.Time

@@ -89,9 +89,9 @@ type Store struct {
 	author      atomic.Pointer[author] // as of the last transaction
 	witnessPath string
 	witness     *os.File // nil if there is none; mu is held
-	// lastHLC is the database's last timestamp as of the last transaction; mu is
-	// held.
-	lastHLC merge.HLC
+	// lastHLC is the database's last timestamp as of the last transaction, testified
+	// what the witness was told; mu is held.
+	lastHLC, testified merge.HLC
 
 	pool *sql.DB  // of the writer, one connection
 	db   *sqlx.DB // for reading; it cannot write
@@ -104,8 +104,11 @@ type Store struct {
 	shared shared
 	// durable says whether what is committed is.
 	durable durable
-	ranks   atomic.Pointer[map[string]rank]
-	paces   paces
+	// checkpoints are those under way, one at most.
+	checkpoints   sync.WaitGroup
+	checkpointing atomic.Bool
+	ranks         atomic.Pointer[map[string]rank]
+	paces         paces
 
 	grown        broadcast // a batch came to be held
 	changed      broadcast // something was written
@@ -240,6 +243,8 @@ func (s *Store) Close() error {
 	if s.present() != nil {
 		return nil
 	}
+	s.durable.wait() // a sync, and a checkpoint, may be under way
+	s.checkpoints.Wait()
 	var errs []error
 	if s.w != nil {
 		errs = append(errs, s.w.Close())

@@ -67,6 +67,9 @@ func (d *Stream) After(ctx context.Context, pos int64, maxBytes int) ([]wire.Hel
 // not, and without damaged ones.
 func (d *Stream) AfterExcept(ctx context.Context, pos int64, have merge.Vector, wants []string, maxBytes int) ([]wire.Held, error) {
 	if list := d.s.tail.read(d.name, pos, have, maxBytes); len(list) > 0 {
+		if err := d.s.durable.wait(); err != nil {
+			return nil, fmt.Errorf("read batches: %w", err)
+		}
 		for i := range list {
 			list[i].Own = list[i].Origin == d.s.Author()
 			if err := narrow(&list[i], wants); err != nil {
@@ -208,7 +211,7 @@ func (s *Store) sealAll(ctx context.Context, dataset string, paced bool) error {
 			if more, err = t.sealSome(ds); err == nil && !more {
 				t.mended(ds)
 			}
-			if sealed = t.work.Sealed.Changes; err == nil {
+			if sealed, t.followed = t.work.Sealed.Changes, more; err == nil {
 				late, err = t.late(ds)
 			}
 			return err

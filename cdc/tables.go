@@ -212,28 +212,36 @@ func (t *tx) create(dataset string, ts wire.TableSchema) (isNew bool, err error)
 		return false, err
 	}
 	name := ts.Name
-	o := WatchOptions{Dataset: dataset, Policy: ts.Policy, Key: ts.Key, Columns: columnOptions(ts.Options), IDs: ts.Options[optionIDs]}
-	if tab := t.cfg.byName[schema.Fold(name)]; tab != nil {
-		if err := tab.watchedAs(o); err != nil {
-			return false, err
-		}
+	if tab := t.cfg.byName[schema.Fold(name)]; tab != nil && tab.ds.name != dataset {
+		return false, &schema.Refusal{Table: tab.name, Cause: fmt.Sprintf("it is watched in dataset %s, and is in %s there", tab.ds.name, dataset),
+			Remedy: "sqlsync watch " + tab.name + " --dataset " + dataset + " moves it"}
 	}
-	_, err = t.watch(&name, o)
+	_, err = t.watch(&name, watchOptions(dataset, ts))
 	return isNew, err
 }
 
-// watchedAs refuses to watch a table otherwise than somebody chose to here.
-func (tab *table) watchedAs(o WatchOptions) error {
-	there := o.merging(merging{policy: policyLWW}).text()
-	switch here := tab.policyText(); {
-	case tab.ds.name != o.Dataset:
-		return &schema.Refusal{Table: tab.name, Cause: fmt.Sprintf("it is watched in dataset %s, and is in %s there", tab.ds.name, o.Dataset),
-			Remedy: "sqlsync watch " + tab.name + " --dataset " + o.Dataset + " moves it"}
-	case here != there:
-		return &schema.Refusal{Table: tab.name, Cause: fmt.Sprintf("it merges by %q here and by %q there", here, there),
-			Remedy: "watch it in the same way first; it may be changed back afterwards"}
-	}
-	return nil
+// watchOptions are how a table is watched where a schema comes from.
+func watchOptions(dataset string, ts wire.TableSchema) WatchOptions {
+	return WatchOptions{Dataset: dataset, Policy: ts.Policy, Key: ts.Key, Columns: columnOptions(ts.Options), IDs: ts.Options[optionIDs]}
+}
+
+// Agrees refuses a schema with a table that is watched here and merges in another
+// way: Create would change that.
+func (s *Store) Agrees(ctx context.Context, from *wire.Schema) error {
+	return s.look(ctx, func(t *tx) error {
+		for _, ts := range from.Tables {
+			tab := t.cfg.byName[schema.Fold(ts.Name)]
+			if tab == nil {
+				continue
+			}
+			there := watchOptions("", ts).merging(merging{policy: policyLWW}).text()
+			if here := tab.policyText(); here != there {
+				return &schema.Refusal{Table: tab.name, Cause: fmt.Sprintf("it merges by %q here and by %q there", here, there),
+					Remedy: "watch it in the same way first; it may be changed back afterwards"}
+			}
+		}
+		return nil
+	})
 }
 
 func (t *tx) createTriggers(ts wire.TableSchema) (skipped []string, err error) {

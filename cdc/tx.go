@@ -38,6 +38,9 @@ type tx struct {
 	heldAgain heldKeys
 	// args is room for a statement's arguments.
 	args []any
+	// followed says that the caller begins another transaction at once, and waits
+	// until both are durable.
+	followed bool
 	// together says that a seal is not cut by a number of rows.
 	together bool
 	// rekeyed are rows of others that were given other keys.
@@ -112,22 +115,28 @@ func (s *Store) transact(ctx context.Context, priority int64, when begin, fn fun
 	}
 	var did Work
 	var ran, locked time.Duration
+	var ended time.Time
 	err = s.withStubs(ctx, func() error {
 		return s.retry(ctx, func() error {
 			for {
 				var err error
 				begun := time.Now()
+				s.shared.freed = time.Time{}
 				did, locked, err = s.attempt(ctx, when, fn)
-				ran = time.Since(begun)
+				if ended = s.shared.freed; ended.IsZero() {
+					ended = time.Now()
+				}
+				ran = ended.Sub(begun)
 				if when = immediately; !s.setAside(err) {
 					return err
 				}
 			}
 		})
 	})
-	s.shared.rest(time.Now(), priority, err == nil && did.grown, ran, locked)
+	s.shared.rest(ended, priority, err == nil && did.grown, ran, locked)
 	if err == nil {
 		s.observe(did)
+		s.checkpoint()
 	}
 	return err
 }
@@ -230,7 +239,7 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 		if err != nil {
 			s.cfg = nil // it may describe what was just rolled back
 			// Of a full disk SQLite has rolled back by itself.
-			if _, rerr := s.w.Exec(`ROLLBACK`); rerr != nil && !sqlconn.Busy(err) && !sqlconn.Full(err) && !s.durable.not {
+			if _, rerr := s.w.Exec(`ROLLBACK`); rerr != nil && !sqlconn.Busy(err) && !sqlconn.Full(err) && !s.durable.not.Load() {
 				err = errors.Join(err, rerr)
 			}
 		}
@@ -259,15 +268,14 @@ func (s *Store) attempt(ctx context.Context, when begin, fn func(*tx) error) (di
 	s.noteReaders()
 	if later {
 		err = s.commitThenSync(t)
-	} else {
-		err = s.commit()
+	} else if err = s.commit(); err == nil {
+		s.tail.add(t.held)
 	}
 	if err != nil {
 		return did, locked, err
 	}
 	s.lastHLC = t.clock.Last
-	s.tail.add(t.held)
-	if t.clock.Last != t.before {
+	if !t.followed && t.clock.Last != s.testified {
 		s.testify(t.clock.Last)
 	}
 	if t.author != s.author.Load() {

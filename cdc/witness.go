@@ -152,7 +152,7 @@ func (s *Store) newWitness(t *tx) error {
 
 // testify tells the witness the database's last timestamp.
 func (s *Store) testify(hlc merge.HLC) {
-	if s.witness == nil {
+	if s.testified = hlc; s.witness == nil {
 		return
 	}
 	at := int64(len("sqlsync witness 1\n") + 2*wordLen + 1 + 16 + 1)

@@ -34,7 +34,7 @@ func FuzzSnapshotFile(f *testing.F) {
 		if err := os.WriteFile(path, append(body, sum[:]...), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, found, err := (&snapshotImportCmd{File: path}).check()
+		_, found, _, err := (&snapshotImportCmd{File: path}).check()
 		if err == nil && (!strings.HasPrefix(string(body), snapshotMagic) || strings.Count(string(body), "") < len(found)) {
 			t.Fatalf("%q is a snapshot of %q", body, found)
 		}

@@ -146,7 +146,7 @@ func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	file, found, err := c.check()
+	file, found, schemas, err := c.check()
 	if errors.Is(err, fs.ErrNotExist) {
 		return usage("no snapshot at "+c.File, "name a file that sqlsync snapshot export made")
 	}
@@ -180,6 +180,14 @@ func (c *snapshotImportCmd) Run(ctx context.Context, a *app) error {
 	from, err := filepath.Abs(c.File)
 	if err != nil {
 		return err
+	}
+	for i, name := range found {
+		if len(c.Dataset) > 0 && !slices.Contains(c.Dataset, name) {
+			continue
+		}
+		if err := store.Agrees(ctx, schemas[i]); err != nil {
+			return explain(path, err)
+		}
 	}
 	for _, name := range found {
 		if len(c.Dataset) > 0 && !slices.Contains(c.Dataset, name) {
@@ -253,38 +261,38 @@ func readMagic(r io.Reader) error {
 }
 
 // check reads the file, makes sure of its checksum, and lists its datasets.
-func (c *snapshotImportCmd) check() (checksum merge.NodeID, datasets []string, err error) {
+func (c *snapshotImportCmd) check() (checksum merge.NodeID, datasets []string, schemas []*wire.Schema, err error) {
 	f, err := os.Open(c.File)
 	if err != nil {
-		return checksum, nil, err
+		return checksum, nil, nil, err
 	}
 	defer f.Close()
 	fi, err := f.Stat()
 	if err != nil {
-		return checksum, nil, err
+		return checksum, nil, nil, err
 	}
 	if fi.Size() < int64(len(snapshotMagic)+blake2b.Size256) {
-		return checksum, nil, io.ErrUnexpectedEOF
+		return checksum, nil, nil, io.ErrUnexpectedEOF
 	}
 	sum, _ := blake2b.New256(nil)
 	if err := readMagic(io.TeeReader(f, sum)); err != nil {
-		return checksum, nil, err
+		return checksum, nil, nil, err
 	}
 	if _, err := io.CopyN(sum, f, fi.Size()-int64(len(snapshotMagic)+blake2b.Size256)); err != nil {
-		return checksum, nil, err
+		return checksum, nil, nil, err
 	}
 	want := make([]byte, blake2b.Size256)
 	if _, err := io.ReadFull(f, want); err != nil {
-		return checksum, nil, err
+		return checksum, nil, nil, err
 	}
 	if string(sum.Sum(nil)) != string(want) {
-		return checksum, nil, errors.New("its checksum does not match")
+		return checksum, nil, nil, errors.New("its checksum does not match")
 	}
 	open := false
 	err = c.read(func(dataset string, m wire.Message) error {
 		switch m := m.(type) {
 		case *wire.Schema:
-			datasets, open = append(datasets, dataset), true
+			datasets, schemas, open = append(datasets, dataset), append(schemas, m), true
 		case *wire.SnapshotPart:
 			open = len(m.Cursor) > 0
 		default:
@@ -295,7 +303,7 @@ func (c *snapshotImportCmd) check() (checksum merge.NodeID, datasets []string, e
 	if err == nil && open {
 		err = io.ErrUnexpectedEOF
 	}
-	return merge.NodeID(want), datasets, err
+	return merge.NodeID(want), datasets, schemas, err
 }
 
 // read calls fn for every message with the dataset that it belongs to.

@@ -102,8 +102,9 @@ func (c *Conn) ReadOnly() (bool, error) { return c.dc.IsReadOnly("main") }
 func (c *Conn) ReadElsewhere() bool { return c.n.readElsewhere() }
 
 // SyncLog makes durable what is in the write-ahead log, as COMMIT does with
-// synchronous = FULL while others wait for the lock.
-func (c *Conn) SyncLog() error { return c.n.syncLog() }
+// synchronous = FULL while others wait for the lock. It reports whether there was
+// anything.
+func (c *Conn) SyncLog() (synced bool, err error) { return c.n.syncLog() }
 
 // QueryContext is database/sql's, for code that reads the schema.
 func (c *Conn) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {

@@ -233,7 +233,7 @@ func TestSyncLog(t *testing.T) {
 	c := open(t)
 	for _, q := range []string{`CREATE TABLE t (v)`, `PRAGMA journal_mode = WAL`, `PRAGMA synchronous = 1`, `INSERT INTO t VALUES (1)`, `SELECT 1`, `PRAGMA journal_mode = DELETE`, `INSERT INTO t VALUES (2)`} {
 		mustExec(t, c, q)
-		if err := c.SyncLog(); err != nil {
+		if _, err := c.SyncLog(); err != nil {
 			t.Errorf("after %s: %v", q, err)
 		}
 	}

@@ -142,30 +142,30 @@ func (n *native) readElsewhere() bool {
 
 // syncLog has the library sync the file of its log, if this connection has
 // written to it since.
-func (n *native) syncLog() error {
+func (n *native) syncLog() (synced bool, err error) {
 	second := n.out + uintptr(pointerSize)
 	if rc := sqlite3.Xsqlite3_db_status(n.tls, n.db, sqlite3.SQLITE_DBSTATUS_CACHE_WRITE, n.out, second, 0); rc != sqlite3.SQLITE_OK {
-		return n.fault(rc)
+		return false, n.fault(rc)
 	}
 	written := *at[int32](n.out)
 	if written == n.synced {
-		return nil
+		return false, nil
 	}
 	*at[uintptr](n.out) = 0
 	if rc := sqlite3.Xsqlite3_file_control(n.tls, n.db, 0, sqlite3.SQLITE_FCNTL_JOURNAL_POINTER, n.out); rc != sqlite3.SQLITE_OK {
-		return n.fault(rc)
+		return false, n.fault(rc)
 	}
 	file := *at[uintptr](n.out)
 	if file == 0 || at[sqlite3.Tsqlite3_file](file).FpMethods == 0 {
-		return nil // there is no log: its mode is another
+		return false, nil // there is no log: its mode is another
 	}
 	method := struct{ uintptr }{at[sqlite3.Tsqlite3_io_methods](at[sqlite3.Tsqlite3_file](file).FpMethods).FxSync}
 	xSync := *(*func(*libc.TLS, uintptr, int32) int32)(unsafe.Pointer(&method))
 	if rc := xSync(n.tls, file, sqlite3.SQLITE_SYNC_NORMAL); rc != sqlite3.SQLITE_OK {
-		return &Error{int(rc), fmt.Sprintf("sync the write-ahead log: %s (%d)", libc.GoString(sqlite3.Xsqlite3_errstr(n.tls, rc)), rc)}
+		return false, &Error{int(rc), fmt.Sprintf("sync the write-ahead log: %s (%d)", libc.GoString(sqlite3.Xsqlite3_errstr(n.tls, rc)), rc)}
 	}
 	n.synced = written
-	return nil
+	return true, nil
 }
 
 func (n *native) reset(st *stmt) { sqlite3.Xsqlite3_reset(n.tls, st.p) }
