@@ -150,18 +150,13 @@ func (t *tx) stateBeyond(dataset int64, heads []wire.ChainHead) error {
 		if len(above) == 0 {
 			return nil
 		}
-		k := len(tab.key)
-		if err := t.metaRows(tab, []wire.KeyRange{{}}, func(row []any) error {
-			m, err := t.readMeta(row[k:])
-			if err != nil {
-				return err
-			}
-			kept := keptOf(tab, &m, only)
+		if err := t.metas(tab, nil, nil, func(key []wire.Value, m *meta) error {
+			kept := keptOf(tab, m, only)
 			if m.row.Dead && m.row.Latest.HLC.Seal() == m.row.Birth.HLC.Seal() { // dropDeleted may have dropped it for this peer's sake
 				kept = &restated{gone: true}
 			}
 			if kept != nil {
-				kept.tab, kept.key = tab, slices.Clone(row[:k])
+				kept.tab, kept.key = tab, slices.Clone(key)
 				t.restatements = append(t.restatements, *kept)
 			}
 			return nil

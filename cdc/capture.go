@@ -88,8 +88,9 @@ func (t *tx) markAll(tab *table, op int) error {
 	if op == opBaseline {
 		return nil
 	}
-	if _, err := t.Exec(mark + k + ` FROM ` + tab.meta() + ` WHERE coalesce(state, 0) <> 1`); err != nil {
+	if _, err := t.Exec(mark + k + ` FROM ` + tab.meta() + ` WHERE coalesce(state, 0) IN (0, 2)`); err != nil {
 		return fmt.Errorf("mark rows of %s: %w", tab.name, err)
 	}
-	return nil
+	_, err := t.markGonePacked(tab)
+	return err
 }

@@ -153,26 +153,20 @@ func (d *Stream) fingerprints(ctx context.Context, req *wire.FingerprintsRequest
 func (d *Stream) summing(tab *table, req *wire.FingerprintsRequest, div **divider) (c *scan, err error) {
 	var buf []byte
 	var sum wire.Sum
-	k := len(tab.key)
 	if req.Aspect == wire.ByVersions {
-		c, order := tab.scanVersions(), tab.byName()
-		c.row = func(t *tx, row []any) error {
-			m, err := t.readMeta(row[k:])
-			if err != nil {
-				return err
-			}
+		order := tab.byName()
+		return &scan{tab: tab, metas: func(key []wire.Value, m *meta) error {
 			counts := false
-			if sum, counts, buf = tab.versionsSum(buf, order, row[:k], &m); counts {
-				(*div).add(row[:k], m.row.Dead, sum)
+			if sum, counts, buf = tab.versionsSum(buf, order, key, m); counts {
+				(*div).add(key, m.row.Dead, sum)
 			}
 			return nil
-		}
-		return c, nil
+		}}, nil
 	}
 	if c, err = tab.scanValues(req.Columns); err != nil {
 		return nil, err
 	}
-	key := make([]wire.Value, k)
+	key := make([]wire.Value, len(tab.key))
 	c.row = func(_ *tx, row []any) error {
 		for i, place := range c.place {
 			key[i] = row[place]

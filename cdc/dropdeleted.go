@@ -54,27 +54,22 @@ func (t *tx) dropDeleted(ds *dataset, peer merge.NodeID, name string, ranges []w
 	if err != nil {
 		return err
 	}
-	k := len(tab.key)
 	var gone []meta
-	look := func(r []any) error {
-		if told[keyText(r[:k])] {
+	look := func(key []wire.Value, m *meta) error {
+		if m.row.Dead || told[keyText(key)] {
 			return nil
-		}
-		m, err := t.readMeta(r[k:])
-		if err != nil || m.row.Dead {
-			return err
 		}
 		birth := m.row.Birth
 		if last, ok := alone[birth.Origin]; ok && birth.HLC.Seal() > last {
 			return nil // nobody can have deleted what nobody had: see keep
 		}
 		if h, ok := heads[birth.Origin]; ok && !forked[birth.Origin] && birth.HLC.Seal() <= h.HLC {
-			m.key = slices.Clone(r[:k])
-			gone = append(gone, m)
+			m.key = slices.Clone(key)
+			gone = append(gone, *m)
 		}
 		return nil
 	}
-	if err := t.metaRows(tab, ranges, look); err != nil {
+	if err := t.metasIn(tab, ranges, look); err != nil {
 		return err
 	}
 	for i := range gone {
@@ -172,25 +167,16 @@ func (t *tx) toldHere(tab *table, parts []*wire.Sealed) (map[string]bool, error)
 	return told, err
 }
 
-// metaRows reads the keys in ranges of a table, each with the columns of its
-// metadata behind it.
-func (t *tx) metaRows(tab *table, ranges []wire.KeyRange, look func(row []any) error) error {
+// metasIn reads the metadata of ranges of a table.
+func (t *tx) metasIn(tab *table, ranges []wire.KeyRange, look func(key []wire.Value, m *meta) error) error {
 	for _, r := range ranges {
-		where, args, err := tab.between(r)
+		from, to, err := keyBounds(r, len(tab.key))
 		if err == nil {
-			err = t.Query(look, `SELECT `+tab.list("k%d", ", ", len(tab.key))+`, `+metaColumns("")+` FROM `+tab.meta()+where, args...)
+			err = t.metas(tab, from, to, look)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// between spells the condition for keys in a range.
-func (q tableSQL) between(r wire.KeyRange) (where string, args []any, err error) {
-	k := len(q.t.key)
-	from, to, err := keyBounds(r, k)
-	terms, args := within(q.list("k%d", ", ", k), from, to)
-	return all(terms), args, err
 }

@@ -137,7 +137,7 @@ func (s *sealer) readWide(tab *table, list []touched) (err error) {
 func (s *sealer) twice(tab *table, key []wire.Value, place int) (int, bool) {
 	seen := s.seen[tab.id]
 	if seen == nil {
-		seen = &seenKeys{ids: make(map[int64]int), others: make(map[string]int)}
+		seen = newSeenKeys()
 		s.seen[tab.id] = seen
 	}
 	return seen.note(key, place)
@@ -148,6 +148,20 @@ type seenKeys struct {
 	ids    map[int64]int
 	others map[string]int
 	buf    []byte // room for one of others
+}
+
+func newSeenKeys() *seenKeys {
+	return &seenKeys{ids: make(map[int64]int), others: make(map[string]int)}
+}
+
+// place is where a key was noted.
+func (k *seenKeys) place(key []wire.Value) (int, bool) {
+	if id, ok := key[0].(int64); ok && len(key) == 1 {
+		at, ok := k.ids[id]
+		return at, ok
+	}
+	at, ok := k.others[keyText(key)]
+	return at, ok
 }
 
 func (k *seenKeys) note(key []wire.Value, place int) (was int, again bool) {

@@ -270,11 +270,10 @@ func (t *tx) remember(tab *table, list []remembered) error {
 	for len(list) > 0 {
 		n := 1
 		if list[0].m.asBorn() {
-			origin := list[0].m.row.Birth.Origin
-			for n < len(list) && list[n].m.asBorn() && list[n].m.row.Birth.Origin == origin {
+			for n < len(list) && list[n].m.asBorn() {
 				n++
 			}
-			if err := t.rememberNew(tab, origin, list[:n]); err != nil {
+			if err := t.rememberNew(tab, list[:n]); err != nil {
 				return err
 			}
 		} else {
@@ -290,26 +289,58 @@ func (t *tx) remember(tab *table, list []remembered) error {
 	return nil
 }
 
-// rememberNew writes the metadata of rows as one origin bore them.
-func (t *tx) rememberNew(tab *table, origin merge.NodeID, list []remembered) error {
-	id, err := t.origin(origin)
-	if err != nil {
-		return err
+// rememberNew writes the metadata of rows as they were born.
+func (t *tx) rememberNew(tab *table, list []remembered) error {
+	if !tab.packs() {
+		return t.rememberBorn(tab, list)
 	}
+	for len(list) > 0 {
+		n := ascending(list)
+		packed, err := t.rememberPacked(tab, list[:n])
+		if err != nil {
+			return err
+		}
+		if !packed {
+			if err := t.rememberLoose(tab, list[:n]); err != nil {
+				return err
+			}
+		}
+		list = list[n:]
+	}
+	return nil
+}
+
+// rememberBorn writes the metadata of rows as they were born, a record each.
+func (t *tx) rememberBorn(tab *table, list []remembered) error {
 	width := len(tab.key) + 2
-	for part := range parts(list, width) {
-		t.args = t.args[:0]
-		for _, r := range part {
-			t.args = append(append(t.args, r.key...), int64(r.m.row.Birth.HLC), []byte(r.m.hashes))
+	for len(list) > 0 {
+		origin := list[0].m.row.Birth.Origin
+		n := 1
+		for n < len(list) && list[n].m.row.Birth.Origin == origin {
+			n++
 		}
-		if _, err := t.Exec(tab.rememberNew(len(part), id), t.args...); err != nil {
-			return fmt.Errorf("write metadata of %s: %w", tab.name, err)
+		id, err := t.origin(origin)
+		if err != nil {
+			return err
 		}
+		for part := range parts(list[:n], width) {
+			t.args = t.args[:0]
+			for _, r := range part {
+				t.args = append(append(t.args, r.key...), int64(r.m.row.Birth.HLC), []byte(r.m.hashes))
+			}
+			if _, err := t.Exec(tab.rememberNew(len(part), id), t.args...); err != nil {
+				return fmt.Errorf("write metadata of %s: %w", tab.name, err)
+			}
+		}
+		list = list[n:]
 	}
 	return nil
 }
 
 func (t *tx) rememberAny(tab *table, list []remembered) error {
+	if err := t.takeOut(tab, keysOf(list)); err != nil {
+		return err
+	}
 	width := len(tab.key) + metaWidth
 	for part := range parts(list, width) {
 		t.args = t.args[:0]
@@ -336,6 +367,9 @@ func (t *tx) lookup(tab *table, keys [][]wire.Value) ([]meta, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read metadata of %s: %w", tab.name, err)
 	}
+	if tab.mayPack() {
+		return out, t.lookupPacked(tab, keys, places, out)
+	}
 	k := len(tab.key)
 	for part := range parts(places, k) {
 		args := t.args[:0]
@@ -360,17 +394,9 @@ func (t *tx) lookup(tab *table, keys [][]wire.Value) ([]meta, error) {
 // often new, with ids above all that there were.
 func (t *tx) possible(tab *table, keys [][]wire.Value) ([]int, error) {
 	highest := int64(math.MaxInt64)
-	if len(keys) >= manyKeys && tab.integerKey() {
-		err := t.Query(func(row []any) error {
-			switch v := row[0].(type) {
-			case nil:
-				highest = math.MinInt64
-			case int64: // a table that was rebuilt may have had text in its key
-				highest = v
-			}
-			return nil
-		}, `SELECT max(k0) FROM `+tab.meta())
-		if err != nil {
+	if len(keys) >= manyKeys && tab.mayPack() {
+		var err error
+		if highest, err = t.highest(tab); err != nil {
 			return nil, err
 		}
 	}

@@ -42,7 +42,8 @@ type PruneOptions struct {
 
 // Prune drops batches that every remote has confirmed, and tombstones and
 // conflicts that are older than the dataset's retention. What a table here
-// still waits for stays. Each transaction is a small slice.
+// still waits for stays. Metadata that has come since the last prune is packed. Each
+// transaction is a small slice.
 func (s *Store) Prune(ctx context.Context, dataset string, o PruneOptions) (Pruned, error) {
 	var total Pruned
 	for {
@@ -72,6 +73,9 @@ func (s *Store) Prune(ctx context.Context, dataset string, o PruneOptions) (Prun
 		}
 		return t.pruneOld(ds, &total)
 	})
+	if err == nil {
+		err = s.fold(ctx, dataset)
+	}
 	if err != nil {
 		return total, fmt.Errorf("prune %s: %w", dataset, err)
 	}

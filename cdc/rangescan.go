@@ -24,6 +24,9 @@ type scan struct {
 	from, keys string
 	place      []int
 	terms      []string
+	// metas is called, where it is not nil, with the metadata of the table instead of
+	// row, and rows are not read.
+	metas func(key []wire.Value, m *meta) error
 	// row is called for every row, in a transaction that it must not use, and
 	// end at the end of every range; Stop of it ends the scan.
 	row func(t *tx, row []any) error
@@ -103,8 +106,28 @@ func (c *scan) some(t *tx, r wire.KeyRange, after []wire.Value, most int) (n int
 	if after != nil {
 		from = after
 	}
-	terms, args := within(c.keys, from, to)
 	size := 0
+	if c.metas != nil {
+		err = t.metas(c.tab, from, to, func(key []wire.Value, m *meta) error {
+			n++
+			size += len(m.hashes)
+			for _, state := range m.states {
+				size += len(state)
+			}
+			if n == most || size > sealBytes {
+				last = slices.Clone(key)
+			}
+			if err := c.metas(key, m); err != nil {
+				return err
+			}
+			if last != nil {
+				return sqlconn.Stop
+			}
+			return nil
+		})
+		return n, last, err
+	}
+	terms, args := within(c.keys, from, to)
 	err = t.Query(func(row []any) error {
 		n++
 		for _, v := range row {
@@ -125,13 +148,6 @@ func (c *scan) some(t *tx, r wire.KeyRange, after []wire.Value, most int) (n int
 		return nil
 	}, c.from+all(slices.Concat(c.terms, terms))+` ORDER BY `+c.keys+` LIMIT ?`, append(args, most)...)
 	return n, last, err
-}
-
-// scanVersions is a scan of the metadata.
-func (tab *table) scanVersions() *scan {
-	k := len(tab.key)
-	return &scan{tab: tab, keys: tab.list("k%d", ", ", k), place: upTo(k),
-		from: `SELECT ` + tab.list("+k%d", ", ", k) + `, ` + metaColumns("") + ` FROM ` + tab.meta()}
 }
 
 // scanValues is a scan of the rows, of these columns and then, where they are

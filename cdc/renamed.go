@@ -29,35 +29,57 @@ func (t *tx) isRenamed(tab *table, slot int, name string) (is, some bool, err er
 	if tab.appends() { // it has no hashes
 		return true, false, nil
 	}
-	q := tableSQL{t: tab}
-	var kept, touched struct{ same, other int }
-	err = t.Query(func(row []any) error {
+	var n comparedValues
+	if tab.mayPack() {
+		err = t.compareValuesPacked(tab, slot, name, &n)
+	} else {
+		err = t.compareValues(tab, slot, name, &n)
+	}
+	is, some = n.same()
+	return is, some, err
+}
+
+// comparedValues counts rows in which a column has the value that another had, of
+// those that are marked apart.
+type comparedValues struct{ kept, touched struct{ same, other int } }
+
+// add counts a value beside the hash that the other column had, and reports whether
+// that is enough.
+func (c *comparedValues) add(value wire.Value, was uint64, touched bool) bool {
+	n := &c.kept
+	if touched {
+		n = &c.touched
+	}
+	switch got := hashValue(value); {
+	case was == unknown || value == nil && was == got:
+		return false
+	case was == got:
+		n.same++
+	default:
+		n.other++
+	}
+	return c.kept.same+c.kept.other == informative
+}
+
+// same reports whether most values, or any, are the same.
+func (c *comparedValues) same() (most, some bool) {
+	n := c.kept
+	if n.same+n.other == 0 {
+		n = c.touched
+	}
+	return n.same > 0 && 4*n.same >= n.same+n.other, n.same > 0
+}
+
+func (t *tx) compareValues(tab *table, slot int, name string, n *comparedValues) error {
+	return t.Query(func(row []any) error {
 		stored, _ := row[1].([]byte)
-		got, was := hashValue(row[0]), hashes(stored).at(slot)
-		n := &kept
-		if row[2] == int64(1) {
-			n = &touched
-		}
-		switch {
-		case was == unknown || row[0] == nil && was == got:
-			return nil
-		case was == got:
-			n.same++
-		default:
-			n.other++
-		}
-		if kept.same+kept.other == informative {
+		if n.add(row[0], hashes(stored).at(slot), row[2] == int64(1)) {
 			return sqlconn.Stop
 		}
 		return nil
-	}, `SELECT +t.`+schema.Quote(name)+`, m.hashes, (`+q.list("m.k%d", ", ", len(tab.key))+`) IN (SELECT `+q.list("k%d", ", ", len(tab.key))+
-		` FROM `+tab.ds.oplog()+` WHERE table_id = ?) FROM `+q.meta()+` AS m JOIN main.`+schema.Quote(tab.name)+` AS t ON `+
-		q.keyEquals("t.", "m.k%d")+` WHERE coalesce(m.state, 0) = 0`, tab.id)
-	n := kept
-	if n.same+n.other == 0 {
-		n = touched
-	}
-	return n.same > 0 && 4*n.same >= n.same+n.other, n.same > 0, err
+	}, `SELECT +t.`+schema.Quote(name)+`, m.hashes, (`+tab.list("m.k%d", ", ", len(tab.key))+`) IN (SELECT `+tab.list("k%d", ", ", len(tab.key))+
+		` FROM `+tab.ds.oplog()+` WHERE table_id = ?) FROM `+tab.meta()+` AS m JOIN main.`+schema.Quote(tab.name)+` AS t ON `+
+		tab.keyEquals("t.", "m.k%d")+` WHERE coalesce(m.state, 0) = 0`, tab.id)
 }
 
 // noteRenamed notes what the column of a slot was called.

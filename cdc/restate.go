@@ -145,6 +145,9 @@ func (t *tx) sayAgain() error {
 
 // forget drops the metadata of a row.
 func (t *tx) forget(tab *table, key []wire.Value) error {
+	if err := t.takeOut(tab, [][]wire.Value{key}); err != nil {
+		return err
+	}
 	_, err := t.Exec(`DELETE FROM `+tab.meta()+` WHERE `+tab.list("k%d = ?", " AND ", len(tab.key)), key...)
 	return err
 }
@@ -172,24 +175,19 @@ func (t *tx) keep(ds *dataset, name string, ranges []wire.KeyRange, parts []*wir
 	if err != nil {
 		return err
 	}
-	k := len(tab.key)
-	look := func(r []any) error {
-		m, err := t.readMeta(r[k:])
-		if err != nil {
-			return err
-		}
-		key := slices.Clone(r[:k])
+	look := func(key []wire.Value, m *meta) error {
+		key = slices.Clone(key)
 		only := func(v merge.Version) bool {
 			from, ours := above[v.Origin]
 			return ours && v.HLC.Seal() > from && !told[telling{keyText(key), v.Origin, v.HLC.Seal()}]
 		}
-		if kept := keptOf(tab, &m, only); kept != nil {
+		if kept := keptOf(tab, m, only); kept != nil {
 			kept.tab, kept.key, kept.unsure = tab, key, kept.born && !open[m.row.Birth.Origin]
 			t.restatements = append(t.restatements, *kept)
 		}
 		return nil
 	}
-	return t.metaRows(tab, ranges, look)
+	return t.metasIn(tab, ranges, look)
 }
 
 // keptOf is what of a row is only here, nil if nothing is.

@@ -43,5 +43,6 @@ func (t *tx) markGone(tab *table) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("mark rows of %s: %w", tab.name, err)
 	}
-	return n, nil
+	more, err := t.markGonePacked(tab)
+	return n + more, err
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"sqlsync/cdc/internal/sqlconn"
 	"sqlsync/merge"
 	"sqlsync/merge/cell"
 	"sqlsync/wire"
@@ -190,14 +191,14 @@ func (s *snapshot) read(after, to []wire.Value) (last []wire.Value, err error) {
 		m   meta
 	}
 	var rows []remembered
-	k := len(s.tab.key)
 	most := snapshotRows - len(s.told)
-	terms, args := within(s.tab.list("k%d", ", ", k), after, to)
-	err = s.Query(func(row []any) error {
-		m, err := s.readMeta(row[k:])
-		rows = append(rows, remembered{slices.Clone(row[:k]), m})
-		return err
-	}, `SELECT `+s.tab.list("k%d", ", ", k)+`, `+metaColumns("")+` FROM `+s.tab.meta()+all(terms)+` ORDER BY `+s.tab.list("k%d", ", ", k)+` LIMIT ?`, append(args, most)...)
+	err = s.metas(s.tab, after, to, func(key []wire.Value, m *meta) error {
+		if len(rows) >= most {
+			return sqlconn.Stop
+		}
+		rows = append(rows, remembered{slices.Clone(key), *m})
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -259,10 +259,12 @@ func (a *applier) localValues(act *action) ([]wire.Value, error) {
 // those of policies that are no longer.
 func (t *tx) beginStates(tab *table) error {
 	var keys [][]wire.Value
-	err := t.Query(func(row []any) error {
-		keys = append(keys, slices.Clone(row))
+	err := t.metas(tab, nil, nil, func(key []wire.Value, m *meta) error {
+		if m.state == alive {
+			keys = append(keys, slices.Clone(key))
+		}
 		return nil
-	}, `SELECT `+tab.list("k%d", ", ", len(tab.key))+` FROM `+tab.meta()+` WHERE coalesce(state, 0) = 0`)
+	})
 	if err != nil {
 		return err
 	}

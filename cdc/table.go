@@ -58,6 +58,8 @@ type table struct {
 	specials int
 	// shadows are the cells whose writes travel with more than their value.
 	shadows []int
+	// integerMeta says that the key of the metadata is one integer.
+	integerMeta bool
 	// renamed says that a column was found to have another name.
 	renamed bool
 	// lacking are columns that peers have and this table has not, in lower
@@ -156,6 +158,7 @@ func (t *tx) describe(tab *table) error {
 		return nil
 	}
 	tab.def = def
+	tab.tableSQL.t = tab
 	if err := t.readCells(tab); err != nil {
 		return err
 	}
@@ -192,8 +195,9 @@ func (t *tx) sameIdentity(tab *table, def *schema.Table) (same bool, err error) 
 		if c := own[row[0].(string)]; c != nil {
 			same = same && c.Affinity.Kind() == row[1].(string) && schema.Same(cmp.Or(c.Collation, "BINARY"), row[2].(string))
 		}
+		tab.integerMeta = len(own) == 1 && row[3] == "INTEGER"
 		return nil
-	}, `SELECT c.name, CASE c.type WHEN 'INTEGER' THEN 'NUMERIC' WHEN 'REAL' THEN 'NUMERIC' ELSE c.type END, coalesce(x.coll, 'BINARY')
+	}, `SELECT c.name, CASE c.type WHEN 'INTEGER' THEN 'NUMERIC' WHEN 'REAL' THEN 'NUMERIC' ELSE c.type END, coalesce(x.coll, 'BINARY'), c.type
 		FROM pragma_table_xinfo(?1, 'main') AS c
 		LEFT JOIN (SELECT x.name, x.coll FROM pragma_index_list(?1, 'main') AS l, pragma_index_xinfo(l.name, 'main') AS x WHERE l.origin = 'pk' AND x.key) AS x ON x.name = c.name
 		WHERE c.pk`, metaName(tab.id))

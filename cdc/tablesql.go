@@ -16,7 +16,7 @@ type tableSQL struct {
 	// are read row by row then.
 	wide bool
 	// marked reads the marks of a range of the oplog with the row, and of its
-	// metadata whether there is any: every column that is read costs.
+	// metadata whether there may be any: every column that is read costs.
 	marked string
 	// read reads one row's cells, or 1 where there are none.
 	read string
@@ -32,9 +32,12 @@ func newTableSQL(tab *table) tableSQL {
 	// What marked and verifyRows read beside the cells is at most this.
 	q.wide = len(tab.cells)+2*len(tab.key)+metaWidth > maxColumns
 	cells := q.joinedCells()
-	q.marked = `SELECT o.rowid, o.op, o.at, m.birth, ` + q.list("o.k%d", ", ", len(tab.key)) + `, ` + q.keyList("+t.") + cells +
-		` FROM ` + tab.ds.oplog() + ` AS o LEFT JOIN ` + q.meta() + ` AS m ON ` + q.list("m.k%[1]d = o.k%[1]d", " AND ", len(tab.key)) +
-		` LEFT JOIN ` + user + ` AS t ON ` + q.keyEquals("t.", "o.k%d") +
+	known, meta := `m.birth`, ` LEFT JOIN `+q.meta()+` AS m ON `+q.list("m.k%[1]d = o.k%[1]d", " AND ", len(tab.key))
+	if tab.mayPack() {
+		known, meta = `o.k0`, ``
+	}
+	q.marked = `SELECT o.rowid, o.op, o.at, ` + known + `, ` + q.list("o.k%d", ", ", len(tab.key)) + `, ` + q.keyList("+t.") + cells +
+		` FROM ` + tab.ds.oplog() + ` AS o` + meta + ` LEFT JOIN ` + user + ` AS t ON ` + q.keyEquals("t.", "o.k%d") +
 		` WHERE o.rowid > ? AND o.rowid <= ? AND o.table_id = ? ORDER BY o.rowid`
 	where := ` WHERE ` + q.keyEquals("", "?")
 	q.read = `SELECT ` + q.cellsOnly() + ` FROM ` + user + where

@@ -35,8 +35,13 @@ type span struct {
 // next reads the next range of keys and moves the sweep behind it.
 func (t *tx) next(tab *table, sw *sweep, keys int) (span, error) {
 	read := t.rowsAfter
-	if sw.inMeta {
+	switch {
+	case sw.inMeta && tab.mayPack():
+		read = t.packedMetaAfter
+	case sw.inMeta:
 		read = t.metaAfter
+	case tab.mayPack():
+		read = t.packedRowsAfter
 	}
 	sp, last, err := read(tab, sw.after, keys)
 	if err != nil {
@@ -82,7 +87,12 @@ func (t *tx) rowsAfter(tab *table, after []wire.Value, keys int) (sp span, last 
 // suspect reports whether a row seems to differ from its metadata.
 func (t *tx) suspect(tab *table, stored []any, values []wire.Value) bool {
 	m, err := t.readMeta(stored)
-	if err != nil || !m.exists() || m.state != alive {
+	return err != nil || tab.differs(values, &m)
+}
+
+// differs reports whether a row that is there is not as its metadata says.
+func (tab *table) differs(values []wire.Value, m *meta) bool {
+	if !m.exists() || m.state != alive {
 		return true
 	}
 	differ, _ := tab.differences(values, m.hashes)

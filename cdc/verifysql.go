@@ -7,14 +7,18 @@ import (
 	"sqlsync/schema"
 )
 
-// verifyRows reads rows in the order of the key, with their metadata.
+// verifyRows reads rows in the order of the key, with their metadata if that is in
+// no packs.
 func (q tableSQL) verifyRows(after bool) string {
 	where := q.notNull("t.")
 	if after {
 		where = append(where, `(`+q.keyList("t.")+`) > (`+strings.Repeat(", ?", len(q.t.key))[2:]+`)`)
 	}
-	return `SELECT ` + metaColumns("m.") + `, ` + q.keyList("+t.") + q.joinedCells() +
-		` FROM main.` + schema.Quote(q.t.name) + ` AS t LEFT JOIN ` + q.meta() + ` AS m ON ` + q.keyEquals("t.", "m.k%d") +
+	columns, meta := metaColumns("m.")+`, `, ` LEFT JOIN `+q.meta()+` AS m ON `+q.keyEquals("t.", "m.k%d")
+	if q.t.mayPack() {
+		columns, meta = ``, ``
+	}
+	return `SELECT ` + columns + q.keyList("+t.") + q.joinedCells() + ` FROM main.` + schema.Quote(q.t.name) + ` AS t` + meta +
 		all(where) + ` ORDER BY ` + q.keyList("t.") + ` LIMIT ?`
 }
 

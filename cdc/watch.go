@@ -308,6 +308,9 @@ func (t *tx) rewatch(tab *table, o WatchOptions) (int64, error) {
 // beginIDs prepares a table for its scheme of ids.
 func (t *tx) beginIDs(tab *table) error {
 	if tab.localIDs() {
+		if err := t.unpack(tab); err != nil {
+			return err
+		}
 		if _, err := t.Exec(tab.createMetaBirth()); err != nil {
 			return fmt.Errorf("index births: %w", err)
 		}

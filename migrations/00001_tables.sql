@@ -7,7 +7,8 @@
 -- Beside these there are, made as datasets and tables come and go:
 --   sqlsync_oplog_<dataset>  the marks of one dataset (written by triggers)
 --   sqlsync_oplog            a view over all of them, with dataset and table
---   sqlsync_meta_<table>     birth, version, cells and hashes of a table's rows
+--   sqlsync_meta_<table>     birth, version, cells and hashes of a table's rows,
+--                            of many in one record where that goes, see 38
 
 -- +goose Up
 
