@@ -21,7 +21,7 @@ var files embed.FS
 const VersionTable = "sqlsync_version"
 
 // Latest is the version that Up leads to.
-const Latest = 41
+const Latest = 46
 
 // ErrNewer says that a newer sqlsync has migrated the database.
 var ErrNewer = errors.New("database was migrated by a newer sqlsync")
