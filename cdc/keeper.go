@@ -55,7 +55,7 @@ func (k *keeper) run(ctx context.Context) error {
 			again.Reset(rest)
 			continue
 		}
-		if now := time.Now(); behind && now.Sub(last) < k.s.shared.readers.apart(now) && !k.anew.Load() {
+		if now := time.Now(); behind && !k.s.rank(k.dataset).foremost && now.Sub(last) < k.s.shared.readers.apart(now) && !k.anew.Load() {
 			again.Reset(sealsApart)
 			continue
 		}

@@ -16,8 +16,9 @@ const (
 // rank is how a dataset stands among the others.
 type rank struct {
 	priority int64
-	// lesser says that another dataset with tables goes first.
-	lesser bool
+	// lesser says that another dataset with tables goes first, foremost that one
+	// comes after this, and none before.
+	lesser, foremost bool
 	// rate is in changes per second, 0 for no bound.
 	rate int64
 	// interval is from one seal to the next.
@@ -34,15 +35,21 @@ func (s *Store) rank(dataset string) rank {
 
 // rankDatasets keeps what whoever waits for the writer has to know of datasets.
 func (t *tx) rankDatasets() error {
-	var most int64
+	var most, least int64
 	for i, tab := range t.cfg.tables {
 		if i == 0 || tab.ds.priority > most {
 			most = tab.ds.priority
 		}
+		if i == 0 || tab.ds.priority < least {
+			least = tab.ds.priority
+		}
 	}
 	ranks := make(map[string]rank)
 	for _, d := range t.cfg.datasets {
-		ranks[d.name] = rank{d.priority, len(t.cfg.tables) > 0 && d.priority < most, d.rate, time.Duration(d.pause) * time.Millisecond}
+		ranks[d.name] = rank{
+			priority: d.priority, rate: d.rate, interval: time.Duration(d.pause) * time.Millisecond,
+			lesser: len(t.cfg.tables) > 0 && d.priority < most, foremost: d.priority == most && least < most,
+		}
 	}
 	t.s.ranks.Store(&ranks)
 	return nil

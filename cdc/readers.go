@@ -51,7 +51,8 @@ func (r *readers) wait(now time.Time, reading bool) bool {
 
 // apart is how long after the last seal the next one may begin. Transactions that
 // cross ours are refused, so where some do we write less often: not after every
-// commit of an application that makes one after the other.
+// commit of an application that makes one after the other. A dataset that was put
+// before others is not held up by what is written in those.
 func (r *readers) apart(now time.Time) time.Duration {
 	if now.UnixNano()-r.crossed.Load() < int64(crossedFor) {
 		return sealsApart
