@@ -89,8 +89,8 @@ func (t *tx) laterKeyFits(tab *table, ds *dataset, pos int64, origin merge.NodeI
 	}
 	fits := false
 	err = t.Query(func(row []any) error {
-		sealed, err := wire.ParseSealed(row[0].([]byte))
-		if err != nil || sealed.Verify(t.s.verify) != nil {
+		sealed, err := t.s.parseHeld(row[0].([]byte))
+		if err != nil {
 			return nil // passed over, as eachSection does it
 		}
 		if sealed, err = t.s.revealed(sealed); err != nil {

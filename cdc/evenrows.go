@@ -273,8 +273,8 @@ func (ev *evener) touchedBy(origin merge.NodeID, after merge.HLC, touched map[st
 		return false, err
 	}
 	for _, blob := range blobs {
-		sealed, err := wire.ParseSealed(blob)
-		if err != nil || sealed.Verify(ev.s.verify) != nil {
+		sealed, err := ev.s.parseHeld(blob)
+		if err != nil {
 			return false, nil
 		}
 		if sealed, err = ev.s.revealed(sealed); err != nil {

@@ -65,15 +65,15 @@ func (t *tx) fill(ds *dataset, from merge.NodeID, o *opened) error {
 	}, `SELECT pos, sealed FROM sqlsync_batch WHERE dataset_id = ? AND origin_id = ? AND seq = ?`, ds.id, origin, int64(h.Seq)); err != nil {
 		return err
 	}
-	held, err := wire.ParseSealed(blob)
-	if err == nil {
-		err = held.Verify(t.s.verify)
-	}
+	held, err := t.s.parseHeld(blob)
 	damaged := err != nil
-	hash, err := t.hashOf(ds, prunable{pos: pos, origin: origin, seq: int64(h.Seq)}, blob)
-	switch {
-	case err != nil:
+	var hash wire.Hash
+	if !damaged {
+		hash = held.Hash()
+	} else if hash, err = t.hashOf(ds, prunable{pos: pos, origin: origin, seq: int64(h.Seq)}, blob); err != nil {
 		return err
+	}
+	switch {
 	case hash != wire.Hash{} && hash != o.sealed.Hash():
 		return t.forked(ds, h.Origin, h.Seq, from)
 	case damaged: // what came is the whole of what is wanted, if it is enough
@@ -118,8 +118,8 @@ func (t *tx) fill(ds *dataset, from merge.NodeID, o *opened) error {
 	return nil
 }
 
-// hashOf is the hash of a held batch, of one that is damaged as the next batch
-// tells it, zero where that is damaged as well.
+// hashOf is the hash of a held batch that is damaged, as the next batch tells it,
+// zero where that is damaged as well.
 func (t *tx) hashOf(ds *dataset, p prunable, blob []byte) (wire.Hash, error) {
 	end, _, err := t.endWith(ds, p, blob)
 	if err != nil || end.Seq != uint64(p.seq) {

@@ -59,13 +59,13 @@ func (t *tx) readLacking(tab *table) error {
 // a value for a column that has come. Where some of these are gone, all that is
 // held is merged again, and a peer tells the rest.
 func (t *tx) beginLanding(tab *table, name string) error {
-	pos, err := t.Int(`SELECT CASE WHEN gone THEN 1 ELSE pos END FROM sqlsync_lack WHERE table_id = ? AND name = ?`, tab.id, name)
-	if err != nil {
-		return err
-	}
-	gone, err := t.Int(`SELECT gone FROM sqlsync_lack WHERE table_id = ? AND name = ?`, tab.id, name)
-	if err == nil && gone > 0 {
-		err = t.needWhole(tab)
+	pos, gone := int64(0), false
+	err := t.Query(func(row []any) error {
+		pos, gone = row[0].(int64), row[1] == int64(1)
+		return nil
+	}, `SELECT pos, gone FROM sqlsync_lack WHERE table_id = ? AND name = ?`, tab.id, name)
+	if err == nil && gone {
+		pos, err = 1, t.needWhole(tab)
 	}
 	if err != nil {
 		return err

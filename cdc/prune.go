@@ -10,7 +10,6 @@ import (
 
 	"sqlsync/cdc/internal/sqlconn"
 	"sqlsync/merge"
-	"sqlsync/wire"
 )
 
 // Defaults of retention.
@@ -249,8 +248,7 @@ func (t *tx) pruneBatch(ds *dataset, p prunable) error {
 // hash, or the vector; where the next is damaged as well the end is behind that.
 func (t *tx) endWith(ds *dataset, p prunable, blob []byte) (end chain, tables []string, err error) {
 	end.Seq = uint64(p.seq)
-	sealed, err := wire.ParseSealed(blob)
-	if err == nil && sealed.Verify(t.s.verify) == nil {
+	if sealed, err := t.s.parseHeld(blob); err == nil {
 		h, dir, err := sealed.Header()
 		for i := range dir {
 			tables = append(tables, dir[i].Table)
@@ -268,8 +266,8 @@ func (t *tx) endWith(ds *dataset, p prunable, blob []byte) (end chain, tables []
 		whole := false
 		if err := t.Query(func(row []any) error {
 			blob, _ := row[0].([]byte)
-			next, err := wire.ParseSealed(blob)
-			if err != nil || next.Verify(t.s.verify) != nil {
+			next, err := t.s.parseHeld(blob)
+			if err != nil {
 				return nil
 			}
 			h, _, err := next.Header()

@@ -107,10 +107,17 @@ func (d *Stream) heldAt(ctx context.Context, h *wire.Held, rowid int64) (err err
 	if err := d.s.get(ctx, &sealed, `SELECT sealed FROM sqlsync_batch WHERE rowid = ?`, rowid); err != nil {
 		return err
 	}
-	if h.Sealed, err = wire.ParseSealed(sealed); err == nil {
-		err = h.Sealed.Verify(d.s.verify)
-	}
+	h.Sealed, err = d.s.parseHeld(sealed)
 	return damagedBatch(err)
+}
+
+// parseHeld parses a batch that is held, and says why if it is damaged.
+func (s *Store) parseHeld(blob []byte) (*wire.Sealed, error) {
+	sealed, err := wire.ParseSealed(blob)
+	if err == nil {
+		err = sealed.Verify(s.verify)
+	}
+	return sealed, err
 }
 
 // ErrDamagedBatch says that a held batch is not what was stored. A peer that

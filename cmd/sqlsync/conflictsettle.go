@@ -18,15 +18,11 @@ type conflictsRestoreCmd struct {
 
 // Run puts back what was lost.
 func (c *conflictsRestoreCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.open(ctx)
+	store, list, err := a.openConflicts(ctx)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	list, err := store.Conflicts(ctx)
-	if err != nil {
-		return explain(store.Path(), err)
-	}
 	id, err := conflictID(list, c.ID)
 	if err != nil {
 		return err
@@ -35,6 +31,22 @@ func (c *conflictsRestoreCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.printSettled(id, "restored")
+}
+
+// openConflicts opens the database, which the caller closes, to settle what it
+// lists.
+func (a *app) openConflicts(ctx context.Context) (*cdc.Store, []cdc.Conflict, error) {
+	store, err := a.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := store.Conflicts(ctx)
+	if err != nil {
+		err = explain(store.Path(), err)
+		store.Close()
+		return nil, nil, err
+	}
+	return store, list, nil
 }
 
 type conflictsDismissCmd struct {
@@ -50,15 +62,11 @@ func (c *conflictsDismissCmd) Run(ctx context.Context, a *app) error {
 	if many == (c.IDs != nil) {
 		return usage("which conflicts is not clear", "name them by their ids, or give --table TABLE or --all")
 	}
-	store, err := a.open(ctx)
+	store, list, err := a.openConflicts(ctx)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	list, err := store.Conflicts(ctx)
-	if err != nil {
-		return explain(store.Path(), err)
-	}
 	var ids []string
 	if many {
 		ids, err = c.choose(ctx, a, store, list)
